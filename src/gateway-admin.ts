@@ -13,12 +13,14 @@ import { explainHandler } from './admin/handlers/explain-handler.js';
 import { type FaultInjector, faultHandlers } from './admin/handlers/fault-handlers.js';
 import { healthzHandler, readyzHandler } from './admin/handlers/health-handlers.js';
 import { metricsHandler } from './admin/handlers/metrics-handler.js';
+import { mirrorHandler } from './admin/handlers/mirror-handler.js';
 import { recentHandler } from './admin/handlers/recent-handler.js';
 import { type ReplayControl, replayHandlers } from './admin/handlers/replay-handlers.js';
 import { splitHandlers } from './admin/handlers/split-handlers.js';
 import { statsHandler } from './admin/handlers/stats-handler.js';
 import type { LiveFigures } from './admin/live-figures.js';
 import { MetricsReader } from './admin/metrics.js';
+import { mirrorRows } from './admin/mirror-rows.js';
 import { splitRow } from './admin/split-rows.js';
 import { StatsReader } from './admin/stats.js';
 import type { Clock } from './base/clock.js';
@@ -97,6 +99,10 @@ export class GatewayAdmin {
       explainHandler(async (request) => (await this.loadExplainer()).explain(request)),
       recentHandler(async () => (await this.loadExplainer()).recent(views.refusals())),
       ...dashboardHandlers(),
+      mirrorHandler({
+        rows: () => mirrorRows(views),
+        samples: () => supervisor.mirrorSamples.list(),
+      }),
       ...splitHandlers({
         rollouts: () => supervisor.config.rollouts,
         rowOf: (rollout) => splitRow(views, rollout),

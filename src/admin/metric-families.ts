@@ -243,6 +243,14 @@ export const FAMILIES = {
     'split_phase',
     'How a split stands: 1 growing, 2 held, 3 reached its share, 4 taken back.',
   ),
+  mirrorRequests: head(
+    'mirror_requests_total',
+    'Copies of requests by outcome: copied, of them failed and compared; dropped, skipped.',
+  ),
+  mirrorDifferences: head(
+    'mirror_differences_total',
+    'Replies to copies that differ from what the client got, by part.',
+  ),
   splitBacks: head('split_taken_back_total', 'Times that a guard has taken a split back.'),
   coordinatorEvents: head('coordinator_events_total', 'Actions of the coordinator, by kind.'),
   coordinatorKeys: head('coordinator_tracked_keys', 'Rows of all limits in use.'),

@@ -33,6 +33,7 @@ import {
   namePieces,
   targetPieces,
 } from './metrics-of-upstreams.js';
+import { mirrorPieces } from './mirror-rows.js';
 import { pluginPieces } from './plugin-figures.js';
 import { splitPieces } from './split-rows.js';
 import { type WebSocketFigures, WebSocketSamples } from './websocket-samples.js';
@@ -61,6 +62,7 @@ export class MetricsReader {
     yield* pluginPieces(this.views);
     yield* limiterPieces(this.views);
     yield* splitPieces(this.views);
+    yield* mirrorPieces(this.views);
     yield* threadPieces(this.views);
   }
 

@@ -36,6 +36,7 @@ import {
   targetNameRow,
 } from './live-rows.js';
 import { addHistograms, type Histogram, quantileMs, type RequestTotals } from './merged-figures.js';
+import { mirrorRows } from './mirror-rows.js';
 import { pluginRows } from './plugin-figures.js';
 import { splitRow } from './split-rows.js';
 import {
@@ -109,6 +110,7 @@ export class StatsReader {
   private tailRows(live: LiveFigures): Record<string, unknown> {
     return {
       targets: this.targetRows(),
+      mirrors: mirrorRows(this.views),
       splits: this.views.config.rollouts.map((one) => splitRow(this.views, one)),
       target_names: live.targetNames.map(targetNameRow),
       discovery: live.discovery.map(discoveryRow),

@@ -16,7 +16,9 @@ import type { CompiledRewrite } from '../filters/transformation/options.js';
 import type { CompiledVersioning } from '../filters/versioning/options.js';
 import type { MatchCondition } from '../routing/route-pattern.js';
 import type { CompiledDiscovery } from './compiled-discovery.js';
+import type { CompiledDocument, OpenapiScope } from './compiled-document.js';
 import type { CompiledLimiter } from './compiled-limiter.js';
+import type { CompiledMirror } from './compiled-mirror.js';
 import type { CompiledPlugin } from './compiled-plugin.js';
 import type { CompiledProtocol } from './compiled-protocol.js';
 import type { CompiledEventStreams, CompiledRouteCache } from './compiled-replies.js';
@@ -27,6 +29,7 @@ import type { ListenerSettings } from './listener-settings.js';
 import type { MachineLimits } from './machine-limits.js';
 import type { CompiledStore } from './store-settings.js';
 
+export type { CompiledDocument, OpenapiScope } from './compiled-document.js';
 export type { CompiledLimiter, LimiterKey } from './compiled-limiter.js';
 
 /**
@@ -394,23 +397,6 @@ export interface CompiledRetry {
   readonly backOff: { readonly baseMs: number; readonly maxMs: number };
 }
 
-/** What of the requests of an operation is judged, and what is not. */
-export interface OpenapiScope {
-  /** For people: `query limit`, `body application/json`. */
-  readonly judged: readonly string[];
-  /** Sentences that say what is not, and why. */
-  readonly unjudged: readonly string[];
-}
-
-/** The document of a route. */
-export interface CompiledDocument {
-  /** Name of the route in the configuration. */
-  readonly route: string;
-  /** The first of what is not supported: a sentence each. */
-  readonly unsupported: readonly string[];
-  readonly unsupportedCount: number;
-}
-
 /** What becomes of paths that targets read in different ways. */
 export interface CompiledPaths {
   /** '': kept where it does not matter for the rules of routes, else refused. */
@@ -471,6 +457,8 @@ export interface CompiledRoute extends CompiledMatch {
   readonly limiterIndexes: readonly number[];
   /** What becomes of requests while the coordinator does not answer. */
   readonly onCoordinatorLost: 'wait' | 'open' | 'closed';
+  /** Absent: no requests are copied. */
+  readonly mirror?: CompiledMirror;
   /** Absent: nothing is stored. */
   readonly cache?: CompiledRouteCache;
   /** Places in `plugins` of the gateway, in the order of requests; absent: none. */

@@ -1989,6 +1989,11 @@ export interface RouteConfig {
   /** Who is on which side of `upstreams`. */
   readonly split?: SplitConfig;
   /**
+   * Requests are copied to another upstream, whose replies go nowhere: no client waits for it, and
+   * whatever becomes of a copy changes nothing for the request.
+   */
+  readonly mirror?: MirrorConfig;
+  /**
    * What becomes of paths that targets read in different ways. Default: what `paths` of the whole
    * gateway says, key by key.
    */
@@ -2279,6 +2284,40 @@ export interface SplitGuardConfig {
    * Requests that both sides must have had before they are compared. 20 to 1000000. Default: 200.
    */
   readonly minRequests?: number;
+}
+
+/**
+ * Requests are copied to another upstream, whose replies go nowhere: no client waits for it, and
+ * whatever becomes of a copy changes nothing for the request. WebSockets are not copied, nor bodies
+ * that stream (longer than 64 KiB, or of unknown length).
+ */
+export interface MirrorConfig {
+  /** Name of the upstream that gets the copies. 1 to 64 characters. */
+  readonly upstream: string;
+  /** Part of the requests that are copied. 0 to 100. Default: 100. */
+  readonly percent?: number;
+  /**
+   * Copies that may be in flight; what comes beyond is not copied, and counted. Each worker has its
+   * part of it, one at least. 1 to 100000. Default: 64.
+   */
+  readonly maxInFlight?: number;
+  /** Longest body of a request that is copied. 0 to 64KiB. Default: 64KiB. */
+  readonly bodyBytes?: ByteSize;
+  /**
+   * What of the copy's reply is compared with the one that the client's target has given, as both
+   * came from their targets. Replies above 1 MiB are not compared. 1 to 3 items. Default: nothing.
+   */
+  readonly compare?: readonly ('status' | 'fields' | 'body')[];
+  /**
+   * Fields of replies that may differ, besides `age`, `content-length`, `date`, `server-timing`,
+   * `set-cookie`, `via`, `x-request-id`. 1 to 64 items. Default: none.
+   */
+  readonly ignore?: readonly string[];
+  /**
+   * Whether copies have `Authorization` and cookies. What authenticators say about the caller goes
+   * along in any case. Default: false.
+   */
+  readonly credentials?: boolean;
 }
 
 /** What the caller must be allowed to do; others get 403. Needs `authenticate`. */

@@ -6,6 +6,7 @@
 import { assertNever, defined } from '../base/assert.js';
 import type { CompiledUpstream } from '../config/compiled-config.js';
 import { sourceInWords } from '../config/compiled-discovery.js';
+import type { CompiledMirror } from '../config/compiled-mirror.js';
 import type { Exchange } from '../worker/exchange/exchange.js';
 import { pathForTarget, type WorkerRoute } from '../worker/route/worker-route.js';
 import { refusalOf, type StepFound } from './findings.js';
@@ -20,6 +21,9 @@ export function answerSteps(route: WorkerRoute, exchange: Exchange): readonly St
       return [
         { step: 'rewrite', detail: rewriteText(route, exchange), reply: null },
         { step: 'forward', detail: sent, reply: null },
+        ...(config.mirror === undefined
+          ? []
+          : [{ step: 'mirror', detail: mirrorText(config.mirror), reply: null }]),
       ];
     }
     case 'fixed': {
@@ -39,6 +43,14 @@ export function answerSteps(route: WorkerRoute, exchange: Exchange): readonly St
     default:
       return assertNever(answer);
   }
+}
+
+function mirrorText({ name, percent, compares }: CompiledMirror): string {
+  const parts = Object.entries(compares).flatMap(([part, isCompared]) =>
+    isCompared ? [part] : [],
+  );
+  const compared = parts.length === 0 ? '' : `; compares ${parts.join(', ')}`;
+  return `${percent} % of the requests are copied to ${name}${compared}`;
 }
 
 function rewriteText(route: WorkerRoute, { head, rewrittenTarget }: Exchange): string {

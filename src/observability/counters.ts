@@ -3,13 +3,14 @@
  *
  * Thread: any (both ends). A block has one writer; the reader adds the blocks up.
  *
- *     process (64) │ cache by reason (72) │ problems (96) │ loop delay (24) │ routes (72 each) │
+ *     process (64) │ cache by reason (72) │ problems (96) │ loop delay (24) │ routes (80 each) │
  *     targets (32 each) │ upstreams (8 each) │ methods of gRPC (call-counters.ts)
  *
  *     row of a route    15 requests, method class by status class
  *                       +16 rateLimited … (ROUTE_COUNTERS)   +20 duration, a histogram
  *                       +40 opened … (WEBSOCKET_COUNTERS)    +48 closes by code
  *                       +64 what the cache did (CACHE_RESULTS)
+ *                       +72 copied … (MIRROR_COUNTERS)
  *     row of a target   +0 requests … (TARGET_COUNTERS)      +8 time to the head, a histogram
  *     histogram (20)    18 buckets by upper bound, one above all, the sum in milliseconds
  *
@@ -125,7 +126,7 @@ export const COUNTERS_PROCESS_MAX = 64 + 3 * REASONS_MAX;
 const PROBLEMS_MAX = 96;
 const LOOP_DELAY = COUNTERS_PROCESS_MAX + PROBLEMS_MAX;
 const ROUTES = LOOP_DELAY + 24;
-const ROUTE_FIGURES = 72;
+const ROUTE_FIGURES = 80;
 const TARGET_FIGURES = 32;
 const UPSTREAM_FIGURES = 8;
 
@@ -166,6 +167,20 @@ const ROUTE_COLLAPSED = ROUTE_CACHE + CACHE_RESULTS.length;
 export const CLOSE_CODES: readonly number[] = [
   1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 0,
 ];
+/** Figures of the copies of one route's requests. */
+export const MIRROR_COUNTERS = {
+  copied: 72,
+  /** Not copied since too many were in flight. */
+  dropped: 73,
+  /** Not copied since their bodies are too long, or for no body at all: WebSockets. */
+  skipped: 74,
+  /** Copies without a whole reply. */
+  failed: 75,
+  compared: 76,
+  otherStatus: 77,
+  otherFields: 78,
+  otherBody: 79,
+} as const;
 /** Figures of one target; each try counts. */
 export const TARGET_COUNTERS = { requests: 0, errors: 1, connectFailures: 2, timeouts: 3 } as const;
 const TARGET_LATENCY = 8;

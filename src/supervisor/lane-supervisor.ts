@@ -19,6 +19,7 @@ import type { ThreadFault } from '../channel/thread-fault.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
 import { cpuWaitMs } from '../observability/kernel-facts.js';
 import type { LaneOrder, LaneReport, LaneTask } from '../worker/lane-task.js';
+import type { MirrorSample } from '../worker/mirror/mirrors.js';
 import { AwaitedAnswer } from './awaited-answer.js';
 import { HeartbeatMonitor, type HeartbeatRule } from './heartbeat-monitor.js';
 import type { PluginWatch } from './plugin-watch.js';
@@ -55,6 +56,8 @@ export interface LaneSupervisorOptions {
   identityNotices(): readonly IdentityNotice[];
   /** A worker asks for keys or tokens. */
   onIdentityRequest(lane: number, request: IdentityRequest): void;
+  /** The reply to a copy of a request differs from what its client got. */
+  onMirrorSample(sample: MirrorSample): void;
   /** Hands a wake port to the coordinator's thread. */
   postToCoordinator(mail: CoordinatorMail, port: Port): void;
   /** The lane's worker has died. False: workers died too often, and the gateway gives up. */
@@ -116,6 +119,10 @@ export class LaneSupervisor {
       port.on('message', (report: LaneReport) => {
         if (report.type === 'identity') {
           this.options.onIdentityRequest(lane, report.request);
+          return;
+        }
+        if (report.type === 'mirrorSample') {
+          this.options.onMirrorSample(report.sample);
           return;
         }
         if (report.type !== 'ready') {
@@ -212,7 +219,9 @@ export class LaneSupervisor {
     this.port?.postMessage(order);
   }
 
-  private onReport(report: Exclude<LaneReport, { type: 'ready' | 'identity' }>): void {
+  private onReport(
+    report: Exclude<LaneReport, { type: 'ready' | 'identity' | 'mirrorSample' }>,
+  ): void {
     const { epoch } = report;
     switch (report.type) {
       case 'prepared':

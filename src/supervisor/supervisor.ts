@@ -29,6 +29,7 @@ import { HealthProber } from './health-prober.js';
 import { IdentityServices } from './identity-services.js';
 import { LaneSupervisor } from './lane-supervisor.js';
 import { hashKeyOf } from './limiter-hash-key.js';
+import { MirrorSamples } from './mirror-samples.js';
 import { PluginWatch } from './plugin-watch.js';
 import { RestartIntensity } from './restart-intensity.js';
 import { CachePurges } from './shared/cache-purges.js';
@@ -49,6 +50,8 @@ export interface SupervisorOptions {
 }
 
 export class Supervisor {
+  /** What mirrors have found of late. */
+  readonly mirrorSamples = new MirrorSamples();
   readonly coordinator: CoordinatorSupervisor;
   readonly lanes: readonly LaneSupervisor[];
   /** Figures of each worker, by lane; they outlive the workers. */
@@ -123,7 +126,6 @@ export class Supervisor {
       broadcast: (notice) => this.lanes.filter((lane) => lane.tellIdentity(notice)).length,
       reply: (lane, notice) => void this.laneAt(lane).tellIdentity(notice),
     });
-    const { hashKey } = this;
     this.lanes = this.counters.map(
       (counters, lane) =>
         new LaneSupervisor({
@@ -138,9 +140,10 @@ export class Supervisor {
           cache: this.cache,
           plugins: this.plugins.memory,
           pluginWatch: this.plugins,
-          hashKey,
+          hashKey: this.hashKey,
           logger,
           identityNotices: () => this.identity.notices,
+          onMirrorSample: (sample) => this.mirrorSamples.add(sample),
           onIdentityRequest: (from, request) => this.identity.onRequest(from, request),
           postToCoordinator: (mail, port) => this.coordinator.post(mail, port),
           mayRestart,

@@ -12,6 +12,8 @@ import type { Port } from '../channel/port.js';
 import type { ThreadFault } from '../channel/thread-fault.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
 
+import type { MirrorSample } from './mirror/mirrors.js';
+
 /** The one task of a worker thread: serve this lane until it is told to stop. */
 export interface LaneTask {
   readonly lane: number;
@@ -60,6 +62,8 @@ export type LaneOrder =
 /** From the worker. */
 export type LaneReport =
   | { readonly type: 'identity'; readonly request: IdentityRequest }
+  /** The reply to a copy differs from what the client got. */
+  | { readonly type: 'mirrorSample'; readonly sample: MirrorSample }
   | {
       readonly type: 'ready';
       /** The operating system's id of the thread, by which its CPU time can be looked up. */

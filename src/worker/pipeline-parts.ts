@@ -11,6 +11,7 @@ import type { ShareSource } from './admission/route-side.js';
 import type { TokenEndpoints } from './answer/token-endpoints.js';
 import type { CacheLink } from './cache/cache-link.js';
 import type { DeadlineWheel } from './exchange/deadline-wheel.js';
+import type { Mirrors } from './mirror/mirrors.js';
 import type { RequestPlugins } from './plugins/request-plugins.js';
 import type { ReplyPath } from './reply/reply-path.js';
 import type { FilterRunner } from './request/filter-runner.js';
@@ -34,6 +35,7 @@ export interface PipelineParts {
   readonly coordinator: CoordinatorClient;
   readonly forwarder: Forwarder;
   readonly tries: RetryLoop;
+  readonly mirrors: Mirrors;
   readonly replies: ReplyPath;
   readonly tunnels: Tunnels;
   readonly ledger: ExchangeMetrics;

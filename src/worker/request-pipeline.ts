@@ -12,7 +12,6 @@ import { RETRY_SOON } from '../base/problem-reply.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import type { ReplyView } from '../channel/coordinator/coordinator-records.js';
 import { FLAG_ANSWERED, FLAG_CUT } from '../channel/records/record-kind.js';
-import type { EditStep } from '../filters/filter.js';
 import { type LocalReply, refusal } from '../filters/local-reply.js';
 import { AdmissionPhase } from './admission/admission-phase.js';
 import type { Answerer } from './answer/answerer.js';
@@ -36,9 +35,10 @@ import {
   AuthenticationPhase,
 } from './identity/authentication-phase.js';
 import type { PipelineParts } from './pipeline-parts.js';
-import { enterCall, enterJsonCall, judgeCallBody } from './request/grpc-entry.js';
-import { hideCredentials } from './request/hide-credentials.js';
+import { judgeCallBody } from './request/grpc-entry.js';
+import { editRequest, enterRequest } from './request-steps.js';
 import { retryAfterField } from './route/rate-limit-fields.js';
+import type { WorkerRoute } from './route/worker-route.js';
 import { trailersForTarget } from './upstream/forwarded-trailers.js';
 import { failureDetail } from './upstream/upstream-error.js';
 
@@ -69,7 +69,7 @@ export class RequestPipeline {
     this.admission = new AdmissionPhase(parts);
     this.answerers = createAnswerers(parts, {
       onReply: (exchange, reply) => this.end(exchange, reply),
-      beginAside: (exchange) => this.beginAside(exchange),
+      beginAside: (exchange, copyFor) => this.beginAside(exchange, copyFor),
       onStuck: (exchange) => parts.replies.onStuck(exchange),
       onBroken: (exchange, error) => this.breakOff(exchange, error),
     });
@@ -97,8 +97,12 @@ export class RequestPipeline {
   }
 
   /** It is in the last phase, and in no table: no record of the lane is for it. */
-  private beginAside(exchange: Exchange): Exchange {
-    const aside = exchange.behind(this.parts.nowMs(), this.onDeadline);
+  private beginAside(exchange: Exchange, copyFor?: WorkerRoute): Exchange {
+    const nowMs = this.parts.nowMs();
+    const aside =
+      copyFor === undefined
+        ? exchange.behind(nowMs, this.onDeadline)
+        : exchange.copied(copyFor, nowMs, this.onDeadline);
     aside.phase = PHASE_REPLY;
     if (aside.epoch !== null) aside.epoch.exchanges++;
     return aside;
@@ -130,7 +134,7 @@ export class RequestPipeline {
       case PHASE_ROUTE:
         return this.matchRoute(exchange);
       case PHASE_ENTER:
-        return this.enter(exchange);
+        return enterRequest(this.parts, exchange);
       case PHASE_FIRST_LIMIT:
         return this.admission.runFirst(exchange);
       case PHASE_IDENTIFY:
@@ -138,7 +142,7 @@ export class RequestPipeline {
       case PHASE_LIMIT:
         return this.admission.run(exchange);
       case PHASE_EDIT:
-        return this.edit(exchange);
+        return editRequest(this.parts, exchange);
       case PHASE_ANSWER:
         return this.answer(exchange);
       case PHASE_REPLY:
@@ -153,41 +157,9 @@ export class RequestPipeline {
     return matcher.match(exchange) ?? 'next';
   }
 
-  private enter(exchange: Exchange): PhaseResult {
-    const { filters, config } = routeOf(exchange);
-    const { entrySteps, watchesUploads } = filters;
-    if (config.filters.grpcJson !== undefined) enterJsonCall(exchange, config.filters.grpcJson);
-    else if (exchange.grpc !== null) {
-      const refused = enterCall(exchange, exchange.grpc);
-      if (refused !== null) return refused;
-    }
-    const result = this.runSteps(exchange, entrySteps);
-    if (exchange.wantsTunnel && result === 'next') return this.prepareTunnel(exchange);
-    if (watchesUploads && result === 'next') this.parts.filters.watchUpload(exchange);
-    return result;
-  }
-
-  /** Without a target there is nobody to speak with: the reply is an ordinary one. */
-  private prepareTunnel(exchange: Exchange): PhaseResult {
-    if (routeOf(exchange).upstream === null) return 'next';
-    return this.parts.tunnels.prepare(exchange) ?? 'next';
-  }
-
-  private edit(exchange: Exchange): PhaseResult {
-    const { hides, filters } = routeOf(exchange);
-    if (hides !== null) hideCredentials(exchange, hides);
-    const result = this.runSteps(exchange, filters.editSteps);
-    return result === 'next' ? this.parts.plugins.onRequest(exchange) : result;
-  }
-
   /** Plugins that were waited for have come to their end. */
   onPluginsDone(exchange: Exchange, reply: LocalReply | null): void {
     if (exchange.phase === PHASE_EDIT) this.resume(exchange, reply ?? 'next');
-  }
-
-  private runSteps(exchange: Exchange, steps: readonly EditStep[]): PhaseResult {
-    if (steps.length === 0) return 'next';
-    return this.parts.filters.run(exchange, steps) ?? 'next';
   }
 
   private identify(exchange: Exchange): PhaseResult {
@@ -486,6 +458,7 @@ export class RequestPipeline {
   private finish(exchange: Exchange): void {
     if (exchange.isFinished || this.tryGoOnAside(exchange)) return;
     exchange.isFinished = true;
+    if (exchange.mirror !== null) this.parts.mirrors.end(exchange);
     this.parts.wheel.clear(exchange.deadline);
     this.release(exchange);
     this.parts.replies.release(exchange);

@@ -35,9 +35,11 @@ import { TargetGrants } from './admission/target-grants.js';
 import { TargetPreference } from './admission/target-preference.js';
 import { CacheLink } from './cache/cache-link.js';
 import { DeadlineWheel } from './exchange/deadline-wheel.js';
+import type { Exchange } from './exchange/exchange.js';
 import { IdentityClient } from './identity/identity-client.js';
 import { KnownEpochs } from './known-epochs.js';
 import type { LaneTask } from './lane-task.js';
+import { type MirrorParts, Mirrors } from './mirror/mirrors.js';
 import { WorkerPlugins } from './plugins/worker-plugins.js';
 import { LaneWriter } from './reply/lane-writer.js';
 import { ReplyPath } from './reply/reply-path.js';
@@ -167,27 +169,21 @@ export class WorkerRuntime {
     });
     this.planner = new RetryPlanner(config, ledger, random);
     this.cache = this.createCache(task);
+    const gate = new AdmissionGate(config.capacity, task.coordinator, this.lane);
+    const tries = this.createTries(touch, onError);
     this.pipeline = new RequestPipeline({
       epochs: this.epochs,
       requestIds: new RequestIdSource(host.requestIdPrefix),
       tokens: identity.tokens,
-      filters: new FilterRunner(
-        ledger,
-        this.forwarder,
-        {
-          wheel: this.wheel,
-          nowMs,
-          onSlow: (exchange) => this.pipeline.onSlowUpload(exchange),
-        },
-        (exchange, refused) => this.pipeline.onDecoded(exchange, refused),
-      ),
+      filters: this.createFilters(),
       plugins: parts.plugins.forRequests((one, reply) => this.pipeline.onPluginsDone(one, reply)),
       coordinator: this.coordinator,
       rollouts: outputs.rollouts,
-      gate: new AdmissionGate(config.capacity, task.coordinator, this.lane),
+      gate,
       cache: this.cache,
       forwarder: this.forwarder,
-      tries: this.createTries(touch, onError),
+      tries,
+      mirrors: this.createMirrors(task, { gate, tries }),
       replies: this.replies,
       tunnels: this.createTunnels(),
       ...{ ledger, nowMs, touch, onError },
@@ -282,6 +278,31 @@ export class WorkerRuntime {
       onBroken: (exchange, error) => this.pipeline.onFilterBroken(exchange, error),
       onStuck: (exchange) => this.pipeline.onReplyStuck(exchange),
       onError,
+    });
+  }
+
+  private createFilters(): FilterRunner {
+    const { wheel } = this;
+    const { nowMs } = this.host.clock;
+    const onSlow = (exchange: Exchange): void => this.pipeline.onSlowUpload(exchange);
+    return new FilterRunner(
+      this.ledger,
+      this.forwarder,
+      { wheel, nowMs, onSlow },
+      (exchange, refused) => this.pipeline.onDecoded(exchange, refused),
+    );
+  }
+
+  private createMirrors({ port }: LaneTask, parts: Pick<MirrorParts, 'gate' | 'tries'>): Mirrors {
+    const { random, clock } = this.host;
+    const { nowMs, unixMs } = clock;
+    return new Mirrors({
+      ...parts,
+      ledger: this.ledger,
+      random,
+      nowMs,
+      unixMs,
+      onSample: (sample) => port.postMessage({ type: 'mirrorSample', sample }),
     });
   }
 

@@ -44,7 +44,8 @@ export const GROUPS: Readonly<Record<string, Group>> = {
       take: ['worker/request-pipeline.ts'],
       onTrailers: ['worker/request-pipeline.ts'],
       release: ['worker/request-pipeline.ts'],
-      collected: ['worker/upstream/', 'worker/answer/', 'worker/cache/'],
+      collected: ['worker/upstream/', 'worker/answer/', 'worker/cache/', `${ROOM}/exchange.ts`],
+      replace: [`${ROOM}/exchange.ts`],
       streamed: ['worker/upstream/'],
       onCredit: ['worker/reply/'],
       onContinue: ['worker/reply/'],
@@ -79,6 +80,7 @@ export const OWN_FIELDS: Readonly<Record<string, string>> = {
   trace: 'worker/telemetry/request-tracing.ts',
   tunnel: 'worker/tunnel/tunnels.ts',
   caching: 'worker/cache/reply-cache.ts',
+  mirror: 'worker/mirror/mirrors.ts',
   rewrittenTarget: 'filters/transformation/transformation.ts',
   addedFields: 'filters/transformation/transformation.ts',
 };

@@ -13,6 +13,7 @@ import { readGrpcJson } from '../references/grpc-json-rules.js';
 import { pathExpression } from '../references/route-match.js';
 import { checkFilters } from './check-filters.js';
 import { checkMatch, OverlapCheck } from './check-match.js';
+import { checkMirror } from './check-mirror.js';
 import { checkRateLimits } from './check-rate-limits.js';
 import { checkSplit } from './check-split.js';
 import { suggestName } from './nearest-name.js';
@@ -36,6 +37,7 @@ export function checkRoutes(
     checkName(route.name, index, { indexByName, findings });
     checkReferences(route, index, { names, findings });
     checkSplit(route, pointerOf('routes', index), { known: names.upstreams, findings });
+    checkMirror(route, pointerOf('routes', index), { known: names.upstreams, findings });
     const segments = checkMatch(route, index, findings);
     checkGrpcJson(route, index, { overlaps, findings });
     if (route.openapi !== undefined) checkOpenapi(route, index, { overlaps, findings });

@@ -70,7 +70,8 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
   const { upstreams, targets } = compileUpstreams(config.upstreams, NO_ADDRESSES, readTargetTls);
   const errorTexts = new ErrorTexts();
   const errorRules = errorTexts.rulesOf(config.errors);
-  const references = { authenticators, upstreams, errorTexts };
+  const { workers } = sizing;
+  const references = { authenticators, upstreams, errorTexts, workers };
   const { routes, limiters, rollouts, documents } = compileRoutes(config, references);
   const { grace = DEFAULTS.shutdown.grace, delay = DEFAULTS.shutdown.delay } =
     config.shutdown ?? {};
@@ -89,7 +90,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
     },
     stateDir: config.stateDir ?? '',
     machine,
-    workers: sizing.workers,
+    workers,
     acceptors: config.acceptors ?? DEFAULTS.acceptors,
     cacheBytes: sizeBytes(config.cache?.memory ?? DEFAULTS.cache.memory),
     trustedProxies: compileRanges(config.trustedProxies ?? []),

@@ -33,6 +33,7 @@ import { compileAuthorization } from './compile-authenticators.js';
 import { compileRouteCache } from './compile-cache.js';
 import { compileUpstreamErrors, type ErrorTexts } from './compile-errors.js';
 import { compileFilters, type DescribedRule } from './compile-filters.js';
+import { compileMirror } from './compile-mirror.js';
 import { compileShares } from './compile-overload.js';
 import { pluginsOfRoute } from './compile-plugins.js';
 import { compileRateLimits } from './compile-rate-limits.js';
@@ -43,6 +44,8 @@ export interface RouteReferences {
   readonly authenticators: readonly CompiledAuthenticator[];
   readonly upstreams: readonly CompiledUpstream[];
   readonly errorTexts: ErrorTexts;
+  /** Worker threads. */
+  readonly workers: number;
 }
 
 /** Routes and their limiters, which refer to each other by index. */
@@ -76,6 +79,9 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
     const shared = {
       ...compileMatch(config.match),
       answer: compileAnswer(config, { upstreamIndexes, authenticatorIndexes }, rollouts),
+      ...(config.mirror !== undefined && {
+        mirror: compileMirror(config.mirror, upstreamIndexes, references.workers),
+      }),
       ...(config.paths !== undefined && { paths: compilePaths(gateway.paths, config.paths) }),
       ...(config.preserveHost !== undefined && { keepsHost: config.preserveHost }),
       timeoutMs: config.timeout === undefined ? 0 : durationMs(config.timeout),

@@ -81,6 +81,13 @@ export const DEFAULTS = {
   tracing: { samplePercent: 1, propagation: ['w3c'], serviceName: 'sluice' },
   reload: { watch: true },
   split: { weight: 1, ramp: { from: 1, to: 100 }, guard: { minRequests: 200 } },
+  mirror: {
+    percent: 100,
+    maxInFlight: 64,
+    bodyBytes: '64KiB',
+    credentials: false,
+    ignore: ['age', 'content-length', 'date', 'server-timing', 'set-cookie', 'via', 'x-request-id'],
+  },
   sse: { closeAtTokenExpiry: true },
   cache: {
     memory: '64MiB',

@@ -12,6 +12,7 @@ import {
   objectNode,
   oneOrListNode,
   refined,
+  sizeNode,
   stringNode,
   textNode,
   textOrObjectNode,
@@ -256,6 +257,46 @@ const SPLIT_NODE = objectNode(
   },
 );
 
+const MIRROR_NODE = objectNode(
+  'MirrorConfig',
+  'Requests are copied to another upstream, whose replies go nowhere: no client waits for it, ' +
+    'and whatever becomes of a copy changes nothing for the request. WebSockets are not copied, ' +
+    'nor bodies that stream (longer than 64 KiB, or of unknown length).',
+  {
+    upstream: refined(USED_NAME, { description: 'Name of the upstream that gets the copies.' }),
+    percent: numberNode('Part of the requests that are copied.', [0, 100], {
+      default: DEFAULTS.mirror.percent,
+    }),
+    maxInFlight: integerNode(
+      'Copies that may be in flight; what comes beyond is not copied, and counted. Each worker ' +
+        'has its part of it, one at least.',
+      [1, 100_000],
+      { default: DEFAULTS.mirror.maxInFlight },
+    ),
+    bodyBytes: sizeNode('Longest body of a request that is copied.', ['0', '64KiB'], {
+      default: DEFAULTS.mirror.bodyBytes,
+    }),
+    compare: listNode(
+      "What of the copy's reply is compared with the one that the client's target has given, " +
+        'as both came from their targets. Replies above 1 MiB are not compared.',
+      stringNode('A part of the reply.', { enum: ['status', 'fields', 'body'] }),
+      { 'x-absent': 'nothing', minItems: 1, maxItems: 3, uniqueItems: true },
+    ),
+    ignore: listNode(
+      'Fields of replies that may differ, besides ' +
+        `${DEFAULTS.mirror.ignore.map((name) => `\`${name}\``).join(', ')}.`,
+      textNode(HEADER_NAME_TEXT),
+      { minItems: 1, maxItems: 64, uniqueItems: true },
+    ),
+    credentials: booleanNode(
+      'Whether copies have `Authorization` and cookies. What authenticators say about the caller ' +
+        'goes along in any case.',
+      DEFAULTS.mirror.credentials,
+    ),
+  },
+  'upstream',
+);
+
 /** What a route has besides its filters. */
 export const ROUTE_PROPERTIES = {
   name: stringNode('Name in logs, counters and RateLimit-Policy. Unique.', ROUTE_NAME_TEXT),
@@ -268,6 +309,7 @@ export const ROUTE_PROPERTIES = {
   }),
   upstreams: SIDES_NODE,
   split: SPLIT_NODE,
+  mirror: MIRROR_NODE,
   paths: ROUTE_PATHS_NODE,
   preserveHost: ROUTE_HOST_NODE,
   timeout: durationNode(

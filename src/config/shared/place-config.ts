@@ -169,6 +169,7 @@ function placeFacts(
   return {
     ...facts,
     nextKeySpace,
+    mirrors: facts.mirrors.map(([index, name]) => [rowAt(rows.routes, index), name] as const),
     placeLimiters: facts.placeLimiters.map((index) => rowAt(rows.limiters, index)),
     authenticatorsByUpstream: facts.authenticatorsByUpstream.map(
       ([index, authenticators]) => [rowAt(rows.upstreams, index), authenticators] as const,

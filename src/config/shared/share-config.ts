@@ -115,7 +115,9 @@ function factsOf({ routes, limiters }: CompiledConfig, { codes }: SchemaList): R
     const places = route.limiterIndexes.filter((index) => placeLimiters.has(index)).length;
     placesMax = Math.max(placesMax, places);
     if (route.answer.kind !== 'upstream') continue;
-    for (const { upstreamIndex } of route.answer.split?.sides ?? [route.answer]) {
+    const { mirror } = route;
+    const sides = route.answer.split?.sides ?? [route.answer];
+    for (const { upstreamIndex } of mirror === undefined ? sides : [...sides, mirror]) {
       const authenticators = byUpstream.get(upstreamIndex) ?? new Set<number>();
       for (const index of route.authenticators) authenticators.add(index);
       byUpstream.set(upstreamIndex, authenticators);
@@ -125,6 +127,9 @@ function factsOf({ routes, limiters }: CompiledConfig, { codes }: SchemaList): R
     filters: [...filters],
     hasPatterns: codes.some((code) => code.includes(PATTERNS_IN_CODE)),
     hasCaches: routes.some(({ cache }) => cache !== undefined),
+    mirrors: routes
+      .filter(({ mirror }) => mirror !== undefined)
+      .map(({ index, name }) => [index, name] as const),
     hasPriorities: routes.some(({ shareMax }) => shareMax < SHARE_FULL),
     placesMax,
     placeLimiters: [...placeLimiters],

@@ -25,6 +25,8 @@ import type {
   GatewaySettings,
 } from '../compiled-config.js';
 
+import type { CompiledMirror } from '../compiled-mirror.js';
+
 /** What is known of all routes together, so that nobody has to look at each of them. */
 export interface RouteFacts {
   /** Filters that some route has. */
@@ -35,6 +37,8 @@ export interface RouteFacts {
   readonly hasPriorities: boolean;
   /** Some route has a cache. */
   readonly hasCaches: boolean;
+  /** Row and name of each route whose requests are copied. */
+  readonly mirrors: readonly (readonly [number, string])[];
   /** Limits on requests in flight that one route has, at most. */
   readonly placesMax: number;
   /** Rows of the limiters of requests in flight. */
@@ -183,6 +187,7 @@ function placedRoute(route: CompiledRoute, place: number, rows: SharedRows): Com
     ...route,
     index: rowAt(rows.routes, place),
     answer: placeAnswer(route.answer, rows),
+    ...(route.mirror !== undefined && { mirror: placeMirror(route.mirror, rows) }),
     limiterIndexes: route.limiterIndexes.map((at) => rowAt(rows.limiters, at)),
   };
 }
@@ -198,6 +203,10 @@ function placeAnswer(answer: CompiledAnswer, { upstreams, rollouts }: SharedRows
   }));
   const rollout = split.rollout === undefined ? {} : { rollout: rowAt(rollouts, split.rollout) };
   return { ...answer, upstreamIndex, split: { ...split, sides, ...rollout } };
+}
+
+function placeMirror(mirror: CompiledMirror, { upstreams }: SharedRows): CompiledMirror {
+  return { ...mirror, upstreamIndex: rowAt(upstreams, mirror.upstreamIndex) };
 }
 
 function placedLimiter(limiter: CompiledLimiter, place: number, rows: SharedRows): CompiledLimiter {

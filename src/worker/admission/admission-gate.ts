@@ -35,7 +35,8 @@ export class AdmissionGate {
     const { shareMax } = route.config;
     if (shareMax < PRESSURE_FULL && this.lane.status.pressure > shareMax) return false;
     const { adaptiveConcurrency, index } = route.upstream;
-    if (adaptiveConcurrency === null) return true;
+    // It may be asked for a second time: once with its limits, and once as it needs a target.
+    if (adaptiveConcurrency === null || exchange.admission.enteredMs !== 0) return true;
     const writer = this.writerOf(index);
     // Without a limit the coordinator has not looked at this upstream yet.
     const { limit } = writer;

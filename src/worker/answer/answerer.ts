@@ -8,6 +8,7 @@ import type { ProblemKind } from '../../base/problems.js';
 import type { ReplyView } from '../../channel/coordinator/coordinator-records.js';
 import type { LocalReply } from '../../filters/local-reply.js';
 import type { Exchange } from '../exchange/exchange.js';
+import type { WorkerRoute } from '../route/worker-route.js';
 
 /**
  * A reply ends the exchange. `wait`: for more of the body of the request, and no longer than the
@@ -24,9 +25,10 @@ export interface AnswerSink {
   onStuck(exchange: Exchange): void;
   /**
    * An exchange without a client, for what this one has asked for; nothing has been done for it. It
-   * has to be answered, and what answers it goes nowhere.
+   * has to be answered, and what answers it goes nowhere. `copyFor`: it is a copy, whose targets
+   * are those of that route.
    */
-  beginAside(exchange: Exchange): Exchange;
+  beginAside(exchange: Exchange, copyFor?: WorkerRoute): Exchange;
   /** A mistake in what was done outside of the pipeline's calls. */
   onBroken(exchange: Exchange, error: unknown): void;
 }

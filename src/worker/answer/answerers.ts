@@ -5,6 +5,7 @@
  */
 import type { AdmissionGate } from '../admission/admission-gate.js';
 import type { CacheLink } from '../cache/cache-link.js';
+import type { Mirrors } from '../mirror/mirrors.js';
 import type { FilterRunner } from '../request/filter-runner.js';
 import type { AnswerPlan } from '../route/answer-plan.js';
 import type { RetryLoop } from '../tries/retry-loop.js';
@@ -20,6 +21,7 @@ export interface AnswererParts extends TokensAnswererParts, LoginAnswererParts {
   readonly gate: AdmissionGate;
   readonly cache: CacheLink;
   readonly tries: RetryLoop;
+  readonly mirrors: Mirrors;
 }
 
 /** By kind. */
@@ -30,7 +32,7 @@ export function createAnswerers(parts: AnswererParts, sink: AnswerSink): Answere
   parts.cache.connect((exchange) => cached.goOn(exchange));
   return {
     cached,
-    upstream: new UpstreamAnswerer(parts.filters, parts.tries),
+    upstream: new UpstreamAnswerer(parts.filters, parts.tries, parts.mirrors, sink),
     fixed: new FixedAnswerer(parts.filters),
     tokens: new TokensAnswerer(parts, sink),
     login: new LoginAnswerer(parts, sink),

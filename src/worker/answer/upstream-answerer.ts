@@ -5,10 +5,11 @@
  * client by the retry loop, which tells the pipeline of the end.
  */
 import type { ReplyView } from '../../channel/coordinator/coordinator-records.js';
-import type { Exchange } from '../exchange/exchange.js';
+import { type Exchange, routeOf } from '../exchange/exchange.js';
+import type { Mirrors } from '../mirror/mirrors.js';
 import type { FilterRunner } from '../request/filter-runner.js';
 import type { RetryLoop } from '../tries/retry-loop.js';
-import { Answerer, type AnswerResult } from './answerer.js';
+import { Answerer, type AnswerResult, type AnswerSink } from './answerer.js';
 
 export class UpstreamAnswerer extends Answerer {
   constructor(
@@ -17,6 +18,8 @@ export class UpstreamAnswerer extends Answerer {
       RetryLoop,
       'begin' | 'onRequestComplete' | 'onVerdict' | 'onDeadline' | 'release'
     >,
+    private readonly mirrors: Pick<Mirrors, 'begin'>,
+    private readonly sink: AnswerSink,
   ) {
     super();
   }
@@ -26,6 +29,8 @@ export class UpstreamAnswerer extends Answerer {
     if (reply !== null) return reply;
     if (!exchange.upload.isReady) return 'wait';
     this.tries.begin(exchange);
+    const { mirror } = routeOf(exchange);
+    if (mirror !== null) this.mirrors.begin(exchange, mirror, this.sink);
     return 'begun';
   }
 

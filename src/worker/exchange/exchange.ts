@@ -19,6 +19,7 @@ import { AdmissionState } from './admission-state.js';
 import type { Caching } from './caching.js';
 import { DeadlineEntry } from './deadline-wheel.js';
 import { type GrpcCall, grpcCallOf } from './grpc-call.js';
+import type { MirrorEnd } from './mirror-end.js';
 import { PHASE_ROUTE, type Phase } from './phase.js';
 import type { PluginState } from './plugin-state.js';
 import { ReplyState } from './reply-state.js';
@@ -122,6 +123,8 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
   tunnel: TunnelFlow | null = null;
   /** Assigned by cache/reply-cache.ts; null: its route has no cache. */
   caching: Caching | null = null;
+  /** Assigned by mirror/mirrors.ts; null: it is no copy, and none is compared with its reply. */
+  mirror: MirrorEnd | null = null;
   /** null: no plugin has left anything. */
   plugins: PluginState | null = null;
   /** Path and query that the target gets where a filter has made them; else empty. */
@@ -156,6 +159,20 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
     aside.addedFields = this.addedFields;
     aside.identify(this.identity);
     return aside;
+  }
+
+  /** The same request, with the body that was collected, for the targets of another route. */
+  copied(route: WorkerRoute, receivedMs: number, onDeadline: DeadlineHandler): Exchange {
+    const record = { ...NO_RECORD, receivedMs, protocol: this.head.protocol };
+    const head = this.head.copyAs(this.method);
+    const copy = new Exchange(record, head, this.epoch, onDeadline);
+    copy.isAside = true;
+    copy.route = route;
+    copy.rewrittenTarget = this.rewrittenTarget;
+    copy.addedFields = this.addedFields;
+    copy.identify(this.identity);
+    if (this.bodyBytes !== 0) copy.upload.replace(this.upload.collected());
+    return copy;
   }
 
   /** Its route is shared among several upstreams: it goes to this one. */

@@ -15,6 +15,7 @@ import type {
   CompiledRoute,
   CompiledUpstream,
 } from '../../config/compiled-config.js';
+import type { CompiledMirror } from '../../config/compiled-mirror.js';
 import type { CompiledSplit } from '../../config/compiled-split.js';
 import type { ServedConfig } from '../../config/shared/shared-config.js';
 import type { Authenticator } from '../../filters/authentication/authenticator.js';
@@ -32,6 +33,10 @@ import { stagesOf } from './route-stages.js';
 import { UpstreamErrorPages } from './upstream-error-pages.js';
 
 const NOTHING: readonly CredentialPlace[] = [];
+
+/** What says that a request is a copy. */
+const MIRROR_FIELD = 'x-sluice-mirror';
+const CREDENTIAL_FIELDS = ['authorization', 'proxy-authorization', 'cookie'] as const;
 
 /** What the coordinator decides upon in one ask. */
 export interface AdmissionPlan {
@@ -58,6 +63,8 @@ export interface WorkerRoute {
   readonly upstream: CompiledUpstream | null;
   /** Once it is known who calls, one of them takes the place of this route; null: it has one. */
   readonly sides: RouteSides | null;
+  /** Where its requests are copied to; null: nowhere. */
+  readonly mirror: MirrorPlan | null;
   /** What its requests count for where its split is rolled out; null: nothing is counted. */
   readonly measured: MeasuredSide | null;
   readonly authenticators: readonly Authenticator[];
@@ -87,6 +94,13 @@ export interface WorkerRoute {
   readonly replyStages: readonly StageSource[];
   /** The gateway itself reads the body before it goes anywhere, and bounds it as it comes. */
   readonly readsBody: boolean;
+}
+
+/** Where requests are copied to. */
+export interface MirrorPlan {
+  readonly rules: CompiledMirror;
+  /** The route that copies have. */
+  readonly route: WorkerRoute;
 }
 
 /** A side of a split that is rolled out. */
@@ -192,6 +206,7 @@ export class WorkerRoutes {
       upstream,
       sides: null,
       measured: null,
+      mirror: this.mirrorOf(route),
       filters,
       plugins,
       hides: hiddenCredentials([
@@ -224,6 +239,22 @@ export class WorkerRoutes {
     const { pluginStage } = this.parts;
     if (plugins === null || plugins.ofReplies.length === 0 || pluginStage === null) return null;
     return pluginStage(plugins);
+  }
+
+  /** Copies have passed all filters of the request. */
+  private mirrorOf({ mirror, ...route }: CompiledRoute): MirrorPlan | null {
+    if (mirror === undefined) return null;
+    const { upstreamIndex, hasCredentials } = mirror;
+    const copied = this.makeOf({ ...route, answer: { kind: 'upstream', upstreamIndex } });
+    const dropped = [MIRROR_FIELD, ...(hasCredentials ? [] : CREDENTIAL_FIELDS)];
+    return {
+      rules: mirror,
+      route: {
+        ...copied,
+        droppedFields: new Set([...copied.droppedFields, ...dropped]),
+        setFields: [...copied.setFields, MIRROR_FIELD, '1'],
+      },
+    };
   }
 
   private pagesOf({ upstreamErrors = [], errors = [] }: CompiledRoute): StageSource | null {

@@ -275,6 +275,11 @@ export class ExchangeMetrics {
     this.calls.count(`${service}/${method}`, status, isKnown);
   }
 
+  /** `figure`: of MIRROR_COUNTERS. */
+  countMirror(routeIndex: number, figure: number): void {
+    this.counters.add(routeCounter(routeIndex, figure));
+  }
+
   /** A reply was stored, and this many others went to make room. */
   countStored(evicted: number): void {
     this.counters.add(COUNTERS.cacheStored);

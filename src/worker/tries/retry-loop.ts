@@ -14,12 +14,11 @@
  * Invariant: each try is settled once, by try-settler.ts; release() leaves none behind.
  */
 import { type FieldBlock, joinFields, NO_FIELDS } from '../../base/field-block.js';
-import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
+import { PROBLEMS } from '../../base/problems.js';
 import {
   OUTCOME_CANCELLED,
   type ReplyView,
 } from '../../channel/coordinator/coordinator-records.js';
-import type { LocalReply } from '../../filters/local-reply.js';
 import {
   END_GRPC_STATUS,
   END_STATUS,
@@ -28,15 +27,13 @@ import {
 } from '../../policy/retry/retry-rule.js';
 import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
 import { SWITCHING_PROTOCOLS } from '../../wire/http1/status-line.js';
-import type { TargetPreference } from '../admission/target-preference.js';
 import { bitOfTarget } from '../admission/tried-targets.js';
-import type { ReplyCache } from '../cache/reply-cache.js';
 import { type Exchange, upstreamOf } from '../exchange/exchange.js';
 import { type GrpcCall, NO_GRPC_STATUS } from '../exchange/grpc-call.js';
 import { KeptReply } from '../exchange/kept-reply.js';
+import type { MirrorEnd } from '../exchange/mirror-end.js';
 import { NEVER_MS } from '../exchange/tries-state.js';
 import type { TryInFlight } from '../exchange/try-in-flight.js';
-import type { ReplyPath } from '../reply/reply-path.js';
 import { viaOf } from '../reply/via.js';
 import { failureCause, upstreamProblem } from '../upstream/upstream-error.js';
 import type { TryListener, UpstreamTry } from '../upstream/upstream-try.js';
@@ -47,10 +44,11 @@ import {
   outcomeOfReply,
   trailersOfCall,
 } from './call-outcome.js';
-import { NextTry, type NextTryParts } from './next-try.js';
+import { NextTry } from './next-try.js';
 import { OtherReplies } from './other-replies.js';
 import { outcomeOfEnd, outcomeOfStatus } from './outcome-class.js';
 import { DO_NOT_RETRY, pushbackMs, retryAfterMs } from './retry-after.js';
+import type { RetryLoopParts } from './retry-loop-parts.js';
 import { isStaleConnection } from './retry-planner.js';
 import { endKindOf, NO_REPLY_IN_TIME, NOT_SENT_IN_TIME, type TryFailure } from './try-failure.js';
 import { TrySettler } from './try-settler.js';
@@ -64,34 +62,6 @@ interface RetriedEnd {
 
 /** RFC 8297. */
 const EARLY_HINTS = 103;
-
-export interface RetryLoopParts extends NextTryParts {
-  readonly replies: Pick<
-    ReplyPath,
-    'interim' | 'head' | 'data' | 'skip' | 'trailers' | 'end' | 'endSilent' | 'takeBack' | 'onStuck'
-  >;
-  readonly preference: Pick<TargetPreference, 'cookieField'>;
-  /** What is stored of replies. */
-  readonly cache: Pick<
-    ReplyCache,
-    | 'isOn'
-    | 'onHead'
-    | 'onData'
-    | 'onEnd'
-    | 'followers'
-    | 'onWritten'
-    | 'serveOnError'
-    | 'serveValidated'
-  >;
-  unixMs(): number;
-  /** No try is left, and there is no reply. One that had begun is to be cut. */
-  onFailed(exchange: Exchange, problem: ProblemKind): void;
-  /** The client gets this in place of what its target has said. */
-  onReply(exchange: Exchange, reply: LocalReply): void;
-  /** All has come that an exchange without a client is there for. */
-  onAsideDone(exchange: Exchange): void;
-  onError(error: unknown): void;
-}
 
 export class RetryLoop implements TryListener {
   private readonly settler: TrySettler;
@@ -152,12 +122,29 @@ export class RetryLoop implements TryListener {
     const { exchange } = attempt;
     const { keptReply } = exchange.tries;
     if (keptReply?.attempt === attempt) return keptReply.onBody(chunk);
+    if (exchange.mirror !== null) {
+      exchange.mirror.onData(chunk);
+      if (exchange.isAside) return this.takeCopied(exchange, exchange.mirror, isLast);
+    }
     if (exchange.caching !== null) this.parts.cache.onData(exchange, chunk, isLast);
     // Without trailers behind it the reply of a call is not complete.
     if (exchange.grpc?.isTargets === true) return this.parts.replies.data(exchange, chunk, false);
     // The target of a tunnel may still take what comes from the client.
     if (isLast && !exchange.reply.isTunnel) this.onTargetDone(exchange);
     return this.giveData(exchange, chunk, isLast);
+  }
+
+  /** The reply to a copy goes nowhere, and is not read for ever. */
+  private takeCopied(exchange: Exchange, mirror: MirrorEnd, isLast: boolean): boolean {
+    if (isLast) this.endCopied(exchange, mirror);
+    else if (mirror.isTooLong) this.parts.onAsideDone(exchange);
+    return true;
+  }
+
+  private endCopied(exchange: Exchange, mirror: MirrorEnd): void {
+    mirror.onWhole();
+    this.onTargetDone(exchange);
+    this.parts.onAsideDone(exchange);
   }
 
   private giveData(exchange: Exchange, chunk: Buffer, isLast: boolean): boolean {
@@ -181,7 +168,11 @@ export class RetryLoop implements TryListener {
       return;
     }
     const last = lastFieldsOf(exchange, trailers);
-    const { caching } = exchange;
+    const { caching, mirror, isAside } = exchange;
+    if (mirror !== null && isAside) {
+      this.endCopied(exchange, mirror);
+      return;
+    }
     this.onTargetDone(exchange);
     if (caching?.validated != null) {
       this.parts.cache.serveValidated(exchange);
@@ -204,6 +195,7 @@ export class RetryLoop implements TryListener {
   /** Early Hints help only where the reply is likely to come from the same target. */
   onInterim({ exchange }: UpstreamTry, status: number, fields: FieldBlock): void {
     const { tries } = exchange;
+    if (exchange.isAside) return;
     if (status !== EARLY_HINTS || tries.hedge !== null || tries.keptReply !== null) return;
     this.parts.replies.interim(exchange, status, fields);
   }
@@ -317,8 +309,12 @@ export class RetryLoop implements TryListener {
     status: number,
     block: ReplyFieldBlock,
   ): boolean {
-    const { grpc } = exchange;
+    const { grpc, mirror } = exchange;
     const { cache } = this.parts;
+    if (mirror !== null) {
+      mirror.onHead(status, block.fields);
+      if (exchange.isAside) return true;
+    }
     if (cache.isOn) {
       cache.onWritten(exchange, status, block.fields);
       if (exchange.caching !== null && this.instead.isFromMemory(exchange, status, block)) {
@@ -369,6 +365,7 @@ export class RetryLoop implements TryListener {
     for (const [at, chunk] of chunks.entries()) {
       if (exchange.isFinished) return;
       const isLast = endsInData && at === chunks.length - 1;
+      exchange.mirror?.onData(chunk);
       if (exchange.caching !== null) this.parts.cache.onData(exchange, chunk, isLast);
       goesOn = this.giveData(exchange, chunk, isLast);
     }

@@ -44,7 +44,7 @@ export class RetryPlanner {
   onRequest(exchange: Exchange, upstream: CompiledUpstream, nowMs: number): void {
     this.budgetOf(upstream).onRequest(nowMs);
     const { hedgeAfterMs } = upstream;
-    if (hedgeAfterMs < 0 || !canRepeat(exchange)) return;
+    if (hedgeAfterMs < 0 || !canRepeat(exchange) || isCopy(exchange)) return;
     exchange.tries.planHedge(nowMs + hedgeAfterMs);
   }
 
@@ -60,6 +60,7 @@ export class RetryPlanner {
     const { retry, timeouts } = upstream;
     const { tries, head, upload } = exchange;
     if (tries.retries >= retry.attempts || !isRetriable(end, retry.conditions)) return false;
+    if (isCopy(exchange)) return false;
     const request = {
       isIdempotent: isIdempotentMethod(head.method),
       isBodyKept: upload.canRepeat,
@@ -99,6 +100,11 @@ export interface PlanTimes {
   readonly nowMs: number;
   /** 0: the target did not say. */
   readonly askedMs: number;
+}
+
+/** A copy is sent once. */
+function isCopy({ isAside, mirror }: Exchange): boolean {
+  return isAside && mirror !== null;
 }
 
 /** Whether the request may be at two targets at once. */

@@ -74,6 +74,7 @@ beforeEach(() => {
     logger,
     identityNotices: () => [],
     onIdentityRequest: () => {},
+    onMirrorSample: () => {},
     postToCoordinator: () => {
       mailed += 1;
     },

@@ -36,6 +36,7 @@ import { DeadlineWheel } from '../../../src/worker/exchange/deadline-wheel.js';
 import type { Exchange } from '../../../src/worker/exchange/exchange.js';
 import { PHASE_REPLY } from '../../../src/worker/exchange/phase.js';
 import { AUTHENTICATION_WAIT_MS } from '../../../src/worker/identity/authentication-phase.js';
+import { type MirrorParts, Mirrors } from '../../../src/worker/mirror/mirrors.js';
 import type { PluginCalls } from '../../../src/worker/plugins/plugin-calls.js';
 import { RequestPlugins } from '../../../src/worker/plugins/request-plugins.js';
 import type { ReplyPath } from '../../../src/worker/reply/reply-path.js';
@@ -215,6 +216,7 @@ class Rig {
         ),
         plugins: new RequestPlugins(NO_CALLS, () => {}),
         tokens: this.tokens,
+        mirrors: new Mirrors({} as MirrorParts),
         rollouts: { shareOf: () => 0 },
         gate: new AdmissionGate(
           config.capacity,
