@@ -119,6 +119,7 @@ export class GatewayAdmin {
       readyzHandler(
         () => gateway.readiness(),
         () => reloader.status().origin,
+        () => this.gateway.discovery.unanswered,
       ),
       ...(gateway.isChaosAllowed ? faultHandlers(this.faultInjector()) : []),
     ];

@@ -33,6 +33,7 @@ import { ListenerCertificates } from './supervisor/certificates/listener-certifi
 import type { LoadedPair } from './supervisor/certificates/listener-files.js';
 import { ConfigWatcher } from './supervisor/config-watcher.js';
 import { Discovery } from './supervisor/discovery/discovery.js';
+import { FirstAnswers } from './supervisor/discovery/first-answers.js';
 import { SourceMaker } from './supervisor/discovery/make-source.js';
 import { chooseEngines, type EngineChoice } from './supervisor/engine-choice.js';
 import { type KeptVersion, keepVersion } from './supervisor/loading/kept-version.js';
@@ -362,10 +363,12 @@ export class Gateway {
     const { certificates } = this;
     const { isChaosAllowed } = this;
     const parts = { supervisor, engines, front, cells, reloader, names, discovery, certificates };
+    const answers = new FirstAnswers(systemClock, () => discovery.unanswered);
     const readiness = (): string => {
       if (this.state !== 'running') return this.state;
       const { cluster } = reloader.status();
-      return cluster?.state === 'waiting' ? 'waiting for the cluster' : supervisor.readiness;
+      if (cluster?.state === 'waiting') return 'waiting for the cluster';
+      return answers.areAwaited ? 'waiting for targets' : supervisor.readiness;
     };
     const pages = new GatewayAdmin({
       ...{ version: VERSION, clock: systemClock, isChaosAllowed },

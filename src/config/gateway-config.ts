@@ -1637,7 +1637,10 @@ export interface HttpDiscoveryConfig {
 
 /** Records of DNS, asked for again when their time to live (1s to 5m) is over. */
 export interface DnsDiscoveryConfig {
-  /** The name, in full: no search domain is added, and the hosts file is not read. */
+  /**
+   * The name. One that is not written in full is looked for in the search domains of the system
+   * (resolv.conf), unless there is a `server`. The hosts file is not read.
+   */
   readonly name: string;
   /**
    * `A`, `AAAA`: addresses. `SRV` (RFC 2782): services with port and weight, of which those of the

@@ -10,8 +10,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
+import { FakeKubeApi } from '../support/fake-kube-api.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
+import { KnotServer, NO_KNOT } from '../support/knot-server.js';
+import { describeUnless } from '../support/not-run.js';
 import { makeCertificate } from '../support/test-certificate.js';
 
 const TOKEN = 'a-token-for-tests-of-discovery';
@@ -41,6 +44,9 @@ let secure: SecureServer;
 let consul: { index: number; places: readonly number[]; waiting: (() => void)[] };
 /** What the registry answers. */
 let registered: { status: number; body: string; authorization?: string | undefined };
+let cluster: FakeKubeApi;
+/** null: there is none on this machine. */
+let knot: KnotServer | null;
 let gateway: GatewayProcess;
 let config: Record<string, unknown> & { upstreams: object; routes: readonly object[] };
 
@@ -81,6 +87,11 @@ beforeAll(async () => {
     secureFile,
     `# By name\n- { host: 127.0.0.1, port: ${securePort}, name: shop.internal }\n`,
   );
+  cluster = await FakeKubeApi.start();
+  putSlice([0, 1]);
+  const kubeconfig = join(folder, 'kubeconfig');
+  writeFileSync(kubeconfig, cluster.kubeconfig());
+  knot = NO_KNOT === '' ? await KnotServer.start([serviceRecord(2)]) : null;
   config = {
     listen: { port: 0 },
     admin: { port: 0, token: TOKEN },
@@ -101,6 +112,17 @@ beforeAll(async () => {
         targets: { file: secureFile, scheme: 'https' },
         tls: { ca: certFile, serverName: 'other.internal' },
       },
+      kubernetes: {
+        targets: { kubernetes: { service: 'web', port: 'http', kubeconfig }, trustEmpty: true },
+      },
+      ...(knot !== null && {
+        dns: {
+          targets: {
+            dns: { name: '_web.svc.test', type: 'SRV', server: `127.0.0.1:${knot.port}` },
+            trustEmpty: true,
+          },
+        },
+      }),
       consul: {
         targets: { consul: { service: 'web', url: url.replace('/sd', '') }, trustEmpty: true },
       },
@@ -113,6 +135,8 @@ beforeAll(async () => {
       { name: 'secure', match: { path: '/secure' }, upstream: 'secure' },
       { name: 'wrong', match: { path: '/wrong' }, upstream: 'wrong' },
       { name: 'consul', match: { path: '/consul/*' }, upstream: 'consul' },
+      { name: 'kubernetes', match: { path: '/kubernetes/*' }, upstream: 'kubernetes' },
+      ...(knot === null ? [] : [{ name: 'dns', match: { path: '/dns/*' }, upstream: 'dns' }]),
       { name: 'file', match: { path: '/file/*' }, upstream: 'file', rewrite: strip('/file') },
       { name: 'http', match: { path: '/http/*' }, upstream: 'http', rewrite: strip('/http') },
     ],
@@ -127,9 +151,28 @@ afterAll(async () => {
   secure.close();
   registry.closeAllConnections();
   registry.close();
+  await cluster.stop();
+  await knot?.stop();
   for (const origin of origins) await origin.close();
   rmSync(folder, { recursive: true, force: true });
 });
+
+/** Endpoints of the service `web`. */
+function putSlice(places: readonly number[]): void {
+  for (const [at, { port }] of origins.entries()) {
+    const name = `web-${at}`;
+    const endpoints = places.includes(at) ? [{ addresses: ['127.0.0.1'] }] : [];
+    cluster.put('endpointslices', {
+      metadata: { name, labels: { 'kubernetes.io/service-name': 'web' } },
+      ...{ addressType: 'IPv4', ports: [{ name: 'http', port }], endpoints },
+    });
+  }
+}
+
+/** A line of a zone. */
+function serviceRecord(at: number): string {
+  return `_web 1 IN SRV 1 1 ${origins[at]?.port} ns.svc.test.`;
+}
 
 /** Waits for a change, as Consul does, where the question is of the newest. */
 function answerAsConsul(index: string | null, response: ServerResponse): void {
@@ -318,6 +361,60 @@ describe('targets over HTTP', () => {
     expect(text).toContain('targets from http http://');
     expect(text).toContain(addressOf(2));
     expect(text).not.toContain('a-secret');
+  });
+});
+
+describe('targets from Kubernetes', () => {
+  it('follow the endpoints of the service, whose API may be away', async () => {
+    expect(await answerers('kubernetes')).toBe('0,1');
+    putSlice([3]);
+    await becomes('kubernetes', '3');
+    cluster.forbidden.add('endpointslices');
+    cluster.endWatches(null);
+    await eventually('the failure is known', async () => {
+      return (await stateOf('kubernetes')).failure === 'status 403';
+    });
+    expect(await answerers('kubernetes')).toBe('3');
+    cluster.forbidden.clear();
+    putSlice([1]);
+    await becomes('kubernetes', '1');
+  });
+});
+
+describeUnless(NO_KNOT, 'targets from DNS', () => {
+  it('follow the records of a real name server', async () => {
+    await becomes('dns', '2');
+    await knot?.change(
+      ['zone-unset', '_web'],
+      ['zone-set', '_web', '1', 'SRV', `1 1 ${origins[0]?.port} ns.svc.test.`],
+    );
+    await becomes('dns', '0');
+  });
+});
+
+describe('/readyz', () => {
+  it('says which sources have never answered, and waits for them at the start only', async () => {
+    const missing = { targets: { file: join(folder, 'not-there.json') } };
+    const other = await GatewayProcess.start({
+      workers: 1,
+      upstreams: { file: { targets: { file } }, missing },
+      routes: [{ name: 'a', match: { path: '/*' }, upstream: 'file' }],
+    });
+    try {
+      const reply = await fetch(`${other.adminUrl}/readyz`);
+      const body = (await reply.json()) as { status: string };
+      expect(body).toMatchObject({ unansweredUpstreams: ['missing'] });
+      // A machine that is slow has waited for long enough by now.
+      expect([503, 200]).toContain(reply.status);
+      expect(body.status).toBe(reply.status === 200 ? 'ready' : 'waiting for targets');
+      writeFileSync(missing.targets.file, '[]');
+      await eventually('it is ready', async () => {
+        const now = await fetch(`${other.adminUrl}/readyz`);
+        return now.status === 200 && !(await now.text()).includes('unanswered');
+      });
+    } finally {
+      await other.kill();
+    }
   });
 });
 

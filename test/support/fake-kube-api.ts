@@ -94,6 +94,16 @@ export class FakeKubeApi {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
+  /** A kubeconfig whose only context is this server, in the namespace `shop`. */
+  kubeconfig(): string {
+    return JSON.stringify({
+      'current-context': 'here',
+      contexts: [{ name: 'here', context: { cluster: 'c', user: 'u', namespace: NAMESPACE } }],
+      clusters: [{ name: 'c', cluster: { server: this.url } }],
+      users: [{ name: 'u', user: {} }],
+    });
+  }
+
   get watchCount(): number {
     return this.watches.length;
   }

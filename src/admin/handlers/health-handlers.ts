@@ -18,11 +18,13 @@ export function healthzHandler(): AdminHandler {
 
 /**
  * `stateOf` returns `ready`; any other text makes the reply a 503. `originOf`: what is known of the
- * store of the configuration; null: there is none.
+ * store of the configuration; null: there is none. `unanswered`: upstreams whose sources of targets
+ * have never answered.
  */
 export function readyzHandler(
   stateOf: () => string,
   originOf: () => StoreOrigin | null,
+  unanswered: () => readonly string[],
 ): AdminHandler {
   return {
     method: 'GET',
@@ -31,7 +33,11 @@ export function readyzHandler(
     answer: () => {
       const status = stateOf();
       const origin = originOf();
-      const facts = origin === null ? {} : { configuration: shortOriginRow(origin) };
+      const unansweredUpstreams = unanswered();
+      const facts = {
+        ...(origin !== null && { configuration: shortOriginRow(origin) }),
+        ...(unansweredUpstreams.length > 0 && { unansweredUpstreams }),
+      };
       return { status: status === 'ready' ? 200 : 503, body: { status, ...facts } };
     },
   };

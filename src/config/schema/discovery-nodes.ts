@@ -49,7 +49,7 @@ const HTTP_SOURCE_NODE = objectNode(
 
 const DNS_NAME_TEXT = textShape(
   '^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,250}[A-Za-z0-9_])?\\.?$',
-  'a name of DNS, written in full',
+  'a name of DNS',
 );
 
 const NAME_SERVER_TEXT = textShape(
@@ -62,7 +62,8 @@ const DNS_SOURCE_NODE = objectNode(
   'Records of DNS, asked for again when their time to live (1s to 5m) is over.',
   {
     name: stringNode(
-      'The name, in full: no search domain is added, and the hosts file is not read.',
+      'The name. One that is not written in full is looked for in the search domains of the ' +
+        'system (resolv.conf), unless there is a `server`. The hosts file is not read.',
       DNS_NAME_TEXT,
     ),
     type: stringNode(

@@ -76,6 +76,11 @@ export class Discovery {
     });
   }
 
+  /** Upstreams whose sources have never answered. */
+  get unanswered(): string[] {
+    return [...this.watched.values()].filter((one) => !one.hasAnswered).map(({ name }) => name);
+  }
+
   status(): DiscoveryStatus[] {
     return [...this.watched.values()].map((one) => one.status());
   }

@@ -3,8 +3,8 @@
  *
  * Thread: supervisor (on the main thread). Owns how often a name was not there in a row: once may
  * be a server that has lost its zone, twice is believed. The next question comes when the first
- * record's time to live is over. Names are asked for as they are written, without search domains
- * and without the hosts file.
+ * record's time to live is over. Names that are not written in full are looked for in the search
+ * domains of the system, unless another name server is asked; the hosts file is not read.
  */
 import { Resolver } from 'node:dns';
 import { networkInterfaces } from 'node:os';
@@ -20,6 +20,7 @@ import {
   type QuestionType,
 } from './dns-question.js';
 import { readHost } from './read-target-list.js';
+import { namesFor, type SearchList, systemSearchList } from './search-domains.js';
 
 /** Between two questions, in seconds, whatever the records say. */
 const TTL_MIN = 1;
@@ -31,6 +32,12 @@ const NAMES_MAX = 200;
 
 type DnsSourceSettings = Extract<CompiledSource, { kind: 'dns' }>;
 
+/** What this machine says of names. */
+export interface SystemNames {
+  servers(): NameServer[];
+  search(): Promise<SearchList>;
+}
+
 interface ServiceRecord {
   readonly target: string;
   readonly port: number;
@@ -41,13 +48,16 @@ interface ServiceRecord {
 export class DnsTargets {
   private missingCount = 0;
 
-  constructor(private readonly settings: DnsSourceSettings) {}
+  constructor(
+    private readonly settings: DnsSourceSettings,
+    private readonly system: SystemNames = SYSTEM,
+  ) {}
 
   /** Rejects when no server could be asked, and the first time that the name is not there. */
   async ask(signal: AbortSignal): Promise<Answer> {
-    const { name, type } = this.settings;
-    const servers = serversOf(this.settings);
-    const answer = await askNameServers(name, type, servers, signal);
+    const { type, server } = this.settings;
+    const servers = server === null ? this.system.servers() : [server];
+    const answer = await this.find(servers, signal);
     const own = answer.answers.filter((record) => record.type === type);
     if (own.length === 0) return this.nothing(answer);
     this.missingCount = 0;
@@ -56,6 +66,19 @@ export class DnsTargets {
         ? await this.services(answer, servers, signal)
         : { found: this.addresses(own), ttl: leastTtl(own) };
     return { found, nextMs: inRange(ttl) * 1000 };
+  }
+
+  /** The first name that has such a record, or what is said of the last one. */
+  private async find(servers: readonly NameServer[], signal: AbortSignal): Promise<NameAnswer> {
+    const { name, type, server } = this.settings;
+    const list = server === null ? await this.system.search() : null;
+    const names = list === null ? [name] : namesFor(name, list);
+    let answer = await askNameServers(names[0] ?? name, type, servers, signal);
+    for (const other of names.slice(1)) {
+      if (answer.answers.some((record) => record.type === type)) break;
+      answer = await askNameServers(other, type, servers, signal);
+    }
+    return answer;
   }
 
   private nothing({ isUnknown, negativeTtl }: NameAnswer): Answer {
@@ -174,11 +197,12 @@ function hasIPv6(): boolean {
   return all.some(({ family, internal }) => family === 'IPv6' && !internal);
 }
 
-function serversOf({ server }: DnsSourceSettings): NameServer[] {
-  if (server !== null) return [server];
+function systemServers(): NameServer[] {
   // A new one reads the system's settings again.
   return new Resolver().getServers().map((text) => {
     const match = /^\[(.+)\]:(\d+)$/.exec(text) ?? /^([^:]+):(\d+)$/.exec(text);
     return { host: match?.[1] ?? text, port: Number(match?.[2] ?? 53) };
   });
 }
+
+const SYSTEM: SystemNames = { servers: systemServers, search: systemSearchList };

@@ -44,9 +44,14 @@ export class WatchedUpstream {
   private isSettled = false;
 
   constructor(
-    private readonly name: string,
+    readonly name: string,
     private readonly parts: WatchedUpstreamParts,
   ) {}
+
+  /** If only that there are no targets. */
+  get hasAnswered(): boolean {
+    return Number.isFinite(this.succeededMs);
+  }
 
   /** Asks as this configuration says. Targets stay until another source has answered. */
   adopt(rows: readonly number[], discovery: CompiledDiscovery): void {

@@ -64,6 +64,20 @@ describeUnless(NO_KNOT, 'targets from DNS', () => {
     ]);
   });
 
+  it('have names that are looked for in the domains of the system', async () => {
+    const system = {
+      servers: () => [{ host: '127.0.0.1', port: knot.port }],
+      search: async () => ({ domains: ['no.svc.test', 'svc.test'], ndots: 1 }),
+    };
+    const { found } = await new DnsTargets(
+      settings(knot.port, { name: 'b', server: null }),
+      system,
+    ).ask(nobody);
+    expect(found).toMatchObject([{ host: '10.0.0.3', name: 'b' }]);
+    // Another server knows nothing of them.
+    await expect(ask({ name: 'b' })).rejects.toThrow();
+  });
+
   it('are asked for no sooner than in a second, and no later than in five minutes', async () => {
     expect((await ask({ name: 'brief.svc.test' })).nextMs).toBe(1_000);
     expect((await ask({ name: 'lasting.svc.test' })).nextMs).toBe(300_000);
