@@ -11,12 +11,15 @@ import type { GatewaySettings } from '../config/compiled-config.js';
 import type { CompiledAuthenticator } from '../filters/authentication/options.js';
 import type { KeySets } from './key-sets/key-sets.js';
 import type { LoginService } from './login/login-service.js';
+import type { SharedState } from './shared/shared-state.js';
 import type { TokenService } from './token-service/token-service.js';
 
 export interface IdentityServicesOptions {
   readonly config: GatewaySettings;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** null: no store is shared with other gateways. */
+  readonly shared: SharedState | null;
   /** Sends a notice to every worker, and returns the number of workers. */
   broadcast(notice: IdentityNotice): number;
   /** Sends a notice to the worker of one lane. */

@@ -120,9 +120,7 @@ export class Supervisor {
       random,
     });
     this.identity = new IdentityServices({
-      config,
-      logger,
-      clock,
+      ...{ config, logger, clock, shared: this.shared },
       broadcast: (notice) => this.lanes.filter((lane) => lane.tellIdentity(notice)).length,
       reply: (lane, notice) => void this.laneAt(lane).tellIdentity(notice),
     });

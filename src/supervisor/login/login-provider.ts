@@ -20,6 +20,7 @@ import type {
 import { claimsIn, sealSession } from '../../filters/authentication/oidc/login-session.js';
 import { CookieSealer } from '../../filters/authentication/oidc/sealed-cookie.js';
 import type { CompiledProvider } from '../../filters/authentication/options.js';
+import type { SealedRecords } from '../shared/sealed-records.js';
 import {
   failureOf,
   ProviderClient,
@@ -28,6 +29,7 @@ import {
 } from './provider-client.js';
 import { type ProviderKeys, ProviderTokens } from './provider-tokens.js';
 import { RecentMap } from './recent-map.js';
+import { SharedRenewals } from './shared-renewals.js';
 
 const DISCOVERY_MS = 10 * 60_000;
 const RETRY_MS_MIN = 1000;
@@ -43,6 +45,8 @@ const LOGOUT_SECONDS = 30 * 60;
 const LOGOUTS_MAX = 100_000;
 /** New tokens are fetched when so much of their time is left, or a quarter of it. */
 const EARLY_SECONDS = 30;
+/** What a renewal takes beside the provider's time-out. */
+const RENEWAL_MARGIN_MS = 1000;
 
 interface Renewal {
   /** Of the session that was renewed. */
@@ -53,6 +57,8 @@ interface Renewal {
 export interface LoginProviderOptions {
   readonly provider: CompiledProvider;
   readonly keys: ProviderKeys;
+  /** null: no gateway shares its sessions, or they have no secret in common. */
+  readonly records: SealedRecords | null;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Workers are to know where the provider takes logins. */
@@ -71,17 +77,20 @@ export class LoginProvider {
   private readonly states = new RecentMap<true>(STATES_MAX, STATE_SECONDS);
   private readonly logouts = new RecentMap<true>(LOGOUTS_MAX, LOGOUT_SECONDS);
   private readonly renewals = new RecentMap<Renewal>(RENEWALS_MAX, RENEWAL_SECONDS);
+  private readonly shared: SharedRenewals | null;
   private document: ProviderDocument | null = null;
   private failures = 0;
   private timer: Timer | null = null;
   private isStopped = false;
 
   constructor(private readonly options: LoginProviderOptions) {
-    const { provider, keys } = options;
+    const { provider, keys, records, clock } = options;
     this.provider = provider;
     this.client = new ProviderClient(provider);
     this.tokens = new ProviderTokens(provider, keys, () => this.now);
     this.sealer = new CookieSealer(provider.secrets, provider.name);
+    const waitMs = provider.timeoutMs + RENEWAL_MARGIN_MS;
+    this.shared = records === null ? null : new SharedRenewals(records, clock, waitMs);
   }
 
   start(): void {
@@ -192,7 +201,8 @@ export class LoginProvider {
     if (this.options.isEnded(this.provider.id, session)) return Promise.resolve(OVER);
     const latest = this.renewals.get(session.id, this.now);
     if (latest !== undefined && latest.generation >= session.generation) return latest.reply;
-    const reply = this.fetchTokens(session);
+    const fetch = (): Promise<LoginReply> => this.fetchTokens(session);
+    const reply = this.shared === null ? fetch() : this.shared.run(session, fetch);
     const renewal = { generation: session.generation, reply };
     this.renewals.set(session.id, renewal, this.now);
     return reply.then((result) => {
@@ -281,8 +291,10 @@ export class LoginProvider {
 
   private endOf(by: LoginEnd['by'], value: string): LoginEnd {
     const now = Math.floor(this.now);
+    // No other session has this id, whatever the clocks of other gateways say.
+    const beganBy = by === 'id' ? Number.MAX_SAFE_INTEGER : now;
     const until = now + this.provider.lifetimeMs / 1000;
-    return { provider: this.provider.id, by, value, beganBy: now, until };
+    return { provider: this.provider.id, by, value, beganBy, until };
   }
 
   private warn(reason: string, message: string): void {

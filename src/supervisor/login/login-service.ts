@@ -16,14 +16,19 @@ import type {
   CompiledProvider,
 } from '../../filters/authentication/options.js';
 import { Announcements } from '../announcements.js';
+import type { SealedRecords } from '../shared/sealed-records.js';
+import type { SharedState } from '../shared/shared-state.js';
 import { EndedLogins } from './ended-logins.js';
 import { LoginProvider } from './login-provider.js';
+import { OtherGateways } from './other-gateways.js';
 import type { ProviderKeys } from './provider-tokens.js';
 
 export interface LoginServiceOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly keys: ProviderKeys;
+  /** null: no other gateway has the same sessions. */
+  readonly shared: Pick<SharedState, 'events' | 'records'> | null;
   /** Sends a notice to every worker, and returns the number of workers. */
   broadcast(notice: IdentityNotice): number;
   reply(lane: number, notice: IdentityNotice): void;
@@ -35,9 +40,16 @@ export class LoginService {
   private readonly providers = new Map<string, LoginProvider>();
   private readonly ended: EndedLogins;
   private readonly announcements: Announcements;
+  private readonly records: SealedRecords | null;
+  private readonly others: OtherGateways | null;
 
   constructor(private readonly options: LoginServiceOptions) {
-    const { clock, logger } = options;
+    const { clock, logger, shared } = options;
+    this.records = shared?.records('logins') ?? null;
+    this.others =
+      shared === null
+        ? null
+        : new OtherGateways(shared.events, logger, (ends) => this.endHere(ends));
     this.announcements = new Announcements(clock);
     this.ended = new EndedLogins(({ provider }) =>
       logger.warn({ provider }, 'too many sessions were ended: an end is forgotten'),
@@ -61,6 +73,7 @@ export class LoginService {
       const added = new LoginProvider({
         ...this.options,
         provider,
+        records: this.records,
         onFacts: (facts) =>
           void this.options.broadcast({ type: 'loginProvider', provider: id, facts }),
         endEverywhere: (ends) => this.endEverywhere(ends),
@@ -110,6 +123,11 @@ export class LoginService {
   }
 
   private async endEverywhere(ends: readonly LoginEnd[]): Promise<void> {
+    await Promise.all([this.endHere(ends), this.others?.tell(ends)]);
+  }
+
+  /** Resolves when every worker of this gateway refuses these sessions. */
+  private async endHere(ends: readonly LoginEnd[]): Promise<void> {
     const now = this.options.clock.unixMs() / 1000;
     for (const end of ends) this.ended.add(end, now);
     await this.announcements.announce((serial) =>
