@@ -26,13 +26,19 @@ export { type GatewayOptions, VERSION } from './gateway.js';
 export {
   definePlugin,
   type Plugin,
+  type PluginCaller,
   type PluginContext,
+  type PluginFetch,
+  type PluginFetchOptions,
+  type PluginFetchReply,
   type PluginHooks,
   type PluginReply,
   type PluginReplyHead,
+  type PluginReplyWithRequest,
   type PluginRequest,
   type PluginRequestView,
   type PluginResult,
+  type PluginStore,
 } from './plugins/plugin.js';
 export { ProgramGateway as Gateway } from './program-gateway.js';
 export type { ReloadResult } from './supervisor/reloader.js';

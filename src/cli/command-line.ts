@@ -41,6 +41,7 @@ const COMMAND_BY_NAME: Readonly<Record<Exclude<CommandName, 'run'>, () => Promis
   status: async () => (await import('./status.js')).statusCommand,
   token: async () => (await import('./token.js')).tokenCommand,
   'hash-password': async () => (await import('./hash-password.js')).hashPasswordCommand,
+  plugin: async () => (await import('./plugin.js')).pluginCommand,
   schema: async () => (await import('./schema.js')).schemaCommand,
 };
 

@@ -150,6 +150,7 @@ export type CommandName =
   | 'status'
   | 'token'
   | 'hash-password'
+  | 'plugin'
   | 'schema';
 
 export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
@@ -197,6 +198,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     help: 'read a password and print its hash (for type basic)',
     options: [],
   },
+  plugin: { help: 'write a plugin and its test', options: [], words: ['new', 'NAME'] },
   schema: { help: 'print the JSON Schema of the configuration', options: [] },
 };
 

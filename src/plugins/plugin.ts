@@ -43,6 +43,27 @@ export interface PluginHooks {
    */
   onRequest?(request: PluginRequest): MayReply | Promise<MayReply>;
   /**
+   * Finds out who calls, behind the authenticators of the route: the first that accepts decides.
+   * Nothing: there are no credentials of its kind. A call that fails refuses the request with 503,
+   * whatever `onFailure` says.
+   */
+  authenticate?(request: PluginRequestView): MayKnow | Promise<MayKnow>;
+  /**
+   * Chooses among the `upstreams` of a route, by name; any other name, or nothing, leaves the
+   * choice to `split`. It cannot be waited for: a promise is a failure.
+   */
+  selectTarget?(request: PluginRequestView, upstreams: readonly string[]): MayChoose;
+  /**
+   * The whole body of a request that has one, without its coding, up to `bodyBytes`. What is
+   * returned goes to the target in its place; a reply goes to the client.
+   */
+  onRequestBody?(body: Buffer, request: PluginRequest): MayBody | Promise<MayBody>;
+  /**
+   * The whole body of a target's reply, up to `bodyBytes`, as the target has coded it. What is
+   * returned goes to the client in its place.
+   */
+  onReplyBody?(body: Buffer, reply: PluginReplyWithRequest): MayChange | Promise<MayChange>;
+  /**
    * The head of a reply is there: of a target's, or of one of the gateway's own. It is not called
    * for interim replies and WebSockets.
    */
@@ -55,6 +76,34 @@ export interface PluginHooks {
 
 /** A reply that goes out in place of the target's, or nothing. */
 export type MayReply = PluginReply | undefined | void;
+
+/** Who calls, or that nobody is known. */
+export type MayKnow = PluginCaller | undefined | void;
+
+/** The name of an upstream, or nothing. */
+export type MayChoose = string | undefined | void;
+
+/** Another body, a reply, or nothing. */
+export type MayBody = string | Uint8Array | PluginReply | undefined | void;
+
+/** Another body, or nothing. */
+export type MayChange = string | Uint8Array | undefined | void;
+
+/** What `authenticate` has found out: one of `consumer`, `refuse`, `deny` and `reply`. */
+export interface PluginCaller {
+  /** Who calls: 1 to 256 characters. */
+  readonly consumer?: string;
+  /** What is known of them, for `authorize`, templates and other plugins. */
+  readonly claims?: Readonly<Record<string, unknown>>;
+  /** What they may do, for `authorize`. */
+  readonly scopes?: readonly string[];
+  /** The credentials are not valid, for this reason: 401, if no other authenticator accepts. */
+  readonly refuse?: string;
+  /** The caller is known and may not do this: 403. */
+  readonly deny?: string;
+  /** Goes to the client. */
+  readonly reply?: PluginReply;
+}
 
 /** What a hook sees of a request. */
 export interface PluginRequestView {
@@ -131,6 +180,11 @@ export interface PluginReplyHead {
   removeHeader(name: string): void;
 }
 
+/** The same, and the request that it answers. */
+export interface PluginReplyWithRequest extends PluginReplyHead {
+  readonly request: PluginRequestView;
+}
+
 /** How an exchange has ended. */
 export interface PluginResult {
   /** Of the reply; 499: the client left before one began. */
@@ -149,6 +203,63 @@ export interface PluginContext {
   readonly name: string;
   /** Adds to a counter that the plugin has declared. Throws for any other. */
   count(counter: string, by?: number): void;
+  /** Requests of the plugin itself. */
+  readonly fetch: PluginFetch;
+  /** Texts that all workers share: see {@link PluginStore}. */
+  readonly store: PluginStore;
   /** Writes a line to the log of the gateway, with the name of the plugin. */
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void;
+}
+
+/**
+ * Sends a request and collects its reply. At most 64 at a time, of one plugin in one worker; more
+ * are rejected. Redirects are not followed. Rejects when nobody answers in time, and when the reply
+ * is too long.
+ */
+export type PluginFetch = (
+  url: string | URL,
+  options?: PluginFetchOptions,
+) => Promise<PluginFetchReply>;
+
+export interface PluginFetchOptions {
+  /** Default: GET. */
+  readonly method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
+  /** Milliseconds from the beginning to the end of the reply, up to 60,000. Default: 5000. */
+  readonly timeout?: number;
+  /** Largest body of the reply, up to 64 MiB. Default: 1 MiB. */
+  readonly bytes?: number;
+}
+
+export interface PluginFetchReply {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Buffer;
+  text(): string;
+  /** Throws where it is no JSON. */
+  json(): unknown;
+}
+
+/**
+ * Texts by key, one store for each name of a plugin, kept by the main thread for all workers of
+ * this gateway: it outlives workers and reloads, not the gateway. At most 10,000 keys and 4 Mi
+ * characters; keys of 256 and values of 65,536 characters. What would be more is rejected.
+ * `ttl`: milliseconds until a value is gone; 0, the default: never.
+ */
+export interface PluginStore {
+  get(key: string): Promise<string | undefined>;
+  set(key: string, value: string, options?: { readonly ttl?: number }): Promise<void>;
+  /** Adds to an integer, which begins at 0, and returns it. `ttl` counts from the first time. */
+  increment(key: string, by?: number, options?: { readonly ttl?: number }): Promise<number>;
+  /** Sets the value if it is `expected`; undefined: if there is none. False: it is not. */
+  compareAndSet(
+    key: string,
+    expected: string | undefined,
+    value: string,
+    options?: { readonly ttl?: number },
+  ): Promise<boolean>;
+  /** False: there was none. */
+  delete(key: string): Promise<boolean>;
 }

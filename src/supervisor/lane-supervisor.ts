@@ -125,6 +125,10 @@ export class LaneSupervisor {
           this.options.onMirrorSample(report.sample);
           return;
         }
+        if (report.type === 'pluginStore') {
+          this.send({ type: 'pluginStore', answer: this.options.pluginWatch.answer(report.ask) });
+          return;
+        }
         if (report.type !== 'ready') {
           this.onReport(report);
           return;
@@ -220,7 +224,7 @@ export class LaneSupervisor {
   }
 
   private onReport(
-    report: Exclude<LaneReport, { type: 'ready' | 'identity' | 'mirrorSample' }>,
+    report: Exclude<LaneReport, { type: 'ready' | 'identity' | 'mirrorSample' | 'pluginStore' }>,
   ): void {
     const { epoch } = report;
     switch (report.type) {

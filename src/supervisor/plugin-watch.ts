@@ -10,11 +10,14 @@ import {
   PluginBoardView,
   type PluginMemory,
 } from '../channel/plugins/plugin-board.js';
+import type { StoreAnswer, StoreAsk } from '../channel/plugins/plugin-messages.js';
 import type { CompiledPlugin } from '../config/compiled-plugin.js';
+import { PluginStores } from './plugin-stores.js';
 
 export interface PluginWatchParts {
   readonly lanes: number;
   readonly logger: Logger;
+  nowMs(): number;
   unixMs(): number;
   /** Of all versions that a worker may still use, the newest one last. */
   plugins(): readonly CompiledPlugin[];
@@ -23,12 +26,14 @@ export interface PluginWatchParts {
 export class PluginWatch {
   readonly memory: PluginMemory;
   readonly board: PluginBoardView;
+  private readonly stores: PluginStores;
   /** Those that only the next version has. */
   private next: readonly CompiledPlugin[] = [];
 
   constructor(private readonly parts: PluginWatchParts) {
     this.memory = allocatePlugins(parts.lanes);
     this.board = new PluginBoardView(this.memory);
+    this.stores = new PluginStores(parts.nowMs);
   }
 
   /** The worker of the lane hangs. True: a plugin does that, and nobody runs it any more. */
@@ -56,6 +61,17 @@ export class PluginWatch {
   /** Nobody runs in the lane until it has its next worker. */
   onGone(lane: number): void {
     this.board.clearLane(lane);
+  }
+
+  /** A plugin asks for something of its store. */
+  answer(ask: StoreAsk): StoreAnswer {
+    return this.stores.answer(ask);
+  }
+
+  /** A version has come into force. */
+  adopt(): void {
+    this.next = [];
+    this.stores.keepOnly(new Set(this.parts.plugins().map(({ name }) => name)));
   }
 
   /** Workers are going to make the next version: rows that no version in use has are new. */

@@ -112,7 +112,7 @@ export class Supervisor {
     this.cache = allocateCache(config.workers, config.cacheBytes);
     this.purges = new CachePurges(this.cache, this.shared?.events ?? null, logger);
     this.plugins = new PluginWatch({
-      ...{ lanes: config.workers, logger, unixMs: clock.unixMs },
+      ...{ lanes: config.workers, logger, nowMs: clock.nowMs, unixMs: clock.unixMs },
       plugins: () => this.epochTable.plugins,
     });
     this.prober = new HealthProber({
@@ -261,6 +261,7 @@ export class Supervisor {
     await Promise.all(this.lanes.map((lane) => this.commit(lane, shared)));
     await this.options.front.adopt(shared);
     await this.identity.adopt(next.authenticators);
+    this.plugins.adopt();
     return this.config;
   }
 

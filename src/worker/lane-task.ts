@@ -8,6 +8,7 @@ import type { CoordinatorLaneMemory } from '../channel/coordinator/coordinator-m
 import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
 import type { LaneMemory } from '../channel/lane.js';
 import type { PluginMemory } from '../channel/plugins/plugin-board.js';
+import type { StoreAnswer, StoreAsk } from '../channel/plugins/plugin-messages.js';
 import type { Port } from '../channel/port.js';
 import type { ThreadFault } from '../channel/thread-fault.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
@@ -42,6 +43,7 @@ export interface LaneTask {
 export type LaneOrder =
   | { readonly type: 'stop' }
   | { readonly type: 'identity'; readonly notice: IdentityNotice }
+  | { readonly type: 'pluginStore'; readonly answer: StoreAnswer }
   /** WebSockets end, with a Close of this code. */
   | { readonly type: 'closeTunnels'; readonly code: number; readonly reason: string }
   /** Discovery has lost targets: see channel/coordinator/target-slots.ts. */
@@ -61,6 +63,7 @@ export type LaneOrder =
 
 /** From the worker. */
 export type LaneReport =
+  | { readonly type: 'pluginStore'; readonly ask: StoreAsk }
   | { readonly type: 'identity'; readonly request: IdentityRequest }
   /** The reply to a copy differs from what the client got. */
   | { readonly type: 'mirrorSample'; readonly sample: MirrorSample }

@@ -42,6 +42,8 @@ export async function serveLane(task: LaneTask, host: ServingHost): Promise<void
         runtime.onDoorbell();
       } else if (order.type === 'identity') {
         runtime.onIdentityNotice(order.notice);
+      } else if (order.type === 'pluginStore') {
+        runtime.onStoreAnswer(order.answer);
       } else if (order.type === 'closeTunnels') {
         runtime.closeTunnels(order.code, order.reason);
       } else if (order.type === 'targetsLeft') {

@@ -43,11 +43,11 @@ export interface PluginSource {
   acquire(plugins: ServedConfig['plugins']): Promise<RouteParts['plugins']>;
   release(plugins: ServedConfig['plugins']): void;
   /** null: nothing is sent. */
-  readonly stage: RouteParts['pluginStage'];
+  readonly parts: RouteParts['pluginParts'];
 }
 
 /** Plugins are code of others: whoever only looks at a configuration runs none. */
-const NO_PLUGINS: PluginSource = { acquire: async () => [], release: () => {}, stage: null };
+const NO_PLUGINS: PluginSource = { acquire: async () => [], release: () => {}, parts: null };
 
 const NOBODY: EpochHost = { loopId: '', compressions: null, plugins: NO_PLUGINS };
 
@@ -78,7 +78,7 @@ export class WorkerEpoch implements ExchangeEpoch {
         authenticators,
         filters,
         plugins,
-        pluginStage: source.stage,
+        pluginParts: source.parts,
         errorPages,
         compressions,
       });

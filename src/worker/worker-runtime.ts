@@ -19,12 +19,14 @@ import { CounterBlock, refusalRingOffset } from '../channel/counter-block.js';
 import type { IdentityNotice } from '../channel/identity-messages.js';
 import { LaneEnd, type LaneMemory } from '../channel/lane.js';
 import type { LineRingWriter } from '../channel/line-ring.js';
+import type { StoreAnswer } from '../channel/plugins/plugin-messages.js';
 import type { Port } from '../channel/port.js';
 import { recordRing } from '../channel/record-ring.js';
 import { RefusalRingWriter } from '../channel/refusal-ring.js';
 import type { GatewaySettings } from '../config/compiled-config.js';
 import { openConfig, type SharedConfig } from '../config/shared/shared-config.js';
 import { Compressions } from '../filters/compression/compressions.js';
+import type { LocalReply } from '../filters/local-reply.js';
 import { createRequestLog } from '../observability/access-log.js';
 import { counterCount } from '../observability/counters.js';
 import type { ThreadLogger } from '../observability/logger.js';
@@ -285,12 +287,11 @@ export class WorkerRuntime {
     const { wheel } = this;
     const { nowMs } = this.host.clock;
     const onSlow = (exchange: Exchange): void => this.pipeline.onSlowUpload(exchange);
-    return new FilterRunner(
-      this.ledger,
-      this.forwarder,
-      { wheel, nowMs, onSlow },
-      (exchange, refused) => this.pipeline.onDecoded(exchange, refused),
-    );
+    const onDecoded = (exchange: Exchange, refused: LocalReply | null): void =>
+      this.pipeline.onDecoded(exchange, refused);
+    const bodies = this.parts.plugins.forBodies(onDecoded);
+    const watched = { wheel, nowMs, onSlow };
+    return new FilterRunner(this.ledger, this.forwarder, watched, bodies, onDecoded);
   }
 
   private createMirrors({ port }: LaneTask, parts: Pick<MirrorParts, 'gate' | 'tries'>): Mirrors {
@@ -378,6 +379,11 @@ export class WorkerRuntime {
     this.pipeline.abortAll();
     this.lane.renew(memory, doorbell);
     this.turn.beginLane();
+  }
+
+  /** The main thread has answered a plugin. */
+  onStoreAnswer(answer: StoreAnswer): void {
+    this.parts.plugins.onStoreAnswer(answer);
   }
 
   /** The main thread has keys, revocations, or tokens. */

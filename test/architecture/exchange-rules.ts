@@ -44,8 +44,11 @@ export const GROUPS: Readonly<Record<string, Group>> = {
       take: ['worker/request-pipeline.ts'],
       onTrailers: ['worker/request-pipeline.ts'],
       release: ['worker/request-pipeline.ts'],
-      collected: ['worker/upstream/', 'worker/answer/', 'worker/cache/', `${ROOM}/exchange.ts`],
-      replace: [`${ROOM}/exchange.ts`],
+      collected: [
+        ...['worker/upstream/', 'worker/answer/', 'worker/cache/', 'worker/plugins/'],
+        `${ROOM}/exchange.ts`,
+      ],
+      replace: [`${ROOM}/exchange.ts`, 'worker/plugins/'],
       streamed: ['worker/upstream/'],
       onCredit: ['worker/reply/'],
       onContinue: ['worker/reply/'],

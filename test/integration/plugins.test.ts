@@ -14,6 +14,7 @@ const TOKEN = 'a-token-for-tests-of-plugins';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-plugins-'));
 let upstream: FakeUpstream;
+let other: FakeUpstream;
 let gateway: GatewayProcess;
 
 /** A plugin whose hooks are these. */
@@ -54,8 +55,10 @@ let edits: ReturnType<typeof plugin>;
 /** The usual configuration, with these plugins beside those of all tests. */
 function configOf(more: readonly ReturnType<typeof plugin>[] = []): Record<string, unknown> {
   const plugins = [...basic(), ...more];
+  const usual = aConfig([upstream.url], { upstream: { retry: { attempts: 0 } } });
   return {
-    ...aConfig([upstream.url], { upstream: { retry: { attempts: 0 } } }),
+    ...usual,
+    upstreams: { ...(usual['upstreams'] as object), other: { targets: [{ url: other.url }] } },
     admin: { port: 0, token: TOKEN },
     logging: { level: 'info', accessLog: true },
     workers: 2,
@@ -69,6 +72,18 @@ function configOf(more: readonly ReturnType<typeof plugin>[] = []): Record<strin
       route('throws', ['throws']),
       route('skipped', ['skipped']),
       route('never', ['never']),
+      route('bodies', ['bodies']),
+      { ...route('asks', ['asks']), rateLimit: { limit: 1000, window: '1m', key: 'route' } },
+      route('keeps', ['keeps']),
+      route('fetches', ['fetches']),
+      route('strays', ['strays']),
+      {
+        ...{ name: 'chooses', match: { path: '/chooses/*' }, plugins: ['chooses'] },
+        upstreams: [
+          { name: 'api', weight: 1 },
+          { name: 'other', weight: 0 },
+        ],
+      },
       { name: 'plain', match: { path: '/*' }, upstream: 'api' },
     ],
   };
@@ -104,6 +119,79 @@ function basic(): ReturnType<typeof plugin>[] {
         onFailure: 'skip',
       },
     ),
+    plugin(
+      'bodies',
+      `async onRequestBody(body, request) {
+         const text = body.toString();
+         if (text === 'refused') return { status: 422, body: 'no' };
+         if (text === 'left') return;
+         await new Promise((resolve) => setTimeout(resolve, 1));
+         request.setHeader('x-length', String(text.length));
+         return text.toUpperCase();
+       },
+       onReplyBody(body, reply) {
+         reply.setHeader('x-for', reply.request.path);
+         if (reply.request.path !== '/bodies/kept') return body.toString() + ' and more';
+       }`,
+      { bodyBytes: '4KiB', strikes: 100 },
+    ),
+    plugin(
+      'asks',
+      `async authenticate(request) {
+         const key = request.header('x-key');
+         if (key === '') return;
+         if (key === 'throws') throw new Error('no');
+         if (key === 'wrong') return { refuse: 'the key is wrong' };
+         if (key === 'denied') return { deny: 'not you' };
+         if (key === 'login') return { reply: { status: 302, headers: { location: '/login' } } };
+         return { consumer: key, claims: { role: 'tester' } };
+       },
+       onRequest(request) { request.setHeader('x-who', request.consumer + request.claims.role); }`,
+      { onFailure: 'skip', strikes: 100 },
+    ),
+    plugin(
+      'keeps',
+      `async onRequest(request) {
+         const { store } = context;
+         const results = {
+           before: await store.get('a'),
+           first: await store.compareAndSet('a', undefined, '1'),
+           second: await store.compareAndSet('a', undefined, '2'),
+           after: await store.get('a'),
+           count: await store.increment('n', 2),
+           deleted: await store.delete('a'),
+           brief: await store.set('b', 'x', { ttl: 60000 }),
+           long: await store.set('c', 'x'.repeat(70000)).catch((error) => error.message),
+         };
+         return { status: 200, body: JSON.stringify(results) };
+       }`,
+    ),
+    plugin(
+      'fetches',
+      `async onRequest(request) {
+         const reply = await context.fetch(options.url, { timeout: 5000 });
+         const long = await context.fetch(options.url, { bytes: 3 }).catch((e) => e.message);
+         return { status: reply.status, body: JSON.stringify([reply.json().host, long]) };
+       }`,
+      { options: { url: upstream.url }, parts: 'options: { type: "object" },' },
+    ),
+    plugin(
+      'strays',
+      `onRequest(request) {
+         const { path } = request;
+         if (path === '/strays/timer') setTimeout(() => { throw new Error('of a timer'); }, 1);
+         if (path === '/strays/promise') void Promise.reject(new Error('of a promise'));
+         if (path === '/strays/exit') setTimeout(() => process.exit(1), 1);
+       }`,
+      { strikes: 100 },
+    ),
+    plugin(
+      'chooses',
+      `selectTarget(request, upstreams) {
+         if (request.path === '/chooses/late') return Promise.resolve('other');
+         return upstreams.find((name) => request.header('x-side') === name);
+       }`,
+    ),
     plugin('never', 'onRequest() { return new Promise(() => {}); }', {
       budget: { wait: '20ms' },
       strikes: 2,
@@ -138,14 +226,17 @@ beforeAll(async () => {
   );
   upstream = await FakeUpstream.start((incoming, response) => {
     response.setHeader('set-cookie', 'b=2');
-    response.end(JSON.stringify(incoming.headers));
+    if (incoming.method === 'GET') response.end(JSON.stringify(incoming.headers));
+    else incoming.pipe(response);
   });
+  other = await FakeUpstream.start((_, response) => response.end('other'));
   gateway = await GatewayProcess.start(configOf());
 });
 
 afterAll(async () => {
   await gateway.kill();
   await upstream.close();
+  await other.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -225,6 +316,95 @@ describe('a plugin', () => {
   });
 });
 
+describe('hooks for bodies', () => {
+  const post = (path: string, body: string): Promise<Response> =>
+    fetch(gateway.url + path, { method: 'POST', body });
+
+  it('get whole bodies, and make others of them', async () => {
+    const reply = await post('/bodies/a', 'hello');
+    expect(await reply.text()).toBe('HELLO and more');
+    expect(reply.headers.get('content-length')).toBe('14');
+    expect(reply.headers.get('x-for')).toBe('/bodies/a');
+  });
+
+  it('leave a body as it is, or answer', async () => {
+    expect(await (await post('/bodies/kept', 'left')).text()).toBe('left');
+    const refused = await post('/bodies/a', 'refused');
+    expect([refused.status, await refused.text()]).toEqual([422, 'no']);
+  });
+
+  it('get no body that is longer than they take', async () => {
+    expect((await post('/bodies/a', 'x'.repeat(5000))).status).toBe(413);
+    const long = await post('/bodies/a', 'x'.repeat(4090));
+    expect(await long.text()).toMatch(/^X{4090} and more$/);
+  });
+});
+
+describe('a plugin that finds out who calls', () => {
+  const as = (key: string): Promise<Response> =>
+    fetch(`${gateway.url}/asks/a`, {
+      headers: key === '' ? {} : { 'x-key': key },
+      redirect: 'manual',
+    });
+
+  it('lets callers in, and says who they are', async () => {
+    expect(await (await as('me')).json()).toMatchObject({ 'x-who': 'metester' });
+  });
+
+  it.each([
+    ['', 401],
+    ['wrong', 401],
+    ['denied', 403],
+    ['login', 302],
+    // Whatever onFailure says: nobody is let in by a failure.
+    ['throws', 503],
+  ])('with %j it answers %i', async (key, status) => {
+    expect((await as(key)).status).toBe(status);
+  });
+});
+
+describe('what a plugin has of the gateway', () => {
+  it('is a store for all workers', async () => {
+    const results = (await (await get('/keeps/a')).json()) as Record<string, unknown>;
+    expect(results).toMatchObject({
+      ...{ first: true, second: false, after: '1', count: 2, deleted: true },
+      long: 'a value has at most 65536 characters',
+    });
+    expect((await (await get('/keeps/a')).json()) as object).toMatchObject({ count: 4 });
+  });
+
+  it('are requests of its own, within bounds', async () => {
+    const [host, long] = (await (await get('/fetches/a')).json()) as string[];
+    expect(host).toBe(new URL(upstream.url).host);
+    expect(long).toBe('the reply is longer than 3 bytes');
+  });
+
+  it('is the choice among the upstreams of its route', async () => {
+    const side = (name: string): Promise<Response> => get('/chooses/a', { 'x-side': name });
+    expect(await (await side('other')).text()).toBe('other');
+    expect(await (await side('nobody')).text()).toMatch(/^\{/);
+    expect(await (await get('/chooses/late')).text()).toMatch(/^\{/);
+    expect((await rowOf('chooses'))?.failures['error']).toBe(1);
+  });
+});
+
+describe('errors of a plugin outside of its calls', () => {
+  it('are told by its name, and end no worker', async () => {
+    for (const path of ['timer', 'promise', 'exit']) await get(`/strays/${path}`);
+    await eventually(
+      'all are counted',
+      async () => (await rowOf('strays'))?.failures['stray'] === 3,
+    );
+    const { workers } = await gateway.stats<{ workers: readonly { deaths: number }[] }>();
+    expect(workers.map(({ deaths }) => deaths)).toEqual([0, 0]);
+    await eventually('the log says so', () => {
+      const told = gateway.find('plugin has failed outside of its calls');
+      const texts = told.map(({ err }) => (err as { message: string }).message).sort();
+      return texts.join() === 'of a promise,of a timer,process.exit() is not for plugins';
+    });
+  });
+});
+
 describe('a plugin that fails', () => {
   it('refuses its requests, is put out, and other routes are as ever', async () => {
     expect(await codeOf('/throws/a')).toBe('GW_PLUGIN_FAILED');
@@ -273,7 +453,8 @@ describe('a plugin that never comes to its end', () => {
       expect(await codeOf('/loops/a')).toBe('GW_PLUGIN_OUT');
       expect(await codeOf('/plain')).toBe('ok');
     }
-    expect(gateway.find('plugin makes a worker hang: it is put out')).toHaveLength(1);
+    const told = 'plugin makes a worker hang: it is put out';
+    await eventually('the log says so', () => gateway.find(told).length === 1);
     expect(gateway.exitCode).toBeNull();
   });
 });
@@ -292,10 +473,10 @@ describe('a configuration with plugins', () => {
       routes: [route('a', ['edit']), ...(config['routes'] as object[])],
     });
     const text = reasons.join('\n');
-    expect(text).toMatch(/plugins\[6\]\.options\.who: must be string/);
-    expect(text).toMatch(/plugins\[6\]\.options\.whom: unknown option "whom"/);
-    expect(text).toMatch(/plugins\[7\]\.file: cannot be loaded: .*nothing-here\.js/);
-    expect(text).toMatch(/plugins\[8\]\.file: cannot be loaded/);
+    expect(text).toMatch(/plugins\[12\]\.options\.who: must be string/);
+    expect(text).toMatch(/plugins\[12\]\.options\.whom: unknown option "whom"/);
+    expect(text).toMatch(/plugins\[13\]\.file: cannot be loaded: .*nothing-here\.js/);
+    expect(text).toMatch(/plugins\[14\]\.file: cannot be loaded/);
     expect(text).toMatch(
       /routes\[0\]\.plugins\[0\]: unknown plugin "edit", did you mean "edits"\?/,
     );

@@ -34,7 +34,7 @@ export function workerRoutesOf(config: CompiledConfig): WorkerRoute[] {
     authenticators,
     filters,
     plugins: [],
-    pluginStage: null,
+    pluginParts: null,
     errorPages: null,
     compressions: null,
   });

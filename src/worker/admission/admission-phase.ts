@@ -21,7 +21,7 @@ import { type LocalReply, refusal } from '../../filters/local-reply.js';
 import type { DeadlineWheel } from '../exchange/deadline-wheel.js';
 import { admissionOf, type Exchange, routeOf } from '../exchange/exchange.js';
 import { retryAfterField } from '../route/rate-limit-fields.js';
-import type { AdmissionPlan } from '../route/worker-route.js';
+import type { AdmissionPlan, RouteSides, WorkerRoute } from '../route/worker-route.js';
 import type { ExchangeMetrics } from '../telemetry/exchange-metrics.js';
 import type { AdmissionGate } from './admission-gate.js';
 import {
@@ -46,12 +46,18 @@ const COORDINATOR_LOST = refusal(PROBLEMS.coordinatorLost, 'No decision came in 
   fields: RETRY_SOON,
 });
 
+/** Chooses for plugins; null: nobody has chosen. */
+export interface SideChooser {
+  chosenSide(exchange: Exchange, sides: RouteSides): WorkerRoute | null;
+}
+
 export interface AdmissionParts {
   readonly gate: AdmissionGate;
   readonly coordinator: CoordinatorClient;
   readonly ledger: ExchangeMetrics;
   readonly wheel: DeadlineWheel;
   readonly rollouts: ShareSource;
+  readonly plugins: SideChooser;
   nowMs(): number;
   /** Something was asked: publish it at the end of this turn. */
   touch(): void;
@@ -72,7 +78,10 @@ export class AdmissionPhase {
   // a target.
   run(exchange: Exchange): AdmissionOutcome | 'wait' {
     const { sides } = routeOf(exchange);
-    if (sides !== null) exchange.takeSide(sideOf(exchange, sides, this.parts.rollouts));
+    if (sides !== null) {
+      const chosen = this.parts.plugins.chosenSide(exchange, sides);
+      exchange.takeSide(chosen ?? sideOf(exchange, sides, this.parts.rollouts));
+    }
     const route = routeOf(exchange);
     const plan = admissionOf(exchange);
     if (!plan.isNeeded) return 'next';

@@ -14,6 +14,8 @@ export class PluginState {
   readonly fields = new Map<string, string | null>();
   /** For hooks of one request. */
   readonly shared = new Map<string, unknown>();
+  /** Whether plugins have had the body of the request. */
+  body: 'none' | 'running' | 'done' = 'none';
   private readonly logged = new Map<string, string | number | boolean>();
 
   log(plugin: string, name: string, value: string | number | boolean): void {

@@ -121,6 +121,12 @@ export class PluginCalls {
     logger.error({ plugin: name, strikes: strikesMax, isSkipped }, 'plugin is put out');
   }
 
+  /** The plugin goes on, behind a wait for something of ours. */
+  enter(row: number): void {
+    this.parts.board.setRunning(row);
+    this.markUntilTurnEnds();
+  }
+
   /** What a plugin does after `await` runs in this turn, or in one that its own wait begins. */
   markUntilTurnEnds(): void {
     if (this.isMarked) return;

@@ -13,9 +13,11 @@ const MESSAGE_CHARS_MAX = 2048;
 export function contextOf(
   { name, index: row, counters }: CompiledPlugin,
   { board, logger }: PluginCallsParts,
+  services: Pick<PluginContext, 'fetch' | 'store'>,
 ): PluginContext {
   return {
     name,
+    ...services,
     count: (counter, by = 1) => {
       const place = counters.indexOf(counter);
       if (place === -1) throw new TypeError(`the plugin has declared no counter ${counter}`);

@@ -11,6 +11,9 @@ import type { Plugin, PluginHooks } from '../../plugins/plugin.js';
 import type { PluginInstance } from '../route/route-plugins.js';
 import type { PluginCalls, PluginCallsParts } from './plugin-calls.js';
 import { contextOf } from './plugin-context.js';
+import { PluginFetcher } from './plugin-fetch.js';
+import type { StoreClient } from './store-client.js';
+import { StrayErrors } from './stray-errors.js';
 
 /** Longest time for a plugin to be loaded and set up. */
 const SETUP_MS_MAX = 10_000;
@@ -23,10 +26,18 @@ interface Kept {
 export class PluginInstances {
   private readonly kept = new Map<string, Kept>();
 
+  private readonly stray: StrayErrors;
+  /** By key, of plugins that are there or being set up. */
+  private readonly fetchers = new Map<string, PluginFetcher>();
+
   constructor(
     private readonly parts: PluginCallsParts,
     private readonly calls: PluginCalls,
-  ) {}
+    private readonly stores: StoreClient,
+  ) {
+    const instances = (): PluginInstance[] => [...this.kept.values()].map((one) => one.instance);
+    this.stray = new StrayErrors({ ...{ calls, instances }, logger: parts.logger });
+  }
 
   /**
    * In the order of the list. Rejects with the plugin's reason. `toleratesFailure`: the plugin is
@@ -65,6 +76,7 @@ export class PluginInstances {
   }
 
   private unload(instance: PluginInstance): void {
+    this.closeFetcher(instance.plugin.key);
     const { onUnload } = instance.hooks;
     if (onUnload === undefined) return;
     const result = this.calls.call(instance, onUnload, undefined, undefined);
@@ -75,10 +87,12 @@ export class PluginInstances {
     const { board, logger } = this.parts;
     const { index: row, name } = plugin;
     if (board.isOut(row)) return { plugin, hooks: {} };
+    this.stray.watch();
     try {
       const hooks = await this.inTime(this.setUp(plugin));
       return { plugin, hooks };
     } catch (error) {
+      this.closeFetcher(plugin.key);
       const reason = error instanceof Error ? error.message : String(error);
       if (!isTolerated) throw new Error(`plugin ${name} cannot be set up: ${reason}`);
       board.putOut(row, 'setup');
@@ -95,9 +109,21 @@ export class PluginInstances {
     board.setRunning(plugin.index);
     const { default: made } = await evaluateModules(plugin.modules);
     const { setup } = made as Plugin;
-    const hooks: unknown = await setup(plugin.options, contextOf(plugin, this.parts));
+    const enter = (): void => this.calls.enter(plugin.index);
+    const fetcher = new PluginFetcher(enter);
+    this.fetchers.set(plugin.key, fetcher);
+    const store = this.stores.storeOf(plugin.name, enter);
+    const context = contextOf(plugin, this.parts, { fetch: fetcher.fetch, store });
+    const hooks: unknown = await setup(plugin.options, context);
     if (typeof hooks === 'object' && hooks !== null) return hooks;
     throw new TypeError('setup() has to return an object with hooks');
+  }
+
+  private closeFetcher(key: string): void {
+    const { logger } = this.parts;
+    const fetcher = this.fetchers.get(key);
+    this.fetchers.delete(key);
+    fetcher?.close().catch((error: unknown) => logger.warn({ err: error }, 'internal error'));
   }
 
   private inTime<T>(work: Promise<T>): Promise<T> {

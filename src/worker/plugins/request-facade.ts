@@ -145,7 +145,8 @@ export class RequestFacade implements PluginRequest {
   }
 }
 
-function stateOf(exchange: Exchange): PluginState {
+/** Made when something is kept. */
+export function stateOf(exchange: Exchange): PluginState {
   if (exchange.plugins !== null) return exchange.plugins;
   const state = new PluginState();
   exchange.keepPlugins(state);

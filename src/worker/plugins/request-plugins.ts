@@ -9,6 +9,7 @@ import { PROBLEMS } from '../../base/problems.js';
 import { type LocalReply, refusal } from '../../filters/local-reply.js';
 import { type Exchange, routeOf } from '../exchange/exchange.js';
 import type { PluginInstance } from '../route/route-plugins.js';
+import type { RouteSides, WorkerRoute } from '../route/worker-route.js';
 import { answerOf } from './plugin-answer.js';
 import { FAILED, type Failed, isPromise, type PluginCalls } from './plugin-calls.js';
 import { RequestFacade } from './request-facade.js';
@@ -80,6 +81,26 @@ export class RequestPlugins {
       calls.strike(instance, 'errors', { err: error });
       return outcomeFailed(instance);
     }
+  }
+
+  /** The side that a plugin has chosen; null: none has. */
+  chosenSide(exchange: Exchange, { split, chosenRoutes }: RouteSides): WorkerRoute | null {
+    const { plugins } = routeOf(exchange);
+    if (plugins === null || plugins.ofChoices.length === 0) return null;
+    const names = split.sides.map(({ name }) => name);
+    for (const instance of plugins.ofChoices) {
+      const { selectTarget } = instance.hooks;
+      if (selectTarget === undefined || this.calls.isOut(instance)) continue;
+      const request = new RequestFacade(exchange, instance.plugin.name);
+      request.end(false);
+      const chosen: unknown = this.calls.call(instance, selectTarget, request, names);
+      if (typeof chosen === 'string') return chosenRoutes[names.indexOf(chosen)] ?? null;
+      if (chosen === undefined || chosen === null || chosen === FAILED) continue;
+      if (chosen instanceof Promise) chosen.catch(() => {});
+      const err = new TypeError('selectTarget() returns a name, at once, or nothing');
+      this.calls.strike(instance, 'errors', { err });
+    }
+    return null;
   }
 
   /** The exchange is over. */

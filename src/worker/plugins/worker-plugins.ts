@@ -4,19 +4,24 @@
  * Thread: worker.
  */
 import { PluginBoard, type PluginMemory } from '../../channel/plugins/plugin-board.js';
+import type { StoreAnswer, StoreAsk } from '../../channel/plugins/plugin-messages.js';
 import type { CompiledPlugin } from '../../config/compiled-plugin.js';
-import type { StageSource } from '../../filters/reply-stage.js';
-import type { PluginInstance, RoutePlugins } from '../route/route-plugins.js';
+import type { PluginInstance, PluginPartsMaker } from '../route/route-plugins.js';
+import { PluginAuthenticator } from './plugin-authenticator.js';
 import { PluginCalls, type PluginCallsParts } from './plugin-calls.js';
 import { PluginInstances } from './plugin-instances.js';
 import { PluginReplies } from './plugin-replies.js';
+import { ReplyBodies } from './reply-bodies.js';
+import { RequestBodies } from './request-bodies.js';
 import { RequestPlugins } from './request-plugins.js';
+import { StoreClient } from './store-client.js';
 
 /** What the worker is started with. */
 export interface PluginsTask {
   readonly lane: number;
   readonly plugins: PluginMemory;
   readonly isSuccessor: boolean;
+  readonly port: { postMessage(report: { type: 'pluginStore'; ask: StoreAsk }): void };
 }
 
 interface PluginsHost {
@@ -27,13 +32,15 @@ interface PluginsHost {
 export class WorkerPlugins {
   private readonly calls: PluginCalls;
   private readonly instances: PluginInstances;
+  private readonly stores: StoreClient;
   /** A worker that takes another's place serves without a plugin rather than not at all. */
   private toleratesFailure: boolean;
 
-  constructor({ plugins, lane, isSuccessor }: PluginsTask, { clock, log }: PluginsHost) {
+  constructor({ plugins, lane, isSuccessor, port }: PluginsTask, { clock, log }: PluginsHost) {
     const parts = { board: new PluginBoard(plugins, lane), clock, logger: log.logger };
     this.calls = new PluginCalls(parts);
-    this.instances = new PluginInstances(parts, this.calls);
+    this.stores = new StoreClient((ask) => port.postMessage({ type: 'pluginStore', ask }));
+    this.instances = new PluginInstances(parts, this.calls, this.stores);
     this.toleratesFailure = isSuccessor;
   }
 
@@ -50,8 +57,23 @@ export class WorkerPlugins {
     this.instances.release(plugins);
   }
 
-  readonly stage = ({ ofReplies }: RoutePlugins): StageSource =>
-    new PluginReplies(this.calls, ofReplies);
+  /** The main thread has answered. */
+  onStoreAnswer(answer: StoreAnswer): void {
+    this.stores.onAnswer(answer);
+  }
+
+  readonly parts: PluginPartsMaker = {
+    stages: ({ ofReplies, ofReplyBodies }) => [
+      ...(ofReplies.length === 0 ? [] : [new PluginReplies(this.calls, ofReplies)]),
+      ...(ofReplyBodies.length === 0 ? [] : [new ReplyBodies(this.calls, ofReplyBodies)]),
+    ],
+    authenticators: ({ ofCallers }) =>
+      ofCallers.map((instance) => new PluginAuthenticator(this.calls, instance)),
+  };
+
+  forBodies(onDone: ConstructorParameters<typeof RequestBodies>[1]): RequestBodies {
+    return new RequestBodies(this.calls, onDone);
+  }
 
   forRequests(onDone: ConstructorParameters<typeof RequestPlugins>[1]): RequestPlugins {
     return new RequestPlugins(this.calls, onDone);

@@ -28,6 +28,8 @@ export class FilterRunner {
     private readonly ledger: ExchangeMetrics,
     private readonly forwarder: Forwarder,
     private readonly uploads: UploadMonitorDeps,
+    /** Plugins that see whole bodies, behind the filters that do. */
+    private readonly bodies: { run(exchange: Exchange): StepResult | 'wait' },
     /** A body that was waited for has been decoded; or the client gets the reply. */
     private readonly onDecoded: (exchange: Exchange, refused: StepResult) => void,
   ) {}
@@ -45,6 +47,10 @@ export class FilterRunner {
 
   /** Collects the body where the route has steps for bodies, and runs these steps, once. */
   runBody(exchange: Exchange): StepResult | 'wait' {
+    return this.filterBody(exchange) ?? this.bodies.run(exchange);
+  }
+
+  private filterBody(exchange: Exchange): StepResult | 'wait' {
     const plan = routeOf(exchange).filters.requestBody;
     const { upload } = exchange;
     if (plan === null || (upload.bodyBytes === 0 && !plan.takesEmpty)) return null;

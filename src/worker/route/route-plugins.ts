@@ -4,7 +4,10 @@
  * Thread: worker.
  */
 import type { CompiledPlugin } from '../../config/compiled-plugin.js';
+import type { Authenticator } from '../../filters/authentication/authenticator.js';
+import type { StageSource } from '../../filters/reply-stage.js';
 import type { PluginHooks } from '../../plugins/plugin.js';
+import type { RequestBodyPlan } from './route-filters.js';
 
 export interface PluginInstance {
   /** With the row that its figures have. */
@@ -19,8 +22,38 @@ export interface RoutePlugins {
   readonly all: readonly PluginInstance[];
   /** Those that see replies, in the order in which these pass them. */
   readonly ofReplies: readonly PluginInstance[];
+  /** Those that see whole bodies of replies, likewise. */
+  readonly ofReplyBodies: readonly PluginInstance[];
+  /** Those that find out who calls. */
+  readonly ofCallers: readonly PluginInstance[];
+  /** Those that choose an upstream. */
+  readonly ofChoices: readonly PluginInstance[];
+  /** Those that see whole bodies of requests. */
+  readonly ofBodies: readonly PluginInstance[];
   /** Those that are told of the end. */
   readonly ofEnds: readonly PluginInstance[];
+}
+
+/** What makes parts of a route of its plugins. */
+export interface PluginPartsMaker {
+  stages(plugins: RoutePlugins): readonly StageSource[];
+  authenticators(plugins: RoutePlugins): readonly Authenticator[];
+}
+
+/**
+ * How bodies of requests are collected; null: they are not. `plan`: what the filters of the route
+ * want.
+ */
+export function planWithPlugins(
+  plan: RequestBodyPlan | null,
+  plugins: RoutePlugins | null,
+): RequestBodyPlan | null {
+  if (plugins === null || plugins.ofBodies.length === 0) return plan;
+  const bytes = plugins.ofBodies.map(({ plugin }) => plugin.bodyBytes);
+  const maxBytes = Math.min(...bytes, plan?.maxBytes ?? Number.POSITIVE_INFINITY);
+  if (plan !== null) return { ...plan, maxBytes, isNeeded: () => true };
+  const limits = { maxDepth: 1, maxMembers: 1 };
+  return { maxBytes, limits, steps: [], takesEmpty: false, isNeeded: () => true };
 }
 
 /** `places`: in the list of plugins of the configuration. */
@@ -33,6 +66,10 @@ export function pluginsOf(
   return {
     all,
     ofReplies: all.filter(({ hooks }) => hooks.onReply !== undefined).reverse(),
+    ofReplyBodies: all.filter(({ hooks }) => hooks.onReplyBody !== undefined).reverse(),
+    ofCallers: all.filter(({ hooks }) => hooks.authenticate !== undefined),
+    ofChoices: all.filter(({ hooks }) => hooks.selectTarget !== undefined),
+    ofBodies: all.filter(({ hooks }) => hooks.onRequestBody !== undefined),
     ofEnds: all.filter(({ hooks }) => hooks.onFinish !== undefined),
   };
 }

@@ -16,8 +16,8 @@ import type { RouteFilters } from './route-filters.js';
 export interface OtherStages {
   /** null: replies of targets keep their bodies. */
   readonly pages: StageSource | null;
-  /** null: no plugin of the route sees replies. */
-  readonly plugins: StageSource | null;
+  /** Of plugins, in the order in which replies pass them. */
+  readonly plugins: readonly StageSource[];
   /** Of the worker; null: nothing is sent, and so nothing compressed. */
   readonly compressions: Compressions | null;
 }
@@ -30,7 +30,7 @@ export function stagesOf(
   if (pages !== null) stages.push(pages);
   if (replyBody !== null) stages.push(new JsonEdits(replyBody));
   if (replySteps.length > 0) stages.push(new HeadSteps(replySteps));
-  if (plugins !== null) stages.push(plugins);
+  stages.push(...plugins);
   if (replyCoding !== null && compressions !== null) {
     const isFirst = replyBody === null && pages === null && replyStages.length === 0;
     stages.push(new ReplyCompression(replyCoding, compressions, isFirst));

@@ -28,7 +28,13 @@ import { type Challenges, challengesOf } from './challenges.js';
 import { type HiddenCredentials, hiddenCredentials } from './hidden-credentials.js';
 import { type PolicyFields, policyFields } from './rate-limit-fields.js';
 import { compileRouteFilters, type LoadedFilters, type RouteFilters } from './route-filters.js';
-import { type PluginInstance, pluginsOf, type RoutePlugins } from './route-plugins.js';
+import {
+  type PluginInstance,
+  type PluginPartsMaker,
+  planWithPlugins,
+  pluginsOf,
+  type RoutePlugins,
+} from './route-plugins.js';
 import { stagesOf } from './route-stages.js';
 import { UpstreamErrorPages } from './upstream-error-pages.js';
 
@@ -127,8 +133,8 @@ export interface RouteParts {
   readonly filters: LoadedFilters;
   /** In the order of the configuration; empty: nobody calls them. */
   readonly plugins: readonly PluginInstance[];
-  /** Makes a stage of those that see replies; null: nothing is sent. */
-  readonly pluginStage: ((plugins: RoutePlugins) => StageSource) | null;
+  /** null: nothing is sent. */
+  readonly pluginParts: PluginPartsMaker | null;
   /** null: the configuration has no bodies for refusals. */
   readonly errorPages: ErrorPages | null;
   /** null: nothing is sent. */
@@ -193,13 +199,16 @@ export class WorkerRoutes {
     );
     const sources = { upstreams: this.upstreams, authenticators: this.parts.authenticators };
     const answer = planAnswer(route.answer, sources, route.cache !== undefined);
-    const filters = filtersOf(route, answer, this.parts.filters);
+    const { pluginParts } = this.parts;
     const upstream = 'upstream' in answer ? answer.upstream : null;
     const plugins = pluginsOf(route.plugins, this.parts.plugins);
+    const filters = filtersOf(route, answer, plugins, this.parts.filters);
     const atOnce = answer.kind === 'cached' ? null : upstream;
-    const authenticators = route.authenticators.map((index) =>
+    const configured = route.authenticators.map((index) =>
       defined(this.parts.authenticators[index], 'the authenticator of a route'),
     );
+    const ofPlugins = plugins === null ? [] : (pluginParts?.authenticators(plugins) ?? []);
+    const authenticators = [...configured, ...ofPlugins];
     return {
       config: route,
       answer,
@@ -215,7 +224,7 @@ export class WorkerRoutes {
       ]),
       replyStages: stagesOf(filters, {
         pages: this.pagesOf(route),
-        plugins: this.pluginsOfReplies(plugins),
+        plugins: plugins === null ? [] : (pluginParts?.stages(plugins) ?? []),
         compressions: this.parts.compressions,
       }),
       readsBody: filters.requestBody !== null || answer.readsBody,
@@ -235,14 +244,8 @@ export class WorkerRoutes {
     };
   }
 
-  private pluginsOfReplies(plugins: RoutePlugins | null): StageSource | null {
-    const { pluginStage } = this.parts;
-    if (plugins === null || plugins.ofReplies.length === 0 || pluginStage === null) return null;
-    return pluginStage(plugins);
-  }
-
   /** Copies have passed all filters of the request. */
-  private mirrorOf({ mirror, ...route }: CompiledRoute): MirrorPlan | null {
+  private mirrorOf({ mirror, plugins: _plugins, ...route }: CompiledRoute): MirrorPlan | null {
     if (mirror === undefined) return null;
     const { upstreamIndex, hasCredentials } = mirror;
     const copied = this.makeOf({ ...route, answer: { kind: 'upstream', upstreamIndex } });
@@ -268,10 +271,12 @@ export class WorkerRoutes {
 function filtersOf(
   route: CompiledRoute,
   { isEdited }: AnswerPlan,
+  plugins: RoutePlugins | null,
   loaded?: LoadedFilters,
 ): RouteFilters {
   const filters = compileRouteFilters(route, loaded);
-  return isEdited ? filters : { ...filters, editSteps: [], requestBody: null };
+  if (!isEdited) return { ...filters, editSteps: [], requestBody: null };
+  return { ...filters, requestBody: planWithPlugins(filters.requestBody, plugins) };
 }
 
 /**

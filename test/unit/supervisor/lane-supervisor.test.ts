@@ -57,7 +57,13 @@ beforeEach(() => {
   };
   const log = (_: object, message: string): void => void logged.push(message);
   const logger = { info: log, warn: log, error: log } as unknown as Logger;
-  const watch = new PluginWatch({ lanes: 1, logger, unixMs: () => 0, plugins: () => [] });
+  const watch = new PluginWatch({
+    lanes: 1,
+    logger,
+    nowMs: () => 0,
+    unixMs: () => 0,
+    plugins: () => [],
+  });
   lane = new LaneSupervisor({
     lane: 0,
     config: FIRST,

@@ -212,6 +212,7 @@ class Rig {
           ledger,
           forwarder,
           { wheel: this.wheel, nowMs, onSlow: () => {} },
+          { run: () => null },
           () => {},
         ),
         plugins: new RequestPlugins(NO_CALLS, () => {}),
