@@ -110,7 +110,7 @@ export class GatewayAdmin {
       }),
       ...configHandlers({
         shown: () => ({ epoch: supervisor.config.epoch, config: shownOf(reloader.current) }),
-        reload: async () => outcomeOf(await reloader.reload('admin')),
+        reload: () => untilTrial(reloader),
         rollback: async () => outcomeOf(await reloader.rollback()),
       }),
       ...replayHandlers(this.replayControl()),
@@ -201,6 +201,12 @@ export class GatewayAdmin {
       certificates: certificates.status(),
     };
   }
+}
+
+/** Resolves with what came of a reload, or as soon as it is on trial. */
+function untilTrial(reloader: Reloader): Promise<ChangeOutcome> {
+  const onTrial = reloader.nextTrial().then((trial) => ({ outcome: 'onTrial', ...trial }) as const);
+  return Promise.race([reloader.reload('admin').then(outcomeOf), onTrial]);
 }
 
 function outcomeOf(result: ReloadResult): ChangeOutcome {

@@ -31,6 +31,7 @@ import { AcceptorCells } from './supervisor/acceptor-cells.js';
 import { checkAcceptors, mayRunInThreads, nodeSharesPorts } from './supervisor/acceptor-place.js';
 import { ListenerCertificates } from './supervisor/certificates/listener-certificates.js';
 import type { LoadedPair } from './supervisor/certificates/listener-files.js';
+import type { Canary } from './supervisor/config-trial.js';
 import { ConfigWatcher } from './supervisor/config-watcher.js';
 import { Discovery } from './supervisor/discovery/discovery.js';
 import { FirstAnswers } from './supervisor/discovery/first-answers.js';
@@ -40,6 +41,7 @@ import { type KeptVersion, keepVersion } from './supervisor/loading/kept-version
 import { loadAside } from './supervisor/loading/load-aside.js';
 import { NameWatcher } from './supervisor/name-watcher.js';
 import { readVersion } from './supervisor/package-version.js';
+import { keepRefused } from './supervisor/refused-version.js';
 import { Reloader, type ReloadResult } from './supervisor/reloader.js';
 import { ServiceNotices } from './supervisor/service-notices.js';
 import { Supervisor } from './supervisor/supervisor.js';
@@ -300,6 +302,7 @@ export class Gateway {
     const { logger } = this.log;
     logger.info({ inFlight: this.front.inFlight }, 'gateway stopping');
     this.watcher?.stop();
+    this.supervisor.trial?.abort('the gateway stops');
     this.names.stop();
     this.discovery.stop();
     this.front.beginDrain();
@@ -391,7 +394,9 @@ export class Gateway {
       clock: systemClock,
       prepare: loadAside,
       beginVersion: () => supervisor.beginVersion(),
-      swap: (shared) => this.swap(shared),
+      swap: (shared, canary) => this.swap(shared, canary),
+      trial: () => supervisor.trial,
+      onTakenBack: (version) => keepRefused(this.config.stateDir, version, this.log.logger),
       addresses: () => this.names.addresses,
       onBegun: () => this.service.reloading(),
       onEnded: () => this.service.reloaded(),
@@ -419,7 +424,7 @@ export class Gateway {
   }
 
   /** What cannot be bound refuses the whole configuration, so that is tried first. */
-  private async swap(shared: SharedConfig): Promise<ServedConfig> {
+  private async swap(shared: SharedConfig, canary: Canary | null): Promise<ServedConfig> {
     const { front, certificates, config } = this;
     await certificates.adopt(shared.settings);
     try {
@@ -428,7 +433,7 @@ export class Gateway {
       this.supervisor.freeNewSlots(shared.settings);
       this.discovery.adopt(shared.settings);
       await this.discovery.settled(FIRST_TARGETS_MS);
-      return await this.supervisor.swap(shared);
+      return await this.supervisor.swap(shared, canary);
     } catch (error) {
       front.discardListeners();
       this.discovery.adopt(config);

@@ -15,6 +15,7 @@ import type {
   NameStatus,
   ReloadStatus,
   StoreFigures,
+  TrialSide,
 } from '../observability/gateway-status.js';
 
 export function laneRow(facts: LaneFigures, lane: number): object {
@@ -89,7 +90,7 @@ export function discoveryRow(facts: DiscoveryStatus): object {
 
 /** Times are ISO 8601. */
 export function configurationRow(facts: ReloadStatus): object {
-  const { lastReload } = facts;
+  const { lastReload, trial } = facts;
   return {
     source: facts.source,
     epoch: facts.epoch,
@@ -107,9 +108,22 @@ export function configurationRow(facts: ReloadStatus): object {
             outcome: lastReload.outcome,
             reasons: lastReload.reasons,
           },
+    trial:
+      trial === null
+        ? null
+        : {
+            epoch: trial.epoch,
+            ends_in_ms: trial.endsInMs,
+            in_force: trialSideRow(trial.inForce),
+            on_trial: trialSideRow(trial.onTrial),
+          },
     ...(facts.origin !== null && { store: originRow(facts.origin) }),
     ...(facts.cluster !== null && { kubernetes: facts.cluster }),
   };
+}
+
+function trialSideRow({ requests, errors, p99Ms }: TrialSide): object {
+  return { requests, errors, p99_ms: p99Ms };
 }
 
 /** What everybody may see of it: /readyz asks for no token. */

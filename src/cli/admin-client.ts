@@ -30,7 +30,25 @@ export class AdminUnreachableError extends Error {
  * Sends a POST to a path. Throws UsageError or ConfigError when the address or the token is not
  * known, and {@link AdminUnreachableError} when no gateway answers.
  */
-export async function postToAdmin(
+export function postToAdmin(
+  path: string,
+  args: CommandArguments,
+  io: CommandIo,
+): Promise<AdminAnswer> {
+  return askAdmin('POST', path, args, io);
+}
+
+/** Reads a page. Throws what {@link postToAdmin} does. */
+export function readFromAdmin(
+  path: string,
+  args: CommandArguments,
+  io: CommandIo,
+): Promise<AdminAnswer> {
+  return askAdmin('GET', path, args, io);
+}
+
+async function askAdmin(
+  method: 'GET' | 'POST',
   path: string,
   args: CommandArguments,
   io: CommandIo,
@@ -39,7 +57,7 @@ export async function postToAdmin(
   let reply: Response;
   try {
     reply = await fetch(new URL(path, url), {
-      method: 'POST',
+      method,
       headers: { authorization: `Bearer ${token}` },
       signal: AbortSignal.timeout(ANSWER_MS_MAX),
     });

@@ -1,13 +1,14 @@
 /**
  * `sluice reload` and `sluice rollback`: give a running gateway another configuration.
  *
- * Thread: supervisor (on the main thread). Exit codes: 0 the configuration is in force, 2 it was
- * refused, 1 no gateway answered.
+ * Thread: supervisor (on the main thread). Exit codes: 0 the configuration is in force or on trial,
+ * 2 it was refused or taken back, 1 no gateway answered.
  */
 import {
   type AdminAnswer,
   AdminUnreachableError,
   postToAdmin,
+  readFromAdmin,
   TOKEN_VARIABLE,
 } from './admin-client.js';
 import {
@@ -21,7 +22,10 @@ import {
 } from './command-io.js';
 import { reportErrors } from './report-error.js';
 
+const ON_TRIAL = 202;
 const CONFLICT = 409;
+/** How often it is asked whether a trial is over. */
+const LOOK_MS = 500;
 
 /** Makes the gateway read its file again. Prints the changes, or on stderr why there are none. */
 export function reloadCommand(args: CommandArguments, io: CommandIo): Promise<ExitCode> {
@@ -43,7 +47,9 @@ export async function rollbackCommand(args: CommandArguments, io: CommandIo): Pr
 function change(path: string, args: CommandArguments, io: CommandIo): Promise<ExitCode> {
   return reportErrors(io, async () => {
     try {
-      return report(await postToAdmin(path, args, io), io);
+      const answer = await postToAdmin(path, args, io);
+      if (answer.status === ON_TRIAL && args.isWaiting) return await reportTrial(answer, args, io);
+      return report(answer, io);
     } catch (error) {
       if (!(error instanceof AdminUnreachableError)) throw error;
       io.stderr.write(`sluice: ${error.message}\n`);
@@ -52,10 +58,39 @@ function change(path: string, args: CommandArguments, io: CommandIo): Promise<Ex
   });
 }
 
+/** Waits until the version that is on trial is in force, or is not. */
+async function reportTrial(
+  { body: { epoch } }: AdminAnswer,
+  args: CommandArguments,
+  io: CommandIo,
+): Promise<ExitCode> {
+  for (;;) {
+    const { body } = await readFromAdmin('/stats', args, io);
+    const configuration = (body['configuration'] ?? {}) as Readonly<Record<string, unknown>>;
+    const { trial, last_reload: last } = configuration;
+    if (trial === null) {
+      const inForce = configuration['epoch'];
+      const isInForce = Number(inForce) >= Number(epoch);
+      const { reasons } = (last ?? {}) as { readonly reasons?: unknown };
+      return isInForce
+        ? report({ status: 200, body: { epoch: inForce } }, io)
+        : report({ status: CONFLICT, body: { reasons } }, io);
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
 function report({ status, body }: AdminAnswer, io: CommandIo): ExitCode {
   if (status === 200 && typeof body['epoch'] === 'number') {
     const lines = [`in force as version ${body['epoch']}`, ...textsOf(body['changes'])];
     io.stdout.write(`${lines.join('\n')}\n`);
+    return EXIT_OK;
+  }
+  if (status === ON_TRIAL) {
+    const seconds = Math.round(Number(body['endsInMs']) / 1000);
+    io.stdout.write(
+      `version ${body['epoch']} is on trial for ${seconds} s; --wait tells what comes of it\n`,
+    );
     return EXIT_OK;
   }
   if (status === CONFLICT) {

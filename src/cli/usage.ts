@@ -109,6 +109,11 @@ const TO_OPTION: OptionSpec = {
   help: 'the store (default: GATEWAY_CONFIG_FROM)',
 };
 
+const TRIAL_OPTION: OptionSpec = {
+  name: 'wait',
+  help: 'with reload.canary: until the trial is over',
+};
+
 const WAIT_OPTIONS: readonly OptionSpec[] = [
   { name: 'wait', help: 'until every gateway uses it, or one refuses it' },
   { name: 'nodes', value: 'N', help: 'with --wait: for this number of gateways at least' },
@@ -177,7 +182,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
   diff: { help: 'show what is different between two files', options: [], words: ['OLD', 'NEW'] },
   reload: {
     help: 'make a running gateway read its file again',
-    options: [CONFIG_OPTION, ADMIN_OPTION],
+    options: [CONFIG_OPTION, ADMIN_OPTION, TRIAL_OPTION],
   },
   rollback: {
     help: 'go back to the configuration before (--to: in a store)',
@@ -230,6 +235,7 @@ export function usageText(): string {
     '',
     'Options of reload and rollback:',
     optionLine(ADMIN_OPTION),
+    optionLine(TRIAL_OPTION),
     '',
     'Options of run with a store:',
     ...RUN_STORE_OPTIONS.map(optionLine),

@@ -15,6 +15,7 @@ import type { CompiledFixedReply } from '../filters/fixed-reply/options.js';
 import type { CompiledRewrite } from '../filters/transformation/options.js';
 import type { CompiledVersioning } from '../filters/versioning/options.js';
 import type { MatchCondition } from '../routing/route-pattern.js';
+import type { CompiledCanary } from './compiled-canary.js';
 import type { CompiledDiscovery } from './compiled-discovery.js';
 import type { CompiledDocument, OpenapiScope } from './compiled-document.js';
 import type { CompiledLimiter } from './compiled-limiter.js';
@@ -84,7 +85,7 @@ export interface CompiledConfig {
   readonly logging: CompiledLogging;
   /** null: no spans. */
   readonly tracing: CompiledTracing | null;
-  readonly reload: { readonly watch: boolean };
+  readonly reload: { readonly watch: boolean; readonly canary: CompiledCanary | null };
   readonly shutdown: {
     /** Longest wait for requests in flight. */
     readonly graceMs: number;

@@ -932,6 +932,42 @@ export interface ReloadConfig {
    * true.
    */
   readonly watch?: boolean;
+  /** Whether a reload is tried before it comes into force. Default: false. */
+  readonly canary?: boolean | CanaryConfig;
+}
+
+/** Whether a reload is tried before it comes into force. */
+export interface CanaryConfig {
+  /** Workers that try it; at least one goes on as before. 1 to 64. Default: 1. */
+  readonly workers?: number;
+  /** Percent of the requests that it gets where there is one worker only. 1 to 50. Default: 10. */
+  readonly percent?: number;
+  /** How long it is tried before all workers take it. 1s to 1h. Default: 60s. */
+  readonly for?: Duration;
+  /**
+   * When a configuration on trial is taken back: it is worse than the one in force by more than
+   * chance explains.
+   */
+  readonly rollback?: CanaryRollbackConfig;
+}
+
+/**
+ * When a configuration on trial is taken back: it is worse than the one in force by more than
+ * chance explains.
+ */
+export interface CanaryRollbackConfig {
+  /**
+   * How many times the share of errors of the one in force it may have. An error is a reply with
+   * 5xx, and whatever the gateway itself refuses. Default: 2x.
+   */
+  readonly errors?: FactorText;
+  /**
+   * How many times the latency it may have, as 99 % of the requests see it, from the head of a
+   * request to the end of its reply. Default: 1.5x.
+   */
+  readonly p99?: FactorText;
+  /** Requests that both must have had before they are compared. 20 to 1000000. Default: 100. */
+  readonly minRequests?: number;
 }
 
 /** How the gateway stops. */
@@ -2826,6 +2862,8 @@ export type AuthenticatorConfig =
 
 export type TraceFormatName = 'w3c' | 'b3' | 'b3multi' | 'jaeger';
 
+export type FactorText = `${number}x`;
+
 export type SignatureAlgorithm =
   | 'HS256'
   | 'HS384'
@@ -2890,8 +2928,6 @@ export type RoutePriority = 'low' | 'default' | 'high';
 export type TokenEndpoint = 'issue' | 'refresh' | 'revoke' | 'keys';
 
 export type SplitKey = 'clientIp' | 'consumer' | `header:${string}` | `cookie:${string}`;
-
-export type FactorText = `${number}x`;
 
 export type ClaimValue = string | number | boolean;
 

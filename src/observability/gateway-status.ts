@@ -88,6 +88,23 @@ export type ReloadTrigger =
   | 'kubernetes';
 
 /** Where the configuration comes from, and the result of the last change. */
+/** What requests came to under one of two configurations. */
+export interface TrialSide {
+  readonly requests: number;
+  /** Replies with 5xx, and what the gateway itself refused. */
+  readonly errors: number;
+  /** What 99 % of the requests did not exceed, from head to end. */
+  readonly p99Ms: number;
+}
+
+/** A configuration on trial. */
+export interface TrialFigures {
+  readonly epoch: number;
+  readonly endsInMs: number;
+  readonly inForce: TrialSide;
+  readonly onTrial: TrialSide;
+}
+
 export interface ReloadStatus {
   /** '': the configuration was made by a program. */
   readonly source: string;
@@ -107,6 +124,8 @@ export interface ReloadStatus {
     readonly outcome: 'applied' | 'refused';
     readonly reasons: readonly string[];
   } | null;
+  /** null: no configuration is on trial. */
+  readonly trial: TrialFigures | null;
   /** null: the configuration does not come from a store. */
   readonly origin: StoreOrigin | null;
   /** null: objects of a cluster are not looked at. */

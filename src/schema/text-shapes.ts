@@ -74,3 +74,10 @@ export const HOST_TEXT = textShape(
 
 /** Longest path pattern; request targets themselves are bounded by limits.headerBytes. */
 export const PATH_LENGTH_MAX = 1024;
+
+/** How many times as much as something else. */
+export const FACTOR_TEXT = typedShape<`${number}x`>(
+  '^([1-9][0-9]?|100)([.][0-9]{1,2})?x$',
+  'how many times, such as "2x" or "1.5x"',
+  'FactorText = `${number}x`',
+);

@@ -92,11 +92,21 @@ export class EpochTable {
     };
   }
 
+  /** What there is while `next` is tried: what is in force stays the newest, whose word counts. */
+  planTrial(next: SharedConfig, isHeld: (epoch: number) => boolean): EpochPlan {
+    const { members } = this.plan(next, isHeld);
+    const [inForce, tried] = members.slice(-2);
+    return {
+      members: [...members.slice(0, -2), defined(tried, 'a trial'), defined(inForce, 'a version')],
+    };
+  }
+
   /** What there is when `next` comes; earlier versions that nobody holds are left out. */
   plan(next: SharedConfig, isHeld: (epoch: number) => boolean): EpochPlan {
     this.nextKeySpace = Math.max(this.nextKeySpace, next.settings.facts.nextKeySpace);
     const { current } = this;
-    const kept = this.members.filter(({ config }) => config === current || isHeld(config.epoch));
+    const others = this.members.filter(({ shared }) => shared !== next);
+    const kept = others.filter(({ config }) => config === current || isHeld(config.epoch));
     return { members: [...kept, memberOf(next)] };
   }
 

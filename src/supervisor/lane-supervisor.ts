@@ -50,6 +50,8 @@ export interface LaneSupervisorOptions {
   readonly plugins: PluginMemory;
   /** Who the plugin in a worker was, and what becomes of it. */
   readonly pluginWatch: PluginWatch;
+  /** What requests come to while a configuration is on trial. */
+  readonly trial: SharedArrayBuffer;
   readonly hashKey: readonly [number, number];
   readonly logger: Logger;
   /** What a new worker must know about keys. */
@@ -92,7 +94,7 @@ export class LaneSupervisor {
 
   /** Starts a worker. Resolves when the worker serves the lane. */
   start(): Promise<void> {
-    const { lane, threads, front, memory, counters, cache, plugins, hashKey } = this.options;
+    const { lane, threads, front, memory, counters, cache, plugins, trial, hashKey } = this.options;
     const { config } = this;
     const laneMemory = allocateLane(config.settings.limits.laneRingBytes);
     const { port1: port, port2: workerPort } = threads.newChannel<LaneOrder, LaneReport>();
@@ -110,6 +112,7 @@ export class LaneSupervisor {
       cache,
       plugins,
       isSuccessor: this.deaths > 0,
+      trial,
       hashKey,
       notices: this.options.identityNotices(),
     };
@@ -202,6 +205,21 @@ export class LaneSupervisor {
     if (this.threadId === -1) return;
     this.send({ type: 'prepare', config });
     await this.answer.wait(`prepared ${config.settings.epoch}`);
+  }
+
+  /**
+   * What every worker has prepared gets `percent` of this worker's requests. A worker that dies is
+   * followed by one that knows only what is in force.
+   */
+  tryOut(epoch: number, percent: number): void {
+    if (this.threadId === -1 || this.preparedEpoch !== epoch) return;
+    if (percent > 0) this.heldEpochs.add(epoch);
+    this.send({ type: 'tryOut', epoch, percent });
+  }
+
+  /** What was on trial does not come into force. */
+  takeBack(): void {
+    this.send({ type: 'takeBack' });
   }
 
   /**

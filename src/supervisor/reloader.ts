@@ -15,7 +15,8 @@ import { NO_ADDRESSES, type TargetAddresses } from '../config/references/target-
 import type { ServedConfig, SharedConfig } from '../config/shared/shared-config.js';
 import type { ConfigSource } from '../config/source/config-source.js';
 import type { TextOptions } from '../config/source/load-config.js';
-import type { ReloadStatus, ReloadTrigger } from '../observability/gateway-status.js';
+import type { ReloadStatus, ReloadTrigger, TrialFigures } from '../observability/gateway-status.js';
+import { type Canary, type ConfigTrial, TrialFailedError } from './config-trial.js';
 import type { NextVersion } from './epoch-table.js';
 import type { KeptVersion } from './loading/kept-version.js';
 import type { VersionOrder, VersionReport, VersionSource } from './loading/prepare-version.js';
@@ -50,7 +51,11 @@ export interface ReloaderOptions {
    * Brings the configuration into force in all threads. Rejects with the reason, and then nothing
    * has changed.
    */
-  swap(shared: SharedConfig): Promise<ServedConfig>;
+  swap(shared: SharedConfig, canary: Canary | null): Promise<ServedConfig>;
+  /** What is on trial now; null: nothing is. */
+  trial(): Pick<ConfigTrial, 'abort' | 'figures'> | null;
+  /** A version was tried and taken back. */
+  onTakenBack(version: KeptVersion): Promise<void>;
   /** The last known addresses of all names of targets. */
   addresses(): TargetAddresses;
   /** Somebody has asked for another configuration. */
@@ -66,7 +71,7 @@ export interface ReloaderOptions {
 
 export class Reloader {
   private written: KeptVersion;
-  private inForce: Pick<GatewaySettings, 'epoch' | 'upstreams'>;
+  private inForce: Pick<GatewaySettings, 'epoch' | 'upstreams' | 'reload'>;
   private inForceSinceUnixMs: number;
   /** The newest is the last. */
   private history: KeptVersion[] = [];
@@ -77,6 +82,9 @@ export class Reloader {
   private addresses: TargetAddresses = NO_ADDRESSES;
   private tail: Promise<unknown> = Promise.resolve();
   private waiting: Promise<ReloadResult> | null = null;
+  /** null: nothing is on trial, and what was has an outcome. */
+  private onTrial: Pick<ConfigTrial, 'abort' | 'figures'> | null = null;
+  private trialWaiters: ((trial: TrialFigures) => void)[] = [];
   private applied = 0;
   private refused = 0;
   private last: ReloadStatus['lastReload'] = null;
@@ -109,6 +117,11 @@ export class Reloader {
       return refuse('the configuration was made by a program: there is no file to read again');
     });
     return this.waiting;
+  }
+
+  /** Resolves when the next version goes on trial; never, if it does not. */
+  nextTrial(): Promise<TrialFigures> {
+    return new Promise((resolve) => this.trialWaiters.push(resolve));
   }
 
   /** Applies a configuration that a program made. Never rejects. */
@@ -154,6 +167,7 @@ export class Reloader {
       reloads: this.applied,
       refusedReloads: this.refused,
       lastReload: this.last,
+      trial: this.onTrial?.figures() ?? null,
       origin: this.options.source?.origin?.() ?? null,
       cluster: this.options.source?.cluster?.status() ?? null,
     };
@@ -163,6 +177,7 @@ export class Reloader {
     trigger: ReloadTrigger,
     change: () => ReloadResult | Promise<ReloadResult>,
   ): Promise<ReloadResult> {
+    this.onTrial?.abort('another configuration was asked for');
     const result = this.tail.then(() => this.run(trigger, change));
     this.tail = result;
     return result;
@@ -179,7 +194,9 @@ export class Reloader {
     } catch (error) {
       result = { outcome: 'refused', reasons: [reasonOf(error)] };
     }
+    this.trialWaiters = [];
     this.record(trigger, result);
+    this.onTrial = null;
     this.options.onEnded();
     return result;
   }
@@ -194,10 +211,17 @@ export class Reloader {
     // The gateway may have begun to stop while the version was made.
     const closedNow = this.options.closedReason();
     if (closedNow !== '') return refuse(closedNow);
-    const inForce = await this.options.swap(placed);
+    const isChanged = changeCount > 0 || !report.hasSameEffect;
+    // What was in force before needs no trial.
+    const rule = isKept && isChanged ? this.inForce.reload.canary : null;
+    const canary = rule === null ? null : { rule, onBegun: () => this.onTrialBegun() };
+    const inForce = await this.options.swap(placed, canary).catch(async (error: unknown) => {
+      if (error instanceof TrialFailedError) await this.options.onTakenBack(kept);
+      throw error;
+    });
     this.inForce = inForce;
     this.addresses = ofNamesIn(inForce, this.addresses);
-    if (isKept && (changeCount > 0 || !report.hasSameEffect)) {
+    if (isKept && isChanged) {
       this.history = [...this.history, this.written].slice(-HISTORY_MAX);
     }
     this.written = kept;
@@ -205,6 +229,16 @@ export class Reloader {
     this.options.onApplied(inForce);
     if (report.ingress !== undefined) this.options.source?.cluster?.onReport(report.ingress);
     return { outcome: 'applied', epoch: inForce.epoch, changes, changeCount };
+  }
+
+  private onTrialBegun(): void {
+    this.onTrial = this.options.trial();
+    if (this.onTrial === null) return;
+    const trial = this.onTrial.figures();
+    const { epoch, endsInMs } = trial;
+    this.options.logger.info({ epoch, endsInMs }, 'configuration on trial');
+    for (const tell of this.trialWaiters) tell(trial);
+    this.trialWaiters = [];
   }
 
   private prepare(source: VersionSource, addresses: TargetAddresses): Promise<VersionReport> {
@@ -220,7 +254,7 @@ export class Reloader {
       const report = await this.prepare({ kind: 'kept', version: this.written }, addresses);
       if (report.outcome === 'refused') return report.reasons.join('; ');
       if (!report.hasSameTargets) {
-        const inForce = await this.options.swap(report.placed);
+        const inForce = await this.options.swap(report.placed, null);
         this.inForce = inForce;
         this.options.onApplied(inForce);
       }

@@ -10,6 +10,7 @@ import { defined } from '../base/assert.js';
 import type { Clock, Random } from '../base/clock.js';
 import { allocateCache, type CacheMemory } from '../channel/cache/cache-memory.js';
 import type { CoordinatorFault } from '../channel/coordinator/coordinator-messages.js';
+import { allocateRollouts } from '../channel/coordinator/rollout-memory.js';
 import {
   SLOT_FREE,
   TargetSlotView,
@@ -22,6 +23,7 @@ import type { ServedConfig, SharedConfig } from '../config/shared/shared-config.
 import type { CompiledStore } from '../config/store-settings.js';
 import { clearRows } from '../coordinator/coordinator-setup.js';
 import { counterCount, openWebSockets, retireCounterRows } from '../observability/counters.js';
+import { type Canary, ConfigTrial } from './config-trial.js';
 import { CoordinatorDiedError, CoordinatorSupervisor } from './coordinator-supervisor.js';
 import { FoundTargets } from './discovery/found-targets.js';
 import { EpochTable, type NextVersion, type RowLists } from './epoch-table.js';
@@ -56,6 +58,10 @@ export class Supervisor {
   readonly lanes: readonly LaneSupervisor[];
   /** Figures of each worker, by lane; they outlive the workers. */
   readonly counters: readonly SharedArrayBuffer[];
+
+  /** The configuration that some workers try now; null: none is. */
+  trial: ConfigTrial | null = null;
+  private readonly trialMemory: SharedArrayBuffer;
 
   /** Stored replies; they outlive every thread. */
   readonly cache: CacheMemory;
@@ -115,6 +121,7 @@ export class Supervisor {
       ...{ lanes: config.workers, logger, nowMs: clock.nowMs, unixMs: clock.unixMs },
       plugins: () => this.epochTable.plugins,
     });
+    this.trialMemory = allocateRollouts(config.workers, 1);
     this.prober = new HealthProber({
       onResult: (target, result) => this.coordinator.control.tellProbe(target, result),
       random,
@@ -136,8 +143,8 @@ export class Supervisor {
           control: this.coordinator.control,
           counters,
           cache: this.cache,
-          plugins: this.plugins.memory,
-          pluginWatch: this.plugins,
+          ...{ plugins: this.plugins.memory, pluginWatch: this.plugins },
+          trial: this.trialMemory,
           hashKey: this.hashKey,
           logger,
           identityNotices: () => this.identity.notices,
@@ -240,8 +247,12 @@ export class Supervisor {
    *
    * Until the second step is done no decision has changed. After the second step nothing can fail:
    * a thread that dies begins again with what is in force.
+   *
+   * With a `canary` some workers begin with it before the second step, while the coordinator knows
+   * of both and decides as the version in force says. Rejects with TrialFailedError when it was
+   * taken back.
    */
-  async swap(shared: SharedConfig): Promise<ServedConfig> {
+  async swap(shared: SharedConfig, canary: Canary | null = null): Promise<ServedConfig> {
     const next = shared.settings;
     this.plugins.begin(next.plugins);
     // Keys for the next configuration are fetched now; those of the old one stay until the swap is
@@ -250,6 +261,7 @@ export class Supervisor {
     try {
       await Promise.all(this.lanes.map((lane) => lane.prepare(shared)));
       this.plugins.prove();
+      if (canary !== null) await this.tryOut(shared, canary);
     } catch (error) {
       await this.identity.adopt(this.config.authenticators);
       throw error;
@@ -263,6 +275,35 @@ export class Supervisor {
     await this.identity.adopt(next.authenticators);
     this.plugins.adopt();
     return this.config;
+  }
+
+  private async tryOut(shared: SharedConfig, { rule, onBegun }: Canary): Promise<void> {
+    const plan = this.epochTable.planTrial(shared, (epoch) => this.isHeld(epoch));
+    await this.useInCoordinator(plan.members.map((member) => member.shared));
+    await this.clearRows(this.epochTable.take(plan));
+    const { epoch } = shared.settings;
+    const isAlone = this.lanes.length === 1;
+    const trying = isAlone
+      ? this.lanes
+      : this.lanes.slice(0, Math.min(rule.workers, this.lanes.length - 1));
+    const trial = new ConfigTrial({
+      ...{ rule, epoch, memory: this.trialMemory, clock: this.options.clock },
+      deaths: () => trying.reduce((sum, lane) => sum + lane.deaths, 0),
+    });
+    for (const lane of this.lanes) {
+      const percent = isAlone ? rule.percent : 100;
+      lane.tryOut(epoch, trying.includes(lane) ? percent : 0);
+    }
+    this.trial = trial;
+    onBegun();
+    try {
+      await trial.outcome();
+    } catch (error) {
+      for (const lane of this.lanes) lane.takeBack();
+      throw error;
+    } finally {
+      this.trial = null;
+    }
   }
 
   private async useInCoordinator(versions: readonly SharedConfig[]): Promise<void> {

@@ -1,12 +1,14 @@
 /**
  * The epochs that this worker still knows: the one in force, earlier ones with requests in flight,
- * and prepared ones.
+ * prepared ones, and one of these that is on trial.
  *
  * Thread: worker. An earlier epoch is dropped some time after its last exchange has finished: by
  * then all grants of the coordinator under it are void, and all tells were sent.
  */
 import { GRANT_VALID_MS } from '../channel/coordinator/coordinator-records.js';
 import type { WorkerEpoch } from './worker-epoch.js';
+
+const PERCENT = 100;
 
 /** One that this worker is behind with, and one that all workers are asked to take. */
 const PREPARED_MAX = 2;
@@ -17,8 +19,18 @@ interface Earlier {
   idleSinceMs: number;
 }
 
+interface Trial {
+  readonly epoch: WorkerEpoch;
+  /** In hundredths of the requests. */
+  readonly percent: number;
+  /** What is due to it, in hundredths of a request. */
+  due: number;
+}
+
 export class KnownEpochs {
   private prepared: WorkerEpoch[] = [];
+  /** One of the prepared ones, which gets a share of the requests before it is in force. */
+  private trial: Trial | null = null;
   private earlier: Earlier[] = [];
 
   /** `onGone`: the epoch will not be used any more, or never was. */
@@ -29,6 +41,16 @@ export class KnownEpochs {
 
   get current(): WorkerEpoch {
     return this.inForce;
+  }
+
+  /** The epoch of the next request. Hot path (bench/gateway/plain-get): once for every request. */
+  next(): WorkerEpoch {
+    const { trial } = this;
+    if (trial === null) return this.inForce;
+    trial.due += trial.percent;
+    if (trial.due < PERCENT) return this.inForce;
+    trial.due -= PERCENT;
+    return trial.epoch;
   }
 
   get hasEarlier(): boolean {
@@ -42,10 +64,29 @@ export class KnownEpochs {
     for (const dropped of all.slice(0, -PREPARED_MAX)) this.onGone(dropped);
   }
 
+  /** The prepared epoch of this number gets some of the requests; null: there is none. */
+  tryOut(number: number, percent: number): WorkerEpoch | null {
+    const epoch = this.prepared.find(({ config }) => config.epoch === number);
+    if (epoch === undefined) return null;
+    this.trial = { epoch, percent, due: 0 };
+    return epoch;
+  }
+
+  /** The epoch on trial gets no more requests, and will not be in force. False: there is none. */
+  takeBack(): boolean {
+    const { trial } = this;
+    if (trial === null) return false;
+    this.trial = null;
+    this.prepared = this.prepared.filter((one) => one !== trial.epoch);
+    this.earlier.push({ epoch: trial.epoch, idleSinceMs: Number.NaN });
+    return true;
+  }
+
   /** The prepared epoch of this number comes into force; null: there is none. */
   commit(number: number): WorkerEpoch | null {
     const next = this.prepared.find(({ config }) => config.epoch === number);
     if (next === undefined) return null;
+    this.trial = null;
     const skipped = this.prepared.filter(({ config }) => config.epoch < number);
     for (const one of skipped) this.onGone(one);
     this.prepared = this.prepared.filter(({ config }) => config.epoch > number);

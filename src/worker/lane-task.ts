@@ -33,6 +33,8 @@ export interface LaneTask {
   readonly plugins: PluginMemory;
   /** The lane had a worker before, which has died. */
   readonly isSuccessor: boolean;
+  /** What requests come to while a configuration is on trial: one rollout. */
+  readonly trial: SharedArrayBuffer;
   /** What a new worker must know about keys. */
   readonly notices: readonly IdentityNotice[];
   /** 64 random bits for hashing limiter keys; the same for every worker. */
@@ -51,6 +53,13 @@ export type LaneOrder =
   | { readonly type: 'fault'; readonly fault: ThreadFault }
   /** Compile this configuration without using it, and answer `prepared` or `unprepared`. */
   | { readonly type: 'prepare'; readonly config: SharedConfig }
+  /**
+   * A prepared configuration is on trial: requests are counted for it and for the one in force. It
+   * gets this many in a hundred of this worker's; 0: they are counted only.
+   */
+  | { readonly type: 'tryOut'; readonly epoch: number; readonly percent: number }
+  /** The trial is over, and what was on trial does not come into force. */
+  | { readonly type: 'takeBack' }
   /** The prepared configuration comes into force; answer `committed`. */
   | { readonly type: 'commit'; readonly epoch: number }
   /**

@@ -23,7 +23,7 @@ import type { WorkerEpoch } from './worker-epoch.js';
 
 export interface PipelineParts {
   /** What requests begin under. */
-  readonly epochs: { readonly current: WorkerEpoch };
+  readonly epochs: { next(): WorkerEpoch };
   readonly requestIds: RequestIdSource;
   readonly filters: FilterRunner;
   readonly plugins: RequestPlugins;

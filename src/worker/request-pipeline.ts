@@ -86,7 +86,7 @@ export class RequestPipeline {
   }
 
   onRequest(record: RequestRecord): Exchange {
-    const epoch = this.parts.epochs.current;
+    const epoch = this.parts.epochs.next();
     const head = epoch.matcher.readHead(record, this.parts.requestIds);
     const exchange = new Exchange(record, head, epoch, this.onDeadline);
     this.exchanges.add(exchange);

@@ -52,6 +52,10 @@ export async function serveLane(task: LaneTask, host: ServingHost): Promise<void
         fail(order.fault);
       } else if (order.type === 'prepare') {
         void prepare(runtime, order.config, report);
+      } else if (order.type === 'tryOut') {
+        runtime.tryOut(order.epoch, order.percent);
+      } else if (order.type === 'takeBack') {
+        runtime.takeBack();
       } else if (order.type === 'commit') {
         if (runtime.commit(order.epoch)) report({ type: 'committed', epoch: order.epoch });
       } else {

@@ -130,7 +130,7 @@ export class WorkerRuntime {
   }
 
   private constructor(
-    task: LaneTask,
+    private readonly task: LaneTask,
     private readonly host: WorkerHost,
     private readonly parts: RuntimeParts,
   ) {
@@ -215,10 +215,27 @@ export class WorkerRuntime {
     this.pipeline.closeTunnels(code, reason);
   }
 
+  /** Some requests that begin from now on do so under a prepared epoch, and all are counted. */
+  tryOut(epoch: number, percent: number): void {
+    const { trial, lane } = this.task;
+    const next = percent === 0 ? null : this.epochs.tryOut(epoch, percent);
+    this.ledger.tryOut({ counts: new RolloutWriter(trial, lane, 1), epoch: next });
+    if (next !== null) this.adopt(next);
+  }
+
+  /** No further request begins under the epoch on trial. */
+  takeBack(): void {
+    this.ledger.endTrial();
+    if (!this.epochs.takeBack()) return;
+    this.adopt(this.epochs.current);
+    this.turn.startTicking();
+  }
+
   /** Requests that begin from now on do so under the prepared epoch. False: there is none. */
   commit(epoch: number): boolean {
     const next = this.epochs.commit(epoch);
     if (next === null) return false;
+    this.ledger.endTrial();
     this.adopt(next);
     this.turn.startTicking();
     return true;

@@ -158,7 +158,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     },
     logging: { level: 'info', format: 'json', accessLog: null, keptRecords: ALL_RECORDS },
     tracing: null,
-    reload: { watch: false },
+    reload: { watch: false, canary: null },
     shutdown: { graceMs: 1000, delayMs: 0 },
     authenticators: [],
     tokenService: null,

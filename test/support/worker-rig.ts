@@ -8,6 +8,7 @@ import pino from 'pino';
 import { type FieldBlock, NO_FIELDS } from '../../src/base/field-block.js';
 import { allocateCache } from '../../src/channel/cache/cache-memory.js';
 import { laneMemoryOf } from '../../src/channel/coordinator/coordinator-memory.js';
+import { allocateRollouts } from '../../src/channel/coordinator/rollout-memory.js';
 import {
   allocateCounters,
   CounterBlock,
@@ -199,6 +200,7 @@ export class WorkerRig {
         ...{ port: port as never, doorbell: port, wakePort: port, hashKey: [1, 2] },
         coordinator: laneMemoryOf(this.coordinator.memory, 0),
         counters: this.counterMemory,
+        trial: allocateRollouts(1, 1),
         cache: allocateCache(1, 4 * 2 ** 20),
         plugins: allocatePlugins(1),
         isSuccessor: false,

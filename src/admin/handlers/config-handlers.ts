@@ -9,7 +9,9 @@ import { type AdminHandler, type AdminReply, adminProblem } from '../admin-handl
 /** The result of a change, as far as the reply shows it. */
 export type ChangeOutcome =
   | { readonly outcome: 'applied'; readonly epoch: number; readonly changes: readonly string[] }
-  | { readonly outcome: 'refused'; readonly reasons: readonly string[] };
+  | { readonly outcome: 'refused'; readonly reasons: readonly string[] }
+  /** Some workers use it; what comes of that is told later. */
+  | { readonly outcome: 'onTrial'; readonly epoch: number; readonly endsInMs: number };
 
 export interface ConfigControl {
   /** The configuration as it was written, secrets masked, in JSON. */
@@ -44,6 +46,10 @@ export function configHandlers(control: ConfigControl): AdminHandler[] {
 function replyTo(outcome: ChangeOutcome): AdminReply {
   if (outcome.outcome === 'applied') {
     return { status: 200, body: { epoch: outcome.epoch, changes: outcome.changes } };
+  }
+  if (outcome.outcome === 'onTrial') {
+    const { epoch, endsInMs } = outcome;
+    return { status: 202, body: { epoch, endsInMs } };
   }
   const { reasons } = outcome;
   const problem = adminProblem(409, 'Configuration refused', reasons.join('\n'));

@@ -8,6 +8,7 @@ import { defined } from '../../base/assert.js';
 import { durationMs, sizeBytes } from '../../base/quantities.js';
 import { compileVersioning } from '../../filters/versioning/options.js';
 import type { CheckedConfig } from '../check/check-config.js';
+import type { CompiledCanary } from '../compiled-canary.js';
 import type {
   CompiledAddress,
   CompiledConfig,
@@ -17,7 +18,12 @@ import type {
   CompiledUpstream,
   RowCapacity,
 } from '../compiled-config.js';
-import type { GatewayConfig, ReplayConfig, UpstreamConfig } from '../gateway-config.js';
+import type {
+  CanaryConfig,
+  GatewayConfig,
+  ReplayConfig,
+  UpstreamConfig,
+} from '../gateway-config.js';
 import { type MachineLimits, readMachineLimits } from '../machine-limits.js';
 import { listedTargets } from '../references/listed-targets.js';
 import {
@@ -106,7 +112,10 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
     versioning: config.versioning === undefined ? null : compileVersioning(config.versioning),
     limits: compileLimits(config.limits ?? {}, sizing),
     ...compileObservability(config),
-    reload: { watch: config.reload?.watch ?? DEFAULTS.reload.watch },
+    reload: {
+      watch: config.reload?.watch ?? DEFAULTS.reload.watch,
+      canary: compileCanary(config.reload?.canary),
+    },
     shutdown: { graceMs: durationMs(grace), delayMs: durationMs(delay) },
     authenticators,
     tokenService: compileTokenService(config.tokenService),
@@ -166,6 +175,23 @@ function compileAddress(
   defaults: CompiledAddress,
 ): CompiledAddress {
   return { host: address.host ?? defaults.host, port: address.port ?? defaults.port };
+}
+
+function compileCanary(canary: boolean | CanaryConfig = false): CompiledCanary | null {
+  if (canary === false) return null;
+  const { rollback = {}, ...given } = canary === true ? {} : canary;
+  const defaults = DEFAULTS.reload.canary;
+  const worse = { ...defaults.rollback, ...rollback };
+  return {
+    workers: given.workers ?? defaults.workers,
+    percent: given.percent ?? defaults.percent,
+    forMs: durationMs(given.for ?? defaults.for),
+    guard: {
+      errorsFactor: Number.parseFloat(worse.errors),
+      p99Factor: Number.parseFloat(worse.p99),
+      minRequests: worse.minRequests,
+    },
+  };
 }
 
 function replayBytes(replay: boolean | ReplayConfig = false): number {

@@ -79,7 +79,15 @@ export const DEFAULTS = {
     redactQuery: ['access_token', 'api_key', 'apikey', 'password', 'secret', 'signature', 'token'],
   },
   tracing: { samplePercent: 1, propagation: ['w3c'], serviceName: 'sluice' },
-  reload: { watch: true },
+  reload: {
+    watch: true,
+    canary: {
+      workers: 1,
+      percent: 10,
+      for: '60s',
+      rollback: { errors: '2x', p99: '1.5x', minRequests: 100 },
+    },
+  },
   split: { weight: 1, ramp: { from: 1, to: 100 }, guard: { minRequests: 200 } },
   mirror: {
     percent: 100,

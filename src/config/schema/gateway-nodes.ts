@@ -10,12 +10,13 @@ import {
   lengthNode,
   listNode,
   objectNode,
+  refined,
   sizeNode,
   stringNode,
   switchNode,
   textNode,
 } from '../../schema/schema-node.js';
-import { HEADER_NAME_TEXT, HOST_TEXT, textShape } from '../../schema/text-shapes.js';
+import { FACTOR_TEXT, HEADER_NAME_TEXT, HOST_TEXT, textShape } from '../../schema/text-shapes.js';
 import { DEFAULTS, WORKER_COUNT_MAX } from './defaults.js';
 import { PORT_RANGE } from './listen-nodes.js';
 
@@ -241,6 +242,52 @@ export const REQUEST_ID_NODE = objectNode(
   },
 );
 
+const WORSE_NODE = objectNode(
+  'CanaryRollbackConfig',
+  'When a configuration on trial is taken back: it is worse than the one in force by more than ' +
+    'chance explains.',
+  {
+    errors: refined(textNode(FACTOR_TEXT), {
+      description:
+        'How many times the share of errors of the one in force it may have. An error is a reply ' +
+        'with 5xx, and whatever the gateway itself refuses.',
+      'x-absent': DEFAULTS.reload.canary.rollback.errors,
+    }),
+    p99: refined(textNode(FACTOR_TEXT), {
+      description:
+        'How many times the latency it may have, as 99 % of the requests see it, from the head ' +
+        'of a request to the end of its reply.',
+      'x-absent': DEFAULTS.reload.canary.rollback.p99,
+    }),
+    minRequests: integerNode(
+      'Requests that both must have had before they are compared.',
+      [20, 1_000_000],
+      { default: DEFAULTS.reload.canary.rollback.minRequests },
+    ),
+  },
+);
+
+const CANARY_NODE = objectNode(
+  'CanaryConfig',
+  'A reload is tried by some of the workers first. When it does worse there than the ' +
+    'configuration in force does in the others, it is taken back by itself and refused. As the ' +
+    'configuration in force says it, not the one that comes.',
+  {
+    workers: integerNode('Workers that try it; at least one goes on as before.', [1, 64], {
+      default: DEFAULTS.reload.canary.workers,
+    }),
+    percent: integerNode(
+      'Percent of the requests that it gets where there is one worker only.',
+      [1, 50],
+      { default: DEFAULTS.reload.canary.percent },
+    ),
+    for: durationNode('How long it is tried before all workers take it.', ['1s', '1h'], {
+      default: DEFAULTS.reload.canary.for,
+    }),
+    rollback: WORSE_NODE,
+  },
+);
+
 export const RELOAD_NODE = objectNode(
   'ReloadConfig',
   'When the configuration is read again. SIGHUP and `POST /reload` always do that.',
@@ -249,6 +296,9 @@ export const RELOAD_NODE = objectNode(
       'Whether a change of the file is applied without being asked for, within two seconds.',
       DEFAULTS.reload.watch,
     ),
+    canary: switchNode('Whether a reload is tried before it comes into force.', CANARY_NODE, {
+      default: false,
+    }),
   },
 );
 

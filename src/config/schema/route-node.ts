@@ -18,6 +18,7 @@ import {
   textOrObjectNode,
 } from '../../schema/schema-node.js';
 import {
+  FACTOR_TEXT,
   HEADER_NAME_TEXT,
   ROUTE_NAME_TEXT,
   TOKEN_PATTERN,
@@ -181,12 +182,6 @@ const SPLIT_KEY_TEXT = typedShape<
   `^(clientIp|consumer|(header|cookie):${TOKEN_PATTERN})$`,
   'one of "clientIp", "consumer", "header:NAME", "cookie:NAME"',
   "SplitKey = 'clientIp' | 'consumer' | `header:${string}` | `cookie:${string}`",
-);
-
-const FACTOR_TEXT = typedShape<`${number}x`>(
-  '^([1-9][0-9]?|100)([.][0-9]{1,2})?x$',
-  'how many times, such as "2x" or "1.5x"',
-  'FactorText = `${number}x`',
 );
 
 const RAMP_NODE = objectNode(

@@ -47,7 +47,7 @@ export interface EventFlow {
 }
 
 /** Status in the access record of a client that left before a reply began. */
-const STATUS_CLIENT_LEFT = 499;
+export const STATUS_CLIENT_LEFT = 499;
 
 /** The same of a request whose reply had not begun when the gateway ended. */
 const STATUS_SHUTDOWN = 503;

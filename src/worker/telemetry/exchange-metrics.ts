@@ -57,6 +57,7 @@ import { keyOnOneLine, limiterKey } from '../exchange/limiter-keys.js';
 import type { ReplyState } from '../exchange/reply-state.js';
 import type { TryInFlight } from '../exchange/try-in-flight.js';
 import { isConnectFailure } from '../upstream/upstream-error.js';
+import { type ConfigTrial, countTrial } from './config-trial.js';
 import { countSide } from './measured-side.js';
 import type { RequestTracing } from './request-tracing.js';
 
@@ -82,6 +83,9 @@ export class ExchangeMetrics {
   /** null: nobody wants records. */
   private accessLog: RequestLog | null = null;
 
+  /** null: no configuration is on trial. */
+  private trial: ConfigTrial | null = null;
+
   private readonly counters: CounterBlock;
   private readonly calls: CallCounters;
   private readonly tracing: RequestTracing;
@@ -105,6 +109,15 @@ export class ExchangeMetrics {
   adopt(config: GatewaySettings, accessLog: RequestLog | null): void {
     this.accessLog = accessLog;
     for (const target of config.targets) if (!target.isSlot) this.nameTarget(target);
+  }
+
+  /** A configuration is on trial: what requests come to is counted for it, and for all others. */
+  tryOut(trial: ConfigTrial): void {
+    this.trial = trial;
+  }
+
+  endTrial(): void {
+    this.trial = null;
   }
 
   /** What the target of a row is called from now on. */
@@ -256,6 +269,7 @@ export class ExchangeMetrics {
       this.countProblem(problem, routeIndex);
       if (this.outputs.refusals.isDue(nowMs)) this.noteRefusal(exchange, problem, nowMs);
     }
+    if (this.trial !== null) countTrial(exchange, status, durationMs, this.trial);
     if (exchange.grpc !== null) this.countCall(exchange);
     const measured = exchange.route?.measured ?? null;
     if (measured !== null) countSide(this.outputs.rollouts, measured, exchange);

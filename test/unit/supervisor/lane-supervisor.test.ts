@@ -72,6 +72,7 @@ beforeEach(() => {
     front: front as unknown as AcceptorFront,
     memory,
     control: new CoordinatorControl(memory),
+    trial: new SharedArrayBuffer(8),
     counters: allocateCounters(counterCount(FIRST.settings.capacity)),
     cache: allocateCache(1, 4 * 2 ** 20),
     plugins: watch.memory,

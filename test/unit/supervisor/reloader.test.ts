@@ -45,6 +45,8 @@ describe('addresses of names', () => {
       onBegun: () => {},
       onEnded: () => {},
       epochsInUse: () => epochTable.epochs,
+      trial: () => null,
+      onTakenBack: () => Promise.resolve(),
     });
   });
 

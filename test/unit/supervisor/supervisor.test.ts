@@ -120,6 +120,37 @@ describe('a swap', () => {
     expect(supervisor.epochs).toEqual([2]);
   });
 
+  it('with a canary lets some workers begin first, and takes it back when it must', async () => {
+    await start();
+    const guard = { errorsFactor: 2, p99Factor: 2, minRequests: 50 };
+    const rule = { workers: 5, percent: 10, forMs: 60_000, guard };
+    let trials = 0;
+    const onBegun = (): void => {
+      trials += 1;
+    };
+    const fate = fateOf(supervisor.swap(next(), { rule, onBegun }));
+    await prepared(2);
+    // What is in force stays the last, whose word counts.
+    threads.coordinator.say({ type: 'configured', epoch: 1 });
+    await settled();
+    expect(told()).toEqual([
+      ['prepare', 'tryOut'],
+      ['prepare', 'tryOut'],
+    ]);
+    expect([trials, fate.state, supervisor.config.epoch]).toEqual([1, 'waits', 1]);
+    supervisor.trial?.abort('enough');
+    await settled();
+    expect(fate.state).toBe('rejected: the trial was ended: enough');
+    expect(told().map((orders) => orders.at(-1))).toEqual(['takeBack', 'takeBack']);
+    expect([supervisor.trial, supervisor.config.epoch, supervisor.epochs]).toEqual([
+      null,
+      1,
+      [2, 1],
+    ]);
+    threads.worker(0).report({ type: 'released', epoch: 2 });
+    expect(supervisor.epochs).toEqual([1]);
+  });
+
   it('changes nothing when a worker cannot take the configuration', async () => {
     await start();
     const fate = fateOf(supervisor.swap(next()));

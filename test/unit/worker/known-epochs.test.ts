@@ -62,4 +62,38 @@ describe('the epochs of a worker', () => {
     epochs.release(GRANT_VALID_MS + 1);
     expect(gone).toEqual([2, 3, 1]);
   });
+
+  it('on trial get their share of the requests, evenly', async () => {
+    const epochs = new KnownEpochs(await anEpoch(1));
+    expect(epochs.tryOut(2, 10)).toBeNull();
+    epochs.prepare(await anEpoch(2));
+    expect(epochs.tryOut(2, 30)?.config.epoch).toBe(2);
+    const given = Array.from({ length: 20 }, () => epochs.next().config.epoch);
+    expect(given.filter((epoch) => epoch === 2)).toHaveLength(6);
+    expect(new Set(given.slice(0, 4))).toEqual(new Set([1, 2]));
+    expect(epochs.current.config.epoch).toBe(1);
+    expect(epochs.commit(2)?.config.epoch).toBe(2);
+    expect(epochs.next().config.epoch).toBe(2);
+  });
+
+  it('that are taken back end with their last request, and never come into force', async () => {
+    const gone: number[] = [];
+    const epochs = new KnownEpochs(await anEpoch(1), ({ config }) => gone.push(config.epoch));
+    const second = await anEpoch(2);
+    epochs.prepare(second);
+    expect(epochs.takeBack()).toBe(false);
+    epochs.tryOut(2, 100);
+    expect(epochs.next()).toBe(second);
+    second.exchanges = 1;
+    expect(epochs.takeBack()).toBe(true);
+    expect(epochs.next().config.epoch).toBe(1);
+    expect(epochs.commit(2)).toBeNull();
+    expect([...epochs.targetIndexes()].sort()).toEqual([1, 2]);
+    epochs.release(10 * GRANT_VALID_MS);
+    expect(gone).toEqual([]);
+    second.exchanges = 0;
+    epochs.release(20 * GRANT_VALID_MS);
+    expect(epochs.release(21 * GRANT_VALID_MS + 1)).toEqual([2]);
+    expect([gone, epochs.current.config.epoch]).toEqual([[2], 1]);
+  });
 });

@@ -206,7 +206,7 @@ class Rig {
     this.clients.push(coordinator);
     this.pipelines.push(
       new RequestPipeline({
-        epochs: { current: epoch },
+        epochs: { next: () => epoch },
         requestIds: new RequestIdSource('test'),
         filters: new FilterRunner(
           ledger,
