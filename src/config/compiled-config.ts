@@ -20,6 +20,7 @@ import type { CompiledDiscovery } from './compiled-discovery.js';
 import type { CompiledDocument, OpenapiScope } from './compiled-document.js';
 import type { CompiledLimiter } from './compiled-limiter.js';
 import type { CompiledMirror } from './compiled-mirror.js';
+import type { CompiledLogging, CompiledTracing } from './compiled-observability.js';
 import type { CompiledPlugin } from './compiled-plugin.js';
 import type { CompiledProtocol } from './compiled-protocol.js';
 import type { CompiledEventStreams, CompiledRouteCache } from './compiled-replies.js';
@@ -166,41 +167,6 @@ export interface CompiledLimits {
   readonly youngGenerationMb: number;
   /** Each of the two rings of a lane, a power of two. */
   readonly laneRingBytes: number;
-}
-
-export interface CompiledLogging {
-  readonly level: string;
-  readonly format: 'auto' | 'json' | 'text';
-  /** null: no records. */
-  readonly accessLog: CompiledAccessLog | null;
-  /** What records show that are kept for a replay. */
-  readonly keptRecords: CompiledAccessLog;
-}
-
-export interface CompiledAccessLog {
-  /** Of the requests that nothing below names. */
-  readonly samplePercent: number;
-  /** First and last of each range. */
-  readonly statuses: readonly (readonly [number, number])[];
-  /** -1: no such filter. */
-  readonly slowerThanMs: number;
-  /** Lower case. */
-  readonly headers: readonly string[];
-  /** Fields that keys of an authenticator come in, lower case. */
-  readonly secretHeaders: readonly string[];
-  /** Lower case. */
-  readonly redactQuery: readonly string[];
-}
-
-export interface CompiledTracing {
-  readonly endpoint: string;
-  readonly samplePercent: number;
-  readonly serviceName: string;
-  /** In order of preference. */
-  readonly propagation: readonly ('w3c' | 'b3' | 'b3multi' | 'jaeger')[];
-  readonly headers: readonly (readonly [string, string])[];
-  /** Lower case. */
-  readonly redactQuery: readonly string[];
 }
 
 export interface CompiledTokenService {

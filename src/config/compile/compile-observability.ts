@@ -5,7 +5,8 @@
  */
 import { durationMs } from '../../base/quantities.js';
 import type { CredentialPlace } from '../../filters/authentication/options.js';
-import type { CompiledAccessLog, CompiledConfig, CompiledTracing } from '../compiled-config.js';
+import type { CompiledConfig } from '../compiled-config.js';
+import type { CompiledAccessLog, CompiledTracing } from '../compiled-observability.js';
 import type {
   AccessLogConfig,
   AuthenticatorConfig,

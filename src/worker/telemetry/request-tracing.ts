@@ -7,7 +7,8 @@
  * configured.
  */
 import type { Clock, Random } from '../../base/clock.js';
-import type { CompiledTracing, GatewaySettings } from '../../config/compiled-config.js';
+import type { GatewaySettings } from '../../config/compiled-config.js';
+import type { CompiledTracing } from '../../config/compiled-observability.js';
 import type { ThreadLogger } from '../../observability/logger.js';
 import type { FinishedTrace, SpanExporter } from '../../observability/span-exporter.js';
 import type { TraceFormat } from '../../observability/trace-format.js';
