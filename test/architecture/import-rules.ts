@@ -38,6 +38,7 @@ const TIMERS = /\bset(?:Timeout|Interval|Immediate)\b/;
 
 export const CONFIG_TYPE_FILES = [
   'config/compiled-config.ts',
+  'config/compiled-observability.ts',
   'config/compiled-plugin.ts',
   'config/compiled-websocket.ts',
   'config/compiled-replies.ts',
