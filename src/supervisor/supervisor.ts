@@ -88,7 +88,7 @@ export class Supervisor {
   private isStopping = false;
 
   constructor(private readonly options: SupervisorOptions) {
-    const { first, clock, random, threads, front, logger } = options;
+    const { first, clock, random, threads, logger } = options;
     this.epochTable = new EpochTable(first);
     const config = this.epochTable.current;
     this.hashKey = hashKeyOf(config.limits.keySecret, config.store);
@@ -131,30 +131,34 @@ export class Supervisor {
       broadcast: (notice) => this.lanes.filter((lane) => lane.tellIdentity(notice)).length,
       reply: (lane, notice) => void this.laneAt(lane).tellIdentity(notice),
     });
-    this.lanes = this.counters.map(
-      (counters, lane) =>
-        new LaneSupervisor({
-          lane,
-          config: first,
-          clock,
-          threads,
-          front,
-          memory: this.coordinator.memory,
-          control: this.coordinator.control,
-          counters,
-          cache: this.cache,
-          ...{ plugins: this.plugins.memory, pluginWatch: this.plugins },
-          trial: this.trialMemory,
-          hashKey: this.hashKey,
-          logger,
-          identityNotices: () => this.identity.notices,
-          onMirrorSample: (sample) => this.mirrorSamples.add(sample),
-          onIdentityRequest: (from, request) => this.identity.onRequest(from, request),
-          postToCoordinator: (mail, port) => this.coordinator.post(mail, port),
-          mayRestart,
-          onServedAgain: () => this.standBy(),
-        }),
-    );
+    this.lanes = this.counters.map((counters, lane) => this.createLane(counters, lane));
+  }
+
+  private createLane(counters: SharedArrayBuffer, lane: number): LaneSupervisor {
+    const { first, clock, threads, front, logger } = this.options;
+    const { coordinator, plugins } = this;
+    return new LaneSupervisor({
+      lane,
+      config: first,
+      clock,
+      threads,
+      front,
+      memory: coordinator.memory,
+      control: coordinator.control,
+      counters,
+      cache: this.cache,
+      plugins: plugins.memory,
+      pluginWatch: plugins,
+      trial: this.trialMemory,
+      hashKey: this.hashKey,
+      logger,
+      identityNotices: () => this.identity.notices,
+      onMirrorSample: (sample) => this.mirrorSamples.add(sample),
+      onIdentityRequest: (from, request) => this.identity.onRequest(from, request),
+      postToCoordinator: (mail, port) => coordinator.post(mail, port),
+      mayRestart: () => this.mayRestart(),
+      onServedAgain: () => this.standBy(),
+    });
   }
 
   private createStore(config: CompiledStore | null): StoreSupervisor | null {
