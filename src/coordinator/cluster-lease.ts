@@ -3,11 +3,11 @@
  *
  * Thread: coordinator. Owns what the store has given, and what this gateway has used of it.
  */
-import { assert } from '../base/assert.js';
 import { SILENCE_MS, TOKEN_MS_MAX, VIEW_MS_MAX } from '../channel/store/store-status.js';
 import type { CompiledLimiter } from '../config/compiled-config.js';
 import type { CompiledClusterScope } from '../config/store-settings.js';
 import { type LeaseRule, LeaseState, leaseRule } from '../policy/rate-limit/lease.js';
+import type { RateDecision } from '../policy/rate-limit/rate-decision.js';
 import { UsedUnits } from './used-units.js';
 
 /**
@@ -17,6 +17,16 @@ import { UsedUnits } from './used-units.js';
 export const EXACT_MS_MAX = 5000;
 /** By how much clocks may differ in speed. */
 const DRIFT = 1.002;
+
+/** What the store has said of a key, as far as it holds. */
+export const CLUSTER_ADMITS = 1;
+export const CLUSTER_REFUSES = 2;
+/** Nothing is known: the store is lost, or late. */
+export const CLUSTER_UNKNOWN = 3;
+export type ClusterVerdict =
+  | typeof CLUSTER_ADMITS
+  | typeof CLUSTER_REFUSES
+  | typeof CLUSTER_UNKNOWN;
 
 /** A limit that counts over all gateways. */
 export interface ClusterLimit {
@@ -34,6 +44,8 @@ export interface ClusterLimit {
 /** One key of such a limit. */
 export class Lease extends LeaseState {
   readonly used: UsedUnits;
+  /** Of limit and key. */
+  readonly hash: number;
   /** Of the ask that is on its way; 0: none is. */
   serial = 0;
   sentMs = 0;
@@ -67,6 +79,7 @@ export class Lease extends LeaseState {
   ) {
     super();
     this.used = new UsedUnits(limit.rule.windowMs);
+    this.hash = hashOf(limit.scope.digest, high, low);
   }
 
   /** The store does not decide upon this key. Returns when the first window without it is over. */
@@ -85,6 +98,39 @@ export class Lease extends LeaseState {
   /** The store decides again. */
   endAlone(): void {
     this.aloneUntilMs = Number.NaN;
+  }
+
+  /** Whether an admission passes by what is known; fills in the decision where something is. */
+  peek(nowMs: number, decision: RateDecision): ClusterVerdict {
+    this.noteDemand();
+    const { rule } = this.limit;
+    if (this.canAdmit(nowMs)) {
+      const left = Math.max(0, this.left) + this.units;
+      decision.admitted = true;
+      decision.admissionsLeft = left;
+      decision.remaining = left * rule.cost + rule.rest;
+      decision.resetMs = Math.max(0, Math.ceil(this.resetAtMs - nowMs));
+      decision.retryAfterMs = 0;
+      return CLUSTER_ADMITS;
+    }
+    if (!this.isRefused(nowMs)) return CLUSTER_UNKNOWN;
+    decision.admitted = false;
+    decision.admissionsLeft = 0;
+    decision.remaining = rule.rest;
+    decision.retryAfterMs = Math.max(1, Math.ceil(this.retryAtMs - nowMs));
+    decision.resetMs = decision.retryAfterMs;
+    return CLUSTER_REFUSES;
+  }
+
+  /** Uses the unit that the peek just before has found. */
+  commit(nowMs: number, decision: RateDecision): void {
+    const { rule } = this.limit;
+    this.use(nowMs);
+    this.usedMs = nowMs;
+    this.used.add(1, nowMs);
+    decision.admissionsLeft -= 1;
+    decision.remaining = decision.admissionsLeft * rule.cost + rule.rest;
+    if (decision.resetMs === 0) decision.resetMs = Math.ceil(rule.windowMs / rule.admissions);
   }
 
   /** What the store is told now, with what it was told before and did not confirm in time. */
@@ -110,15 +156,14 @@ export function makeLimit(
   config: CompiledLimiter | undefined,
   timeoutMs: number,
 ): ClusterLimit | null {
-  if (config?.cluster === undefined) return null;
+  if (config?.cluster === undefined || config.algorithm === 'inFlight') return null;
   const { algorithm } = config;
-  assert(algorithm !== 'inFlight', 'requests in flight are counted by each gateway');
   const rule = leaseRule({ ...config, algorithm }, timeoutMs);
   return {
     scope: config.cluster,
     rule,
     isShadow: config.mode === 'shadow',
-    quietMs: config.cluster.onStoreLost === 'share' ? quietMsOf(rule) : 0,
+    quietMs: config.cluster.onStoreLost === 'share' ? quietMsOf(rule, timeoutMs) : 0,
   };
 }
 
@@ -127,7 +172,20 @@ export function makeLimit(
  * whoever hears it keeps this gateway's part free. In order: it takes this gateway for alive, then
  * for silent; the others hear of it, use what they were given, and all of it leaves the window.
  */
-function quietMsOf({ settleMs, validMs }: LeaseRule): number {
+function quietMsOf({ settleMs, validMs }: LeaseRule, timeoutMs: number): number {
   if (settleMs > EXACT_MS_MAX) return 0;
-  return (TOKEN_MS_MAX + SILENCE_MS + VIEW_MS_MAX + validMs + settleMs) * DRIFT;
+  const usableMs = Math.max(validMs, timeoutMs);
+  return (TOKEN_MS_MAX + SILENCE_MS + VIEW_MS_MAX + usableMs + settleMs) * DRIFT;
+}
+
+/** 53 bits of limit and key. Two keys with the same bits take the place from one another. */
+export function hashOf(digest: readonly number[], high: number, low: number): number {
+  const first = (high ^ (digest[0] as number)) >>> 0;
+  const second = (low ^ (digest[1] as number)) >>> 0;
+  return first * 2 ** 21 + (second >>> 11);
+}
+
+/** Whether two digests are of the same limit. */
+export function isSame(one: readonly number[], other: readonly number[]): boolean {
+  return one.every((word, at) => word === other[at]);
 }

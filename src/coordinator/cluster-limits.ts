@@ -37,9 +37,16 @@ import {
 } from '../channel/store/store-records.js';
 import { VIEW_MS_MAX } from '../channel/store/store-status.js';
 import type { LimiterLookup } from '../config/shared/shared-config.js';
-import { reservedOf } from '../policy/rate-limit/lease.js';
-import type { RateDecision } from '../policy/rate-limit/rate-decision.js';
-import { type ClusterLimit, EXACT_MS_MAX, Lease, makeLimit } from './cluster-lease.js';
+import { type LeaseRule, reservedOf } from '../policy/rate-limit/lease.js';
+import {
+  type ClusterLimit,
+  EXACT_MS_MAX,
+  hashOf,
+  isSame,
+  Lease,
+  makeLimit,
+} from './cluster-lease.js';
+import { ClusterPlaces } from './cluster-places.js';
 import { NO_WAIT, type OutsideLimits } from './deferred-asks.js';
 
 /** Keys of which something is known. A further one displaces the one asked for longest ago. */
@@ -54,22 +61,15 @@ const RECOVERY_PAUSE_MS = 250;
 /** Wall and monotonic clock are further apart than before after a machine has slept. */
 const CLOCK_DRIFT_MS = 50;
 const FIRST_SERIAL = 1;
+/** Leases are valid for as long as three answers take; for that, no longer than the timeout. */
+const VALID_PER_ANSWER = 3;
+const ANSWERS_COUNTED = 8;
 const NOTHING = { needed: 0, wanted: 0 } as const;
 const ALGORITHMS = {
   slidingWindow: TAKE_SLIDING,
   tokenBucket: TAKE_BUCKET,
   fixedWindow: TAKE_FIXED,
 } as const;
-
-/** What the store has said of a key, as far as it holds. */
-export const CLUSTER_ADMITS = 1;
-export const CLUSTER_REFUSES = 2;
-/** Nothing is known: the store is lost, or late. */
-export const CLUSTER_UNKNOWN = 3;
-export type ClusterVerdict =
-  | typeof CLUSTER_ADMITS
-  | typeof CLUSTER_REFUSES
-  | typeof CLUSTER_UNKNOWN;
 
 interface HeldLease {
   readonly lease: Lease;
@@ -88,6 +88,8 @@ export class ClusterLimits implements OutsideLimits {
   private configs: LimiterLookup | null = null;
   /** By limiter index; null: it counts over this gateway. */
   private limits: (ClusterLimit | null | undefined)[] = [];
+  /** Requests in flight. */
+  readonly places: ClusterPlaces;
   /** By a hash of limit and key, the one that was asked for longest ago first. */
   private readonly leases = new Map<number, Lease>();
   private readonly bySerial = new Map<number, Lease>();
@@ -101,10 +103,12 @@ export class ClusterLimits implements OutsideLimits {
   private readonly take = createTakeFields();
   private nextSerial = FIRST_SERIAL;
   private nextId = 1;
+  /** How long answers take, smoothed. */
+  private answerMs = 0;
   private clockDifferenceMs = Number.NaN;
   /** The first tick. A gateway that starts may be one of many. */
   private startedMs = Number.NaN;
-  /** What the store told before is not believed any more. */
+  /** What was told before is not believed any more. */
   private doubtedMs = Number.NEGATIVE_INFINITY;
   private epochs: number;
   private onHeard: (awaited: number) => void = () => {};
@@ -117,6 +121,12 @@ export class ClusterLimits implements OutsideLimits {
   constructor(private readonly parts: ClusterParts) {
     this.epochs = parts.store.status.epochs;
     if (parts.store.status.hasUntold) this.forgottenUntilMs = Number.POSITIVE_INFINITY;
+    this.places = new ClusterPlaces({
+      ...{ store: parts.store, timeoutMs: parts.timeoutMs },
+      nodes: () => this.nodes,
+      silent: (nowMs) => this.silentNodes(nowMs),
+      mayShare: (quietMs, nowMs) => this.mayShare(quietMs, nowMs),
+    });
   }
 
   get timeoutMs(): number {
@@ -139,8 +149,9 @@ export class ClusterLimits implements OutsideLimits {
 
   /** When {@link onTick} has something to do; infinite: nothing waits. */
   get nextDueMs(): number {
+    const { nextDueMs } = this.places;
     const first = this.held[0];
-    return first === undefined ? Number.POSITIVE_INFINITY : first.dueMs;
+    return first === undefined ? nextDueMs : Math.min(nextDueMs, first.dueMs);
   }
 
   /** Takes in what the store has answered, and gives back what is not used. */
@@ -155,12 +166,13 @@ export class ClusterLimits implements OutsideLimits {
     this.wasUp = isUp;
     if (store.status.epochs !== this.epochs) this.declareAll();
     this.giveBackUnused(nowMs);
+    this.places.onTick(nowMs);
     if (isUp && this.untold.size > 0) this.tellAll(nowMs);
     if (store.status.hasUntold) this.checkUntold(nowMs);
   }
 
   /** Whether this gateway's own part may be used now, where the store has not decided. */
-  mayShare({ quietMs }: ClusterLimit, nowMs: number): boolean {
+  mayShare(quietMs: number, nowMs: number): boolean {
     const { status } = this.parts.store;
     if (quietMs === 0 || (this.nodes === 1 && status.contactMs > 0)) return true;
     const isQuietOver = () => nowMs - Math.max(status.contactMs, this.startedMs) >= quietMs;
@@ -179,7 +191,11 @@ export class ClusterLimits implements OutsideLimits {
 
   awaits(limiterIndex: number, high: number, low: number, nowMs: number): number {
     const limit = this.limitOf(limiterIndex);
-    if (limit === null) return NO_WAIT;
+    if (limit === null) {
+      const config = this.configs?.find(limiterIndex);
+      if (config?.cluster === undefined) return NO_WAIT;
+      return this.places.awaits(config, [high, low], nowMs);
+    }
     const known = this.find(limit, high, low);
     if (known !== null) {
       if (known.canAdmit(nowMs) || known.isRefused(nowMs)) return NO_WAIT;
@@ -191,8 +207,7 @@ export class ClusterLimits implements OutsideLimits {
     const lease = known ?? this.add(limit, high, low);
     const isAsked = lease.serial !== 0 && nowMs - lease.sentMs < this.parts.timeoutMs;
     lease.waiting += 1;
-    if (isAsked || this.askFor(lease, nowMs)) return lease.id;
-    return NO_WAIT;
+    return isAsked || this.askFor(lease, nowMs) ? lease.id : NO_WAIT;
   }
 
   /** Whether the store has refused this key, and the limit refuses requests by that. */
@@ -216,47 +231,13 @@ export class ClusterLimits implements OutsideLimits {
     return this.find(limit, high, low) ?? this.add(limit, high, low);
   }
 
-  /** Whether an admission passes by what is known; fills in the decision where something is. */
-  peek(lease: Lease | null, nowMs: number, decision: RateDecision): ClusterVerdict {
-    if (lease === null) return CLUSTER_UNKNOWN;
-    lease.noteDemand();
-    const { rule } = lease.limit;
-    if (lease.canAdmit(nowMs)) {
-      const left = Math.max(0, lease.left) + lease.units;
-      decision.admitted = true;
-      decision.admissionsLeft = left;
-      decision.remaining = left * rule.cost + rule.rest;
-      decision.resetMs = Math.max(0, Math.ceil(lease.resetAtMs - nowMs));
-      decision.retryAfterMs = 0;
-      return CLUSTER_ADMITS;
-    }
-    if (!lease.isRefused(nowMs)) return CLUSTER_UNKNOWN;
-    decision.admitted = false;
-    decision.admissionsLeft = 0;
-    decision.remaining = rule.rest;
-    decision.retryAfterMs = Math.max(1, Math.ceil(lease.retryAtMs - nowMs));
-    decision.resetMs = decision.retryAfterMs;
-    return CLUSTER_REFUSES;
-  }
-
-  /** Uses the unit that the peek just before has found. */
-  commit(lease: Lease, nowMs: number, decision: RateDecision): void {
-    const { rule } = lease.limit;
-    lease.use(nowMs);
-    lease.usedMs = nowMs;
-    lease.used.add(1, nowMs);
-    decision.admissionsLeft -= 1;
-    decision.remaining = decision.admissionsLeft * rule.cost + rule.rest;
-    if (decision.resetMs === 0) decision.resetMs = Math.ceil(rule.windowMs / rule.admissions);
-  }
-
   private askFor(lease: Lease, nowMs: number): boolean {
     const needed = lease.waiting;
     const wanted = lease.ask(lease.limit.rule, needed, nowMs);
     lease.waiting = 0;
     if (!this.send(lease, { needed, wanted }, nowMs)) return false;
-    this.leases.delete(this.hashOf(lease));
-    this.leases.set(this.hashOf(lease), lease);
+    this.leases.delete(lease.hash);
+    this.leases.set(lease.hash, lease);
     return true;
   }
 
@@ -277,7 +258,7 @@ export class ClusterLimits implements OutsideLimits {
     take.keyHashLow = lease.low;
     take.needed = needed;
     take.wanted = wanted;
-    take.validUs = Math.floor(rule.validMs * 1000);
+    take.validUs = Math.floor(this.validMsOf(rule) * 1000);
     take.returned = lease.units;
     take.declared = lease.tell(nowMs, this.parts.timeoutMs);
     take.limit = rule.limit;
@@ -304,18 +285,27 @@ export class ClusterLimits implements OutsideLimits {
     return true;
   }
 
+  /** A lease is worth nothing that is over when its answer comes. */
+  private validMsOf({ validMs }: LeaseRule): number {
+    return Math.max(validMs, Math.min(this.parts.timeoutMs, VALID_PER_ANSWER * this.answerMs));
+  }
+
   /** The parts of gateways that may admit without the store are kept free for them. */
   private reserve({ rule }: ClusterLimit, nowMs: number): void {
     const { take, nodes } = this;
-    const { status } = this.parts.store;
-    const { viewMs } = status;
-    const isCurrent = nowMs - viewMs <= VIEW_MS_MAX && viewMs > this.doubtedMs;
-    const forgotten = Number.isNaN(this.forgottenUntilMs) ? 0 : 1;
-    const silent = isCurrent ? status.silent + forgotten : nodes - 1;
+    const silent = this.silentNodes(nowMs);
     if (silent === 0) return;
-    const reserved = reservedOf(rule, nodes, Math.min(silent, nodes - 1));
+    const reserved = reservedOf(rule, nodes, silent);
     take.limit = reserved.limit;
     take.unitsPerTake = reserved.unitsPerTake;
+  }
+
+  /** Where nothing is known of the others, each may admit without the store. */
+  private silentNodes(nowMs: number): number {
+    const { silent, viewMs } = this.parts.store.status;
+    const isCurrent = nowMs - viewMs <= VIEW_MS_MAX && viewMs > this.doubtedMs;
+    const forgotten = Number.isNaN(this.forgottenUntilMs) ? 0 : 1;
+    return isCurrent ? Math.min(silent + forgotten, this.nodes - 1) : this.nodes - 1;
   }
 
   private awaitTold(lease: Lease, nowMs: number): void {
@@ -363,10 +353,15 @@ export class ClusterLimits implements OutsideLimits {
   }
 
   private receive(taken: TakenFields): void {
+    if (taken.serial < 0) {
+      this.onHeard(this.places.onTaken(taken, this.nowMs));
+      return;
+    }
     this.onTold(taken.serial, taken.outcome !== TAKEN_FAILED);
     const lease = this.bySerial.get(taken.serial);
     if (lease === undefined || lease.serial !== taken.serial) return;
     this.bySerial.delete(taken.serial);
+    this.answerMs += (this.nowMs - lease.sentMs - this.answerMs) / ANSWERS_COUNTED;
     lease.serial = 0;
     lease.waiting = 0;
     this.apply(lease, taken);
@@ -440,6 +435,7 @@ export class ClusterLimits implements OutsideLimits {
       lease.serial = 0;
     }
     this.bySerial.clear();
+    this.places.drop();
   }
 
   private limitOf(limiterIndex: number): ClusterLimit | null {
@@ -465,22 +461,7 @@ export class ClusterLimits implements OutsideLimits {
       }
     }
     const lease = new Lease(this.nextId++, limit, high, low);
-    this.leases.set(this.hashOf(lease), lease);
+    this.leases.set(lease.hash, lease);
     return lease;
   }
-
-  private hashOf({ limit, high, low }: Lease): number {
-    return hashOf(limit.scope.digest, high, low);
-  }
-}
-
-/** 53 bits of limit and key. Two keys with the same bits take the place from one another. */
-function hashOf(digest: readonly number[], high: number, low: number): number {
-  const first = (high ^ (digest[0] as number)) >>> 0;
-  const second = (low ^ (digest[1] as number)) >>> 0;
-  return first * 2 ** 21 + (second >>> 11);
-}
-
-function isSame(one: readonly number[], other: readonly number[]): boolean {
-  return one.every((word, at) => word === other[at]);
 }

@@ -17,8 +17,8 @@
 import { assert, defined } from '../base/assert.js';
 import type { CompiledLimiter } from '../config/compiled-config.js';
 import { shareOf } from '../policy/rate-limit/lease.js';
-import type { Lease } from './cluster-lease.js';
-import { CLUSTER_REFUSES, CLUSTER_UNKNOWN, type ClusterLimits } from './cluster-limits.js';
+import { CLUSTER_REFUSES, CLUSTER_UNKNOWN, type Lease } from './cluster-lease.js';
+import type { ClusterLimits } from './cluster-limits.js';
 import { BY_LEASE, BY_NOTHING, BY_ROW, type LimitCase } from './limit-case.js';
 import { createLimiter, type Limiter } from './limiters.js';
 import type { BucketTable } from './state/bucket-table.js';
@@ -54,14 +54,14 @@ export class ClusterShare {
     const { limiterIndex, high, low, decision } = one;
     const { cluster } = this;
     one.lease = cluster.leaseOf(limiterIndex, high, low);
-    const verdict = cluster.peek(one.lease, nowMs, decision);
+    const verdict = one.lease?.peek(nowMs, decision) ?? CLUSTER_UNKNOWN;
     if (verdict !== CLUSTER_UNKNOWN) {
       one.kind = BY_LEASE;
       decision.admitted = verdict !== CLUSTER_REFUSES;
       return true;
     }
     one.lease ??= cluster.leaseFor(limiterIndex, high, low);
-    if (this.onStoreLost === 'share' && cluster.mayShare(one.lease.limit, nowMs)) {
+    if (this.onStoreLost === 'share' && cluster.mayShare(one.lease.limit.quietMs, nowMs)) {
       const { nodes } = cluster;
       one.kind = BY_ROW;
       one.limiter = this.partOf(nodes);

@@ -113,6 +113,7 @@ export class RateLimits implements RowGauge {
   adopt(config: LimitsConfig): void {
     this.configs = config.limiters;
     this.cluster?.adopt(config.limiters);
+    this.cluster?.places.listen((...key) => this.tickets.counts.countOf(...key));
     this.rules = new Array<LimiterRule | undefined>(config.capacity.limiters).fill(undefined);
     for (const table of this.tables) table.measureAnew();
     this.usePlaces(config);
@@ -242,7 +243,7 @@ export class RateLimits implements RowGauge {
         return;
       case BY_LEASE:
         this.status.count(LEASED_ADMISSIONS, 1);
-        this.cluster?.commit(defined(lease ?? undefined, 'the lease'), nowMs, decision);
+        defined(lease ?? undefined, 'the lease').commit(nowMs, decision);
         return;
       default:
         if (lease !== null) this.noteShared(one, lease, nowMs);
@@ -260,7 +261,7 @@ export class RateLimits implements RowGauge {
     one.lease = null;
     if (share?.decides(one, nowMs) === true) return one.decision.admitted;
     const { limiter } = one;
-    if (limiter === null) return this.peekPlaces(one);
+    if (limiter === null) return this.peekPlaces(one, nowMs);
     const isAdmitted = this.peekRow(one, limiter, nowMs);
     return isAdmitted && (share === null || share.allows(one, nowMs));
   }
@@ -278,14 +279,17 @@ export class RateLimits implements RowGauge {
     return true;
   }
 
-  private peekPlaces(one: LimitCase): boolean {
+  private peekPlaces(one: LimitCase, nowMs: number): boolean {
     const { decision, limiterIndex } = one;
-    const { limit } = this.configOf(limiterIndex);
+    const config = this.configOf(limiterIndex);
+    const places = config.cluster === undefined ? null : (this.cluster?.places ?? null);
+    const limit = places?.limitOf(config, one.high, one.low, nowMs) ?? config.limit;
     const taken = this.tickets.counts.countOf(limiterIndex, one.high, one.low);
     const left = this.tickets.isFull ? 0 : Math.max(0, limit - taken);
     decision.admitted = left > 0;
-    decision.admissionsLeft = left;
-    decision.remaining = left;
+    const others = left === 0 ? 0 : (places?.freeOf(config, one.high, one.low) ?? 0);
+    decision.admissionsLeft = Math.min(config.limit, left + others);
+    decision.remaining = decision.admissionsLeft;
     decision.resetMs = left > 0 ? 0 : IN_FLIGHT_RETRY_MS;
     decision.retryAfterMs = decision.resetMs;
     this.hasPlaces = true;

@@ -269,7 +269,7 @@ export class StoreAgent {
   }
 
   private get known(): StateKnown {
-    return { run: this.run, hasSeenState: this.epoch !== 0 };
+    return { run: this.run, hasSeenState: this.epoch !== 0, nodeId: this.parts.nodeId };
   }
 
   /** Which process serves: another one may have another state. */

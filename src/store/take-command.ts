@@ -27,6 +27,8 @@ export interface StateKnown {
   readonly run: string;
   /** Whether this gateway has ever seen a state: else an empty store is one that is new. */
   readonly hasSeenState: boolean;
+  /** Names this gateway. */
+  readonly nodeId: string;
 }
 
 /** Names of keys: `tag` decides which node of a Redis Cluster has them. */
@@ -67,6 +69,7 @@ export function takeArguments(
     known.run,
     RECOVERY_MS * 1000,
     known.hasSeenState ? 0 : 1,
+    known.nodeId,
     ...takes.flatMap((take) => [
       ...[take.algorithm, take.needed, take.wanted, take.validUs, take.returned, take.declared],
       ...[take.limit, take.windowUs, take.unitsPerTake, take.unitsPerMs, take.unitsPerToken],

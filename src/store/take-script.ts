@@ -6,7 +6,8 @@
  *
  *     KEYS[1]  what is known of the state: run (of the server), epoch, until (recovering), seen
  *     KEYS[2…] one for each limit and caller
- *     ARGV     run, recovery time µs, then ARGUMENTS_PER_KEY for each key (take-command.ts)
+ *     ARGV     run, recovery time µs, 1: no state was seen, id of the gateway, then for each key
+ *              what take-command.ts has
  *     reply    state (0 normal, 1 recovering), epoch, time µs, then REPLIES_PER_KEY for each key
  *
  * State of a key, as text: numbers are integers below 2^53, written whole.
@@ -18,13 +19,16 @@
  *                      they count whole, and their debt begins to be paid at `end`
  *     fixed window     a: its begin, b: what is used
  *
+ *     places           gateway:places:end:stamp,… in place of all: places count until `end`; a
+ *                      claim that is older than the last one of its gateway is nothing
+ *
  * `last` is the latest time that the key has seen. When the clock has gone back, the state of the
  * key is moved back by as much: no time has passed for it.
  */
 
 export const TAKE_SCRIPT = `
 local meta = KEYS[1]
-local run, recovery = ARGV[1], tonumber(ARGV[2])
+local run, recovery, gateway = ARGV[1], tonumber(ARGV[2]), ARGV[4]
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 local function text(n) return string.format('%.0f', n) end
@@ -214,9 +218,30 @@ local function fixed(key, p)
   return units, s.a, math.max(0, p.limit - s.b), wait, reset, math.min(p.valid, left)
 end
 
+local function places(key, p)
+  local others, parts = 0, {}
+  local raw = redis.call('GET', key) or ''
+  for id, n, till, stamp in string.gmatch(raw, '([%w_-]+):(%d+):(%d+):(%d+)') do
+    local ends = math.min(tonumber(till), now + p.valid)
+    if id == gateway then
+      if tonumber(stamp) >= p.stamp then return 0, p.stamp, 0, 0, 0, 0 end
+    elseif ends > now then
+      others = others + tonumber(n)
+      parts[#parts + 1] = id .. ':' .. n .. ':' .. text(ends) .. ':' .. stamp
+    end
+  end
+  local room = math.max(0, p.limit - others)
+  local units = recovering and math.min(p.wanted, p.needed) or math.min(p.wanted, room)
+  units = math.max(units, p.needed)
+  local own = { gateway, text(units), text(now + p.valid), text(p.stamp) }
+  parts[#parts + 1] = table.concat(own, ':')
+  redis.call('SET', key, table.concat(parts, ','), 'PX', text(math.ceil(p.valid / 1000) + 1000))
+  return units, p.stamp, math.max(0, room - units), 0, 0, p.valid
+end
+
 local reply = { recovering and 1 or 0, epoch, now }
 for k = 2, #KEYS do
-  local o = 3 + (k - 2) * 13
+  local o = 4 + (k - 2) * 13
   local function arg(n) return tonumber(ARGV[o + n]) end
   local p = {
     needed = arg(2), wanted = arg(3), valid = arg(4), returned = arg(5), declared = arg(6),
@@ -226,6 +251,7 @@ for k = 2, #KEYS do
   if arg(13) ~= epoch then p.returned = 0 end
   local one = bucket
   if arg(1) == 1 then one = sliding elseif arg(1) == 3 then one = fixed end
+  if arg(1) == 4 then one = places end
   local units, stamp, left, wait, reset, valid = one(KEYS[k], p)
   local r = #reply
   reply[r + 1], reply[r + 2], reply[r + 3] = units, stamp, left

@@ -80,6 +80,7 @@ export class StoreSupervisor {
   private reason = 'it was not reached yet';
   private isStopping = false;
   private onEnd: () => void = () => {};
+  private onFound: () => void = () => {};
   private feed: FeedListener | null = null;
   private isFollowing = false;
 
@@ -117,6 +118,17 @@ export class StoreSupervisor {
     this.thread = thread;
     this.connect();
     if (this.feed !== null) thread.postMessage({ type: 'follow' });
+  }
+
+  /** Resolves when the store can be used for the first time, or after this time. */
+  async whenFound(msMax: number): Promise<void> {
+    if (this.isUp) return;
+    const found = new Promise<void>((resolve) => {
+      this.onFound = resolve;
+    });
+    const timer = this.options.clock.after(msMax, this.onFound);
+    await found;
+    timer.cancel();
   }
 
   /** Listens to what gateways tell each other, from the next start of the thread on. */
@@ -162,6 +174,7 @@ export class StoreSupervisor {
 
   async stop(): Promise<void> {
     this.isStopping = true;
+    this.onFound();
     this.restart?.cancel();
     const { thread } = this;
     if (thread === null) return;
@@ -189,6 +202,7 @@ export class StoreSupervisor {
         return;
       case 'state':
         this.reason = report.reason;
+        if (report.isUp) this.onFound();
         if (report.isUp) logger.info({ nodes: this.status.nodes }, 'store found');
         else logger.warn({ reason: report.reason }, 'store lost');
         return;

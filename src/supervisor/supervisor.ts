@@ -39,6 +39,9 @@ import { SharedState } from './shared/shared-state.js';
 import { StoreSupervisor, type StoreSupervisorOptions } from './store-supervisor.js';
 import type { Threads } from './threads.js';
 
+/** How long a gateway that starts waits for the store. */
+const STORE_WAIT_MS_MAX = 1000;
+
 export interface SupervisorOptions {
   readonly first: SharedConfig;
   readonly front: AcceptorFront;
@@ -183,7 +186,10 @@ export class Supervisor {
       mayRestart: () => this.mayRestart(),
       onLanesLost: (lanes) => this.renewLanes(lanes),
     });
-    await Promise.all([coordinator, front, ...this.lanes.map((lane) => lane.start())]);
+    const lanes = this.lanes.map((lane) => lane.start());
+    // Without the store a gateway does not know how many there are. It goes on by itself then.
+    const store = this.store?.whenFound(STORE_WAIT_MS_MAX);
+    await Promise.all([coordinator, front, ...lanes, store]);
     this.standBy();
   }
 

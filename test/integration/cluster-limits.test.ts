@@ -3,6 +3,7 @@
  * the limit.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { PLACES_KEPT_MS } from '../../src/coordinator/cluster-places.js';
 import {
   admissions,
   ClusterNode,
@@ -11,6 +12,7 @@ import {
   load,
   mostWithin,
   turnFor,
+  turnUntil,
 } from '../support/cluster-node.js';
 import { describeUnless } from '../support/not-run.js';
 import { RedisServer, redisMissing } from '../support/redis-server.js';
@@ -130,6 +132,41 @@ describeUnless(redisMissing(), 'limits over several gateways', () => {
         for (let at = 0; at < 3; at += 1)
           left.push((await nodes[0]?.decide([1]))?.isAdmitted === true);
         expect(left).toEqual([true, true, false]);
+      },
+      2,
+    );
+  });
+
+  it('count requests in flight, and give the places back', async () => {
+    const limit: LimitWish = {
+      limit: 3,
+      algorithm: 'inFlight',
+      windowMs: 0,
+      onStoreLost: 'closed',
+    };
+    await withNodes(
+      [limit],
+      async (nodes) => {
+        const [first, second] = nodes as [ClusterNode, ClusterNode];
+        const tickets: number[] = [];
+        for (const node of [first, second, first]) {
+          const { isAdmitted, reply } = await node.decide();
+          expect(isAdmitted).toBe(true);
+          tickets.push(reply.inFlightTicket);
+        }
+        for (const node of nodes) {
+          const refused = await node.decide();
+          expect(refused).toMatchObject({ isAdmitted: false, reply: { remaining: 0 } });
+        }
+        // They are held for longer than the store keeps places of a gateway that it does not hear.
+        await turnFor(nodes, PLACES_KEPT_MS + 300);
+        expect((await second.decide()).isAdmitted).toBe(false);
+        first.end(tickets[0] ?? 0);
+        await turnUntil(nodes, () => {
+          if (second.waiting === 0) second.request();
+          return admissions([second]).length === 2;
+        });
+        expect((await first.decide()).isAdmitted).toBe(false);
       },
       2,
     );

@@ -9,7 +9,7 @@ const KEYS = [1, 2];
 const ODD_RATE = 1e-6;
 
 /** By default, which is `share`; the last one by `closed`. */
-const LIMITS: readonly LimitWish[] = [
+export const LIMITS: readonly LimitWish[] = [
   { limit: 30, windowMs: 300 },
   { limit: 400, windowMs: 400 },
   { limit: 400, windowMs: 1000, burst: 60, algorithm: 'tokenBucket' },

@@ -4,7 +4,7 @@
  * (`SLUICE_TEST_LONG=1`) there are many more histories.
  */
 import { describe, expect, it } from 'vitest';
-import { mostWithin } from '../support/cluster-node.js';
+import { type LimitWish, mostWithin } from '../support/cluster-node.js';
 import { IS_LONG } from '../support/long-form.js';
 import { FAULTS, LOSSES, play } from './cluster-histories.js';
 import { ClusterWorld, TIMEOUT_MS } from './cluster-world.js';
@@ -17,7 +17,7 @@ const STEP_MS_MAX = 5;
 describe('limits over several gateways, by default', () => {
   it('are exact whatever becomes of links, gateways and the store that remembers', async () => {
     let admitted = 0;
-    await playSeedsInTurn(10 * TIMES, async (seed) => {
+    await playSeedsInTurn(8 * TIMES, async (seed) => {
       const world = await play(seed, Object.keys(FAULTS));
       admitted += world.admissions.length;
       // All who run have found the store again.
@@ -43,6 +43,60 @@ describe('limits over several gateways, by default', () => {
       const longestMs = Math.max(...gateways.map(({ longestWaitMs }) => longestWaitMs));
       expect(longestMs).toBeLessThanOrEqual(TIMEOUT_MS + 2 * STEP_MS_MAX);
     });
+  });
+});
+
+describe('a limit of requests in flight over three gateways', () => {
+  const LIMIT = 20;
+
+  function aWorld(seed: number, onStoreLost: 'share' | 'closed' = 'share'): ClusterWorld {
+    const limit: LimitWish = { limit: LIMIT, algorithm: 'inFlight', windowMs: 0, onStoreLost };
+    return new ClusterWorld(new SimRandom(seed), [limit]);
+  }
+
+  async function demand(world: ClusterWorld, ms: number): Promise<void> {
+    const endMs = world.agenda.nowMs + ms;
+    while (world.agenda.nowMs < endMs) {
+      await world.step(1 + world.random.next() * 4);
+      if (world.random.chance(0.9)) world.random.pick(world.gateways).request(0, 1);
+    }
+  }
+
+  it('is never passed while the gateways hear the store every three seconds', async () => {
+    const names = ['slowLink', 'cut', 'deafUp', 'deafDown', 'hang', 'coordinator', 'flush', 'die'];
+    await playSeedsInTurn(6 * TIMES, async (seed) => {
+      const world = aWorld(seed);
+      await demand(world, 1500);
+      for (let at = 0; at < 4; at += 1) {
+        const fault = { ...FAULTS, ...LOSSES }[world.random.pick(names)];
+        fault?.(world, world.random.pick(world.gateways), world.random.pick([20, 300, 1200]));
+        await demand(world, world.random.pick([10, 300, 2500]));
+      }
+      expect(world.mostInFlight).toBeLessThanOrEqual(LIMIT);
+      expect(world.admissions.length).toBeGreaterThan(LIMIT);
+    });
+  });
+
+  it('uses all of its places, and those of a gateway that dies after three seconds', async () => {
+    const world = aWorld(1);
+    await demand(world, 2000);
+    expect(world.mostInFlight).toBe(LIMIT);
+    world.gateways[0]?.die();
+    // Its part is kept for it, for a minute.
+    await demand(world, 5000);
+    world.mostInFlight = 0;
+    await demand(world, 2000);
+    expect(world.mostInFlight).toBe(LIMIT - LIMIT / 4);
+  });
+
+  it('is passed by the requests of a gateway that is suspended for longer', async () => {
+    const world = aWorld(1, 'closed');
+    await demand(world, 2000);
+    const held = world.gateways[0]?.inFlight ?? 0;
+    world.gateways[0]?.stop(6000);
+    await demand(world, 7000);
+    expect(held).toBeGreaterThan(0);
+    expect(world.mostInFlight).toBeLessThanOrEqual(LIMIT + held);
   });
 });
 

@@ -77,6 +77,7 @@ export class SimGateway {
   private readonly asked = new Map<number, { limit: number; key: number; atMs: number }>();
   private askId = 0;
   private isWoken = false;
+  private flights: { readonly ticket: number; readonly endMs: number }[] = [];
   longestWaitMs = 0;
   /** Requests that waited although the store was known to be lost. */
   waitedInVain = 0;
@@ -188,14 +189,33 @@ export class SimGateway {
     this.rig.step(this.clock.nowMs());
     const keeper = new ReplyKeeper();
     this.rig.worker(0).drainReplies(keeper);
-    for (const { askId, verdict } of keeper.replies) {
+    this.endRequests();
+    for (const { askId, verdict, inFlightTicket } of keeper.replies) {
       const asked = this.asked.get(askId);
       if (asked === undefined) continue;
       this.asked.delete(askId);
       const { nowMs } = this.world.agenda;
       this.longestWaitMs = Math.max(this.longestWaitMs, nowMs - asked.atMs);
-      if (verdict === VERDICT_ADMITTED) this.world.admit({ ...asked, atMs: nowMs });
+      if (verdict !== VERDICT_ADMITTED) continue;
+      this.world.admit({ ...asked, atMs: nowMs });
+      if (inFlightTicket === 0) continue;
+      this.flights.push({ ticket: inFlightTicket, endMs: nowMs + this.world.random.below(300) });
+      this.world.noteFlights();
     }
+  }
+
+  /** Requests in flight; those of one that is dead have ended. */
+  get inFlight(): number {
+    return this.isDead ? 0 : this.flights.length;
+  }
+
+  private endRequests(): void {
+    const worker = this.rig.worker(0);
+    const { nowMs } = this.world.agenda;
+    for (const { ticket, endMs } of this.flights)
+      if (endMs <= nowMs) worker.tellInFlightEnd(ticket);
+    this.flights = this.flights.filter(({ endMs }) => endMs > nowMs);
+    worker.flush();
   }
 
   private setClock(): void {
@@ -208,6 +228,8 @@ export class ClusterWorld {
   readonly server = new SimServer(this.agenda);
   readonly gateways: SimGateway[] = [];
   readonly admissions: Admission[] = [];
+  /** The most requests in flight at a time, of limits that count these. */
+  mostInFlight = 0;
   private ids = 0;
 
   constructor(
@@ -228,6 +250,11 @@ export class ClusterWorld {
 
   admit(admission: Admission): void {
     this.admissions.push(admission);
+  }
+
+  noteFlights(): void {
+    const now = this.gateways.reduce((sum, { inFlight }) => sum + inFlight, 0);
+    this.mostInFlight = Math.max(this.mostInFlight, now);
   }
 
   /** A moment of all of them. Promises go on in between. */

@@ -159,6 +159,14 @@ export class ClusterNode {
     }
   }
 
+  /** A request with this ticket has ended. */
+  end(ticket: number): void {
+    const worker = this.rig.worker(0);
+    worker.tellInFlightEnd(ticket);
+    worker.flush();
+    this.turn();
+  }
+
   get waiting(): number {
     return this.asked.size;
   }

@@ -10,6 +10,12 @@ interface KeyState {
   groups: { end: number; units: number }[];
 }
 
+interface Claim {
+  readonly units: number;
+  end: number;
+  readonly stamp: number;
+}
+
 interface Meta {
   run: string;
   epoch: number;
@@ -31,17 +37,19 @@ interface Take {
   readonly stamp: number;
 }
 
-const HEAD_ARGUMENTS = 3;
+const HEAD_ARGUMENTS = 4;
 const ARGUMENTS_PER_KEY = 13;
 
 export class StoreModel {
   private readonly keys = new Map<string, KeyState>();
+  private readonly claims = new Map<string, Map<string, Claim>>();
   private readonly metas = new Map<string, Meta>();
   private nodes = new Map<string, number>();
 
   /** All of it is gone. */
   clear(): void {
     this.keys.clear();
+    this.claims.clear();
     this.metas.clear();
     this.nodes.clear();
   }
@@ -68,7 +76,7 @@ export class StoreModel {
   /** TAKE_SCRIPT. */
   take(names: readonly string[], values: readonly (string | number)[], now: number): number[] {
     const [metaName = '', ...keys] = names;
-    const [run, recovery, isFirst] = values;
+    const [run, recovery, isFirst, gateway] = values;
     const { epoch, isRecovering } = this.look(metaName, now, {
       run: String(run),
       recovery: Number(recovery),
@@ -78,7 +86,9 @@ export class StoreModel {
     keys.forEach((key, at) => {
       const first = HEAD_ARGUMENTS + at * ARGUMENTS_PER_KEY;
       const numbers = values.slice(first, first + ARGUMENTS_PER_KEY).map(Number);
-      reply.push(...this.takeOne(key, numbers, { now, epoch, isRecovering }));
+      const moment = { now, epoch, isRecovering };
+      if (numbers[0] === 4) reply.push(...this.claim(key, String(gateway), numbers, moment));
+      else reply.push(...this.takeOne(key, numbers, moment));
     });
     return reply;
   }
@@ -123,6 +133,31 @@ export class StoreModel {
     if (take.algorithm === 1) return this.sliding(key, state, take, { now, isRecovering });
     if (take.algorithm === 3) return this.fixed(key, state, take, { now, isRecovering });
     return this.bucket(key, state, take, { now, isRecovering });
+  }
+
+  private claim(
+    key: string,
+    gateway: string,
+    numbers: readonly number[],
+    { now, isRecovering }: Moment,
+  ): number[] {
+    const at = (index: number): number => numbers[index] as number;
+    const [needed, wanted, valid, limit, stamp] = [at(1), at(2), at(3), at(6), at(11)];
+    const claims = this.claims.get(key) ?? new Map<string, Claim>();
+    if ((claims.get(gateway)?.stamp ?? 0) >= stamp) return [0, stamp, 0, 0, 0, 0];
+    this.claims.set(key, claims);
+    claims.delete(gateway);
+    let others = 0;
+    for (const [id, one] of claims) {
+      one.end = Math.min(one.end, now + valid);
+      if (one.end <= now) claims.delete(id);
+      else others += one.units;
+    }
+    const room = Math.max(0, limit - others);
+    const given = isRecovering ? Math.min(wanted, needed) : Math.min(wanted, room);
+    const units = Math.max(given, needed);
+    claims.set(gateway, { units, end: now + valid, stamp });
+    return [units, stamp, Math.max(0, room - units), 0, 0, valid];
   }
 
   private load(key: string, now: number): KeyState {

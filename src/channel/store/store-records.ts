@@ -27,7 +27,13 @@
 export const TAKE_SLIDING = 1;
 export const TAKE_BUCKET = 2;
 export const TAKE_FIXED = 3;
-export type TakeAlgorithm = typeof TAKE_SLIDING | typeof TAKE_BUCKET | typeof TAKE_FIXED;
+/** Places of requests in flight, all that a gateway wants of a key. */
+export const TAKE_PLACES = 4;
+export type TakeAlgorithm =
+  | typeof TAKE_SLIDING
+  | typeof TAKE_BUCKET
+  | typeof TAKE_FIXED
+  | typeof TAKE_PLACES;
 
 /** The store has decided: units, or none. */
 export const TAKEN_DECIDED = 1;
@@ -45,7 +51,7 @@ export interface TakeFields {
   digest: readonly number[];
   keyHashHigh: number;
   keyHashLow: number;
-  /** Units that somebody waits for; 0: nothing is wanted. */
+  /** Units that somebody waits for; 0: nothing is wanted. Of places: those that are in use. */
   needed: number;
   /** Units that would be used; at least `needed`. */
   wanted: number;
@@ -57,7 +63,10 @@ export interface TakeFields {
   unitsPerTake: number;
   unitsPerMs: number;
   unitsPerToken: number;
-  /** Stamp and epoch of the lease from which `returned` units come back. */
+  /**
+   * Stamp and epoch of the lease from which `returned` units come back. Of places: the stamp says
+   * which of two claims is the newer one.
+   */
   stamp: number;
   epoch: number;
   sentMs: number;

@@ -32,19 +32,14 @@ function checkScope(
   limit: {
     readonly scope?: unknown;
     readonly onStoreLost?: unknown;
-    readonly maxInFlight?: unknown;
   },
   at: string,
   { isKnown, findings }: { readonly isKnown: boolean; readonly findings: Findings },
 ): void {
-  const { scope, onStoreLost, maxInFlight } = limit;
+  const { scope, onStoreLost } = limit;
   if (scope === 'cluster' && !isKnown) {
     const how = 'add store: { type: redis, url: "redis://HOST:6379" }';
     findings.addValue(`${at}/scope`, `"cluster" needs a store that the gateways share: ${how}`);
-  }
-  if (scope === 'cluster' && maxInFlight !== undefined) {
-    const how = 'put it into a limit of its own with scope: local';
-    findings.addValue(`${at}/maxInFlight`, `cannot be counted over several gateways yet: ${how}`);
   }
   if (onStoreLost !== undefined && scope !== 'cluster' && !findings.hasUnder(`${at}/scope`)) {
     findings.addKey(`${at}/onStoreLost`, 'only a limit with scope: cluster needs the store');

@@ -54,6 +54,26 @@ describe('the watch over the store', () => {
     expect(mail.length).toBe(3);
   });
 
+  it('lets a start wait until the store is found, and not for longer than it is told', async () => {
+    let found = 0;
+    const wait = () => void supervisor.whenFound(1000).then(() => found++);
+    wait();
+    clock.advance(999);
+    await settled();
+    expect(found).toBe(0);
+    clock.advance(1);
+    await settled();
+    expect(found).toBe(1);
+    wait();
+    last().listener.onReport({ type: 'state', isUp: true, reason: '' });
+    await settled();
+    expect(found).toBe(2);
+    status.setState(STORE_UP);
+    wait();
+    await settled();
+    expect(found).toBe(3);
+  });
+
   it('says that the store is lost as soon as its thread has ended, and starts another, later each time', () => {
     status.setState(STORE_UP);
     last().listener.onEnded(new Error('gone'));

@@ -1,0 +1,108 @@
+/**
+ * The scripts on a real server do what the model of the store does by which simulations are played,
+ * in random histories; and they use nothing that Redis 6.0 lacks.
+ */
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { BEAT_SCRIPT } from '../../src/store/beat-script.js';
+import { TAKE_SCRIPT } from '../../src/store/take-script.js';
+import { SimRandom } from '../simulation/seeds.js';
+import { describeUnless } from '../support/not-run.js';
+import { RedisServer, redisMissing } from '../support/redis-server.js';
+import { StoreModel } from '../support/store-model.js';
+
+const ROUNDS = 1500;
+const GATEWAYS = ['aa', 'b-', 'c_'];
+/** Commands with all that the scripts pass to them, as Redis 6.0.0 has them. */
+const COMMANDS_OF_6_0 = [
+  ...['TIME', 'GET', 'SET', 'HMGET', 'HSET', 'PEXPIRE'],
+  ...['ZADD', 'ZREMRANGEBYSCORE', 'ZRANGEBYSCORE', 'ZCARD', 'ZCOUNT'],
+];
+/** What other versions of Lua lack, or servers that only look like Redis. */
+const RARE = /\b(table\.(maxn|getn|unpack|foreach)|unpack|loadstring|setfenv|goto)\b|\/\/|cmsgpack/;
+
+describeUnless(redisMissing(), 'the scripts of the store', () => {
+  let redis: RedisServer;
+  let client: Redis;
+
+  beforeAll(async () => {
+    redis = await RedisServer.start();
+    client = new Redis({ port: redis.port, host: '127.0.0.1' });
+  });
+
+  afterAll(async () => {
+    client.disconnect();
+    await redis.stop();
+  });
+
+  it('take, give back and claim as the model does', async () => {
+    const random = new SimRandom(7);
+    const model = new StoreModel();
+    const kinds = [
+      { algorithm: 1, limit: 5, window: 20_000, valid: 1000 },
+      { algorithm: 1, limit: 300, window: 40_000, valid: 2000 },
+      { algorithm: 2, limit: 9000, window: 30_000, valid: 1500 },
+      { algorithm: 3, limit: 40, window: 15_000, valid: 1000 },
+      { algorithm: 4, limit: 7, window: 0, valid: 30_000 },
+    ];
+    const stamps = kinds.map(() => 0);
+    let epoch = 0;
+    let given = 0;
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const picked = kinds.map((_, at) => at).filter(() => random.chance(0.5));
+      const names = ['meta', ...picked.map((at) => `key${at}`)];
+      const run = random.chance(0.003) ? `run${round}` : 'run';
+      const values = [
+        ...[run, 5000, random.below(2), random.pick(GATEWAYS)],
+        ...picked.flatMap((at) => {
+          const { algorithm, limit, window, valid } = kinds[at] ?? {};
+          const needed = random.below(3);
+          const stamp = algorithm === 4 ? round + 1 - random.pick([0, 0, 0, 2]) : (stamps[at] ?? 0);
+          return [
+            ...[algorithm ?? 0, needed, needed + random.below(4), valid ?? 0, random.below(3)],
+            ...[random.chance(0.1) ? random.below(4) : 0, limit ?? 0, window ?? 0, 100, 7, 300],
+            ...[stamp, random.chance(0.9) ? epoch : 1],
+          ];
+        }),
+      ];
+      const reply = (await client.eval(TAKE_SCRIPT, names.length, ...names, ...values)) as number[];
+      const now = reply[2] ?? 0;
+      expect(reply, `round ${round}`).toEqual(model.take(names, values, now));
+      epoch = reply[1] ?? 0;
+      picked.forEach((at, place) => {
+        given += reply[3 + place * 6] ?? 0;
+        stamps[at] = reply[4 + place * 6] ?? 0;
+      });
+    }
+    expect(given).toBeGreaterThan(100);
+  });
+
+  it('know gateways as the model does', async () => {
+    const random = new SimRandom(8);
+    const model = new StoreModel();
+    const tokens = new Map<string, number>();
+    let silent = 0;
+    for (let round = 0; round < 600; round += 1) {
+      const id = random.pick(GATEWAYS);
+      const token = random.chance(0.2) ? 0 : (tokens.get(id) ?? 0);
+      const values = [id, 60_000, random.pick([300, 3000]), token, random.pick([500, 50_000])];
+      const reply = (await client.eval(BEAT_SCRIPT, 1, 'nodes', ...values)) as number[];
+      expect(reply, `round ${round}`).toEqual(model.beat(values, reply[1] ?? 0));
+      tokens.set(id, reply[1] ?? 0);
+      silent += reply[2] ?? 0;
+    }
+    expect(silent).toBeGreaterThan(0);
+  });
+
+  it('use nothing that Redis 6.0 lacks', () => {
+    for (const script of [TAKE_SCRIPT, BEAT_SCRIPT]) {
+      const used = [...script.matchAll(/redis\.call\('(\w+)'/g)].map(([, name]) => name);
+      expect(used.length).toBeGreaterThan(3);
+      expect(used.filter((name) => !COMMANDS_OF_6_0.includes(name ?? ''))).toEqual([]);
+      // Options that came later.
+      expect(script).not.toMatch(/'(GT|LT|KEEPTTL|EXAT|PXAT|BYSCORE|LIMIT)'/);
+      expect(script).not.toMatch(RARE);
+      expect(script).not.toMatch(/redis\.(setresp|acl_check_cmd|register_function)/);
+    }
+  });
+});
