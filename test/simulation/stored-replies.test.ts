@@ -1,7 +1,8 @@
 /**
  * The store of replies under random histories: several workers that store, look up, evict and die at
  * any write, and a purge at any write. At every single write of a worker others look at the store:
- * what they find is whole, and never what was purged or replaced before they looked.
+ * what they find is whole, and never what was purged or replaced before they looked; a coded form is
+ * that of the reply by whose number it was found.
  */
 import { describe, expect, it } from 'vitest';
 import { NO_FIELDS } from '../../src/base/field-block.js';
@@ -27,6 +28,11 @@ function bodyOf(key: string, version: number, bytes: number): Buffer {
   return Buffer.from(text.repeat(Math.ceil(bytes / text.length)));
 }
 
+/** What stands for a body that is compressed. */
+function formOf(body: Buffer): Buffer {
+  return body.subarray(0, Math.ceil(body.length / 3));
+}
+
 interface Known {
   /** The last version that was stored for sure. */
   version: number;
@@ -45,6 +51,7 @@ class World {
   private purgedUpTo = 0;
   private held: FoundEntry | null = null;
   hits = 0;
+  forms = 0;
   deaths = 0;
 
   constructor(private readonly random: SimRandom) {
@@ -85,6 +92,10 @@ class World {
     expect(body.equals(bodyOf(entry.head.key, version, body.length)), 'the body is whole').toBe(
       true,
     );
+    const form = this.reader.findForm(entry.number, 'gzip', 5)?.copyBody() ?? null;
+    if (form === null) return;
+    this.forms += 1;
+    expect(form.equals(formOf(body)), 'the form is that of the body').toBe(true);
   }
 
   put(lane: number): void {
@@ -105,12 +116,22 @@ class World {
     try {
       const isStored = store.put(head, bodyOf(key, version, bytes), purges);
       if (isStored) this.known.set(key, { version, isUnsure: before.isUnsure });
+      if (this.random.chance(0.5)) this.putForm(store, purges);
     } catch (error) {
       if (!(error instanceof ThreadKilled)) throw error;
       this.known.set(key, { version: before.version, isUnsure: true });
       this.deaths += 1;
       this.begin(lane);
     }
+  }
+
+  /** Of whatever is found, perhaps in the segment of another worker. */
+  private putForm(store: CacheStore, purges: number): void {
+    const entry = store.find(this.randomKey(), () => true);
+    const body = entry?.copyBody() ?? null;
+    if (entry === null || body === null) return;
+    const form = { coding: 'gzip', level: 5, form: formOf(body) } as const;
+    store.putForm(entry.number, form, purges);
   }
 
   private purgeAtSomeWrite(lane: number): void {
@@ -172,6 +193,7 @@ describe('the store of replies', () => {
   it('shows whole replies only, whatever happens between two writes', () => {
     let hits = 0;
     let deaths = 0;
+    let forms = 0;
     playSeeds(40, (seed) => {
       const random = new SimRandom(seed);
       const world = new World(random);
@@ -186,8 +208,10 @@ describe('the store of replies', () => {
       }
       hits += world.hits;
       deaths += world.deaths;
+      forms += world.forms;
     });
     expect(hits).toBeGreaterThan(1000);
     expect(deaths).toBeGreaterThan(20);
+    expect(forms).toBeGreaterThan(1000);
   });
 });
