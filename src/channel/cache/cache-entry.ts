@@ -91,6 +91,13 @@ export function headBytesOf(bytes: Buffer): number {
   return length;
 }
 
+/** The same of an entry that may be written just now, by its first word: then it is any number. */
+export function headBytesAt(words: Int32Array, entry: number): number {
+  const wordOf = (at: number): number => words[entry + at] as number;
+  const texts = wordOf(4) + wordOf(5) + wordOf(6) + wordOf(7);
+  return HEADER_BYTES + texts + wordOf(8) * PAIR_BYTES;
+}
+
 /** Bytes of the body. */
 export function bodyBytesOf(bytes: Buffer): number {
   return bytes.readInt32LE(36);

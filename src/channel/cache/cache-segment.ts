@@ -4,9 +4,9 @@
  * Thread: any (both ends). segment-writer.ts is the one writer.
  *
  *     +0     positions of the two rings, float64 each, see RING_*
- *     +256   slots, 32 bytes each, eight to a bucket
+ *     +256   slots, 16 bytes each, eight to a bucket
  *            +0 sequence: odd while it is written   +4 hash of the key   +8 place / 32
- *            +12 length   +16 bytes before the body   +20 mark   +24 uses   +28 1: a coded form
+ *            +12 mark   +13 uses   +14 1: a coded form, a byte each
  *     …      the small ring, then the main ring: entries, see cache-entry.ts
  *
  * Invariants:
@@ -22,7 +22,9 @@ import {
   decodeHead,
   ENTRY_STEP,
   type EntryHead,
+  headBytesAt,
   isCodedForm,
+  LENGTH_WORD,
   numberOf,
 } from './cache-entry.js';
 import type { DecodedHead, DecodedHeads } from './decoded-heads.js';
@@ -30,16 +32,15 @@ import type { HotBodies } from './hot-bodies.js';
 import type { LongBodies } from './long-bodies.js';
 
 export const SLOTS_AT = 256;
-export const SLOT_WORDS = 8;
+const SLOT_WORDS = 4;
 export const BUCKET_SLOTS = 8;
 export const SEQUENCE = 0;
 export const HASH = 1;
 export const PLACE = 2;
-export const LENGTH = 3;
-export const HEAD_BYTES = 4;
-export const MARK = 5;
-export const USES = 6;
-export const IS_FORM = 7;
+/** Bytes of a slot. */
+export const MARK = 12;
+export const USES = 13;
+export const IS_FORM = 14;
 
 export const MARK_EMPTY = 0;
 /** Stored, and not yet known to be allowed. */
@@ -50,6 +51,9 @@ export const MARK_SOFT = 3;
 export const MARK_DEAD = 4;
 
 export const USES_MAX = 3;
+
+/** No head is longer: key and fields are parts of heads of messages, which are bounded. */
+const HEAD_BYTES_MAX = 1024 * 1024;
 
 /** A word of this thread, which nobody reads. */
 const FENCE = new Int32Array(1);
@@ -84,6 +88,11 @@ export function layoutOf(bytes: number): SegmentLayout {
 /** The first word of a slot. */
 export function slotAt(slot: number): number {
   return SLOTS_AT / 4 + slot * SLOT_WORDS;
+}
+
+/** The byte of a slot, by its first word. */
+export function byteOf(at: number, byte: number): number {
+  return at * 4 + byte;
 }
 
 /** What lies in a segment. `entries` are replies; `bytes`: with their coded forms. */
@@ -159,7 +168,7 @@ export class CacheSegment {
   forEach(visit: (entry: FoundEntry, soften: () => void) => void, isForm = false): void {
     for (let slot = 0; slot < this.layout.slots; slot++) {
       const at = slotAt(slot);
-      if ((Atomics.load(this.words, at + IS_FORM) === 1) !== isForm) continue;
+      if ((Atomics.load(this.bytes, byteOf(at, IS_FORM)) === 1) !== isForm) continue;
       const entry = this.read(slot, Atomics.load(this.words, at + HASH), true);
       if (entry === null || entry.isForm !== isForm) continue;
       visit(entry, () => this.mark(at, MARK_LIVE, MARK_SOFT));
@@ -181,10 +190,15 @@ export class CacheSegment {
     for (let slot = 0; slot < this.layout.slots; slot++) {
       if (slot % SLOTS_PER_STEP === SLOTS_PER_STEP - 1) yield;
       const at = slotAt(slot);
-      const mark = Atomics.load(this.words, at + MARK);
+      const sequence = Atomics.load(this.words, at + SEQUENCE);
+      const mark = Atomics.load(this.bytes, byteOf(at, MARK));
       if (mark !== MARK_LIVE && mark !== MARK_SOFT) continue;
-      if (Atomics.load(this.words, at + IS_FORM) === 0) entries += 1;
-      bytes += Atomics.load(this.words, at + LENGTH);
+      const isForm = Atomics.load(this.bytes, byteOf(at, IS_FORM)) === 1;
+      const entry = (Atomics.load(this.words, at + PLACE) * ENTRY_STEP) / 4;
+      const length = this.words[entry + LENGTH_WORD] as number;
+      if (this.hasChanged(at, sequence)) continue;
+      if (!isForm) entries += 1;
+      bytes += length;
     }
     return { entries, bytes };
   }
@@ -194,25 +208,29 @@ export class CacheSegment {
     const at = slotAt(slot);
     const sequence = Atomics.load(words, at + SEQUENCE);
     if ((sequence & 1) === 1) return null;
-    const mark = Atomics.load(words, at + MARK);
+    const mark = Atomics.load(this.bytes, byteOf(at, MARK));
     const isAsked = mark === MARK_LIVE || mark === MARK_SOFT;
     if (!isAsked && !(takesPending && mark === MARK_PENDING)) return null;
     const start = Atomics.load(words, at + PLACE) * ENTRY_STEP;
-    const headBytes = Atomics.load(words, at + HEAD_BYTES);
     const isHash = Atomics.load(words, at + HASH) === hash;
     if (!isHash || Atomics.load(words, at + SEQUENCE) !== sequence) return null;
-    const place = { slot, at, sequence, bodyAt: start + headBytes, isSoft: mark === MARK_SOFT };
     const decoded =
-      this.memories?.heads.find(this.index, slot, sequence) ?? this.decode(place, start);
-    return decoded === null ? null : new SegmentEntry(this, place, decoded);
+      this.memories?.heads.find(this.index, slot, sequence) ?? this.decode(slot, sequence, start);
+    if (decoded === null) return null;
+    const bodyAt = start + decoded.headBytes;
+    const place = { slot, at, sequence, bodyAt, isSoft: mark === MARK_SOFT };
+    return new SegmentEntry(this, place, decoded);
   }
 
-  private decode(place: EntryPlace, start: number): DecodedHead | null {
-    const { slot, at, sequence, bodyAt } = place;
-    const copy = Buffer.from(this.bytes.subarray(start, bodyAt));
-    if (this.hasChanged(at, sequence)) return null;
+  private decode(slot: number, sequence: number, start: number): DecodedHead | null {
+    // Whatever it is while another entry is written there: then what is copied is not looked at.
+    const headBytes = headBytesAt(this.words, start / 4);
+    if (headBytes < 0 || headBytes > HEAD_BYTES_MAX) return null;
+    const copy = Buffer.from(this.bytes.subarray(start, start + headBytes));
+    if (this.hasChanged(slotAt(slot), sequence)) return null;
     const decoded = {
       head: decodeHead(copy),
+      headBytes,
       bodyBytes: bodyBytesOf(copy),
       number: numberOf(copy),
       isForm: isCodedForm(copy),
@@ -267,8 +285,8 @@ export class CacheSegment {
   }
 
   use(at: number): void {
-    const uses = Atomics.load(this.words, at + USES);
-    if (uses < USES_MAX) Atomics.store(this.words, at + USES, uses + 1);
+    const uses = Atomics.load(this.bytes, byteOf(at, USES));
+    if (uses < USES_MAX) Atomics.store(this.bytes, byteOf(at, USES), uses + 1);
   }
 
   kill(at: number, sequence: number): void {
@@ -277,7 +295,7 @@ export class CacheSegment {
   }
 
   private mark(at: number, from: number, to: number): void {
-    Atomics.compareExchange(this.words, at + MARK, from, to);
+    Atomics.compareExchange(this.bytes, byteOf(at, MARK), from, to);
   }
 }
 

@@ -16,6 +16,7 @@ const HEAD_CHARS_MAX = 2048;
 /** What stands before the body of an entry, and how long that is. */
 export interface DecodedHead {
   readonly head: EntryHead;
+  readonly headBytes: number;
   readonly bodyBytes: number;
   readonly number: number;
   readonly isForm: boolean;

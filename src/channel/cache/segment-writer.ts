@@ -17,21 +17,13 @@
  * after that. An entry is given up by its slot before its bytes are: see cache-segment.ts.
  */
 
-import {
-  ENTRY_STEP,
-  HASH_WORD,
-  headBytesOf,
-  isCodedForm,
-  LENGTH_WORD,
-  SLOT_WORD,
-} from './cache-entry.js';
+import { ENTRY_STEP, HASH_WORD, isCodedForm, LENGTH_WORD, SLOT_WORD } from './cache-entry.js';
 import type { CacheSerials } from './cache-memory.js';
 import {
   BUCKET_SLOTS,
+  byteOf,
   HASH,
-  HEAD_BYTES,
   IS_FORM,
-  LENGTH,
   layoutOf,
   MARK,
   MARK_DEAD,
@@ -101,7 +93,7 @@ export class SegmentWriter {
       const at = slotAt(slot);
       const isHalf = (Atomics.load(this.words, at + SEQUENCE) & 1) === 1;
       if (isHalf) this.close(at, MARK_EMPTY);
-      else if (Atomics.load(this.words, at + MARK) === MARK_PENDING) this.free(slot);
+      else if (Atomics.load(this.bytes, byteOf(at, MARK)) === MARK_PENDING) this.free(slot);
     }
   }
 
@@ -121,10 +113,10 @@ export class SegmentWriter {
    * was `purges`. A purge that is not seen here sees the entry: it is there before this looks.
    */
   allow(slot: number, purges: number, mark = MARK_LIVE): boolean {
-    const at = slotAt(slot) + MARK;
+    const at = byteOf(slotAt(slot), MARK);
     const isFree = this.serials.isPurgeFree(purges);
     const next = isFree ? mark : MARK_DEAD;
-    const was = Atomics.compareExchange(this.words, at, MARK_PENDING, next);
+    const was = Atomics.compareExchange(this.bytes, at, MARK_PENDING, next);
     return isFree && was === MARK_PENDING;
   }
 
@@ -142,10 +134,8 @@ export class SegmentWriter {
     this.open(at);
     Atomics.store(this.words, at + HASH, entry.readInt32LE(HASH_WORD * 4));
     Atomics.store(this.words, at + PLACE, start / ENTRY_STEP);
-    Atomics.store(this.words, at + LENGTH, length);
-    Atomics.store(this.words, at + HEAD_BYTES, headBytesOf(entry));
-    Atomics.store(this.words, at + USES, 0);
-    Atomics.store(this.words, at + IS_FORM, isCodedForm(entry) ? 1 : 0);
+    Atomics.store(this.bytes, byteOf(at, USES), 0);
+    Atomics.store(this.bytes, byteOf(at, IS_FORM), isCodedForm(entry) ? 1 : 0);
     this.close(at, MARK_PENDING);
     return slot;
   }
@@ -181,9 +171,9 @@ export class SegmentWriter {
     const slot = this.wordOf(start / 4 + SLOT_WORD);
     const isHeld = slot !== NO_SLOT && this.pointsTo(slot, start);
     const { purges } = this.serials;
-    const mark = isHeld ? Atomics.load(this.words, slotAt(slot) + MARK) : MARK_EMPTY;
+    const mark = isHeld ? Atomics.load(this.bytes, byteOf(slotAt(slot), MARK)) : MARK_EMPTY;
     const isLive = mark === MARK_LIVE || mark === MARK_SOFT;
-    const uses = isLive ? Atomics.load(this.words, slotAt(slot) + USES) : 0;
+    const uses = isLive ? Atomics.load(this.bytes, byteOf(slotAt(slot), USES)) : 0;
     const isWorthIt = uses > 0 || (isLive && ring === this.small && this.hasRoom(length));
     const isKept = isWorthIt && this.movesLeft > 0;
     // Copied before the slot gives it up: what comes next may take its bytes.
@@ -196,7 +186,7 @@ export class SegmentWriter {
     }
     this.movesLeft -= 1;
     const moved = this.append(this.main, copy);
-    if (ring === this.main) Atomics.store(this.words, slotAt(moved) + USES, uses - 1);
+    if (ring === this.main) Atomics.store(this.bytes, byteOf(slotAt(moved), USES), uses - 1);
     // What a purge has killed since the mark was read stays dead.
     this.allow(moved, purges, mark);
   }
@@ -216,7 +206,7 @@ export class SegmentWriter {
 
   private pointsTo(slot: number, start: number): boolean {
     const at = slotAt(slot);
-    const isUsed = Atomics.load(this.words, at + MARK) !== MARK_EMPTY;
+    const isUsed = Atomics.load(this.bytes, byteOf(at, MARK)) !== MARK_EMPTY;
     return isUsed && Atomics.load(this.words, at + PLACE) === start / ENTRY_STEP;
   }
 
@@ -228,9 +218,9 @@ export class SegmentWriter {
     let least = Number.POSITIVE_INFINITY;
     for (let slot = first; slot < first + BUCKET_SLOTS; slot++) {
       const at = slotAt(slot);
-      const mark = Atomics.load(this.words, at + MARK);
+      const mark = Atomics.load(this.bytes, byteOf(at, MARK));
       if (mark === MARK_EMPTY) return slot;
-      const uses = mark === MARK_DEAD ? -1 : Atomics.load(this.words, at + USES);
+      const uses = mark === MARK_DEAD ? -1 : Atomics.load(this.bytes, byteOf(at, USES));
       if (uses >= least) continue;
       worst = slot;
       least = uses;
@@ -252,7 +242,7 @@ export class SegmentWriter {
 
   private close(at: number, mark: number): void {
     if (mark === MARK_EMPTY) Atomics.store(this.words, at + HASH, 0);
-    Atomics.store(this.words, at + MARK, mark);
+    Atomics.store(this.bytes, byteOf(at, MARK), mark);
     Atomics.add(this.words, at + SEQUENCE, 1);
   }
 
