@@ -1441,6 +1441,61 @@ export interface OidcSessionConfig {
 }
 
 /**
+ * Webhooks, whose senders sign the body with a secret that both know (HMAC). The body is collected
+ * before anything else is done with the request.
+ */
+export interface HmacAuthenticatorConfig {
+  /** Kind of authenticator. */
+  readonly type: 'hmac';
+  /**
+   * How the sender signs: `github` (X-Hub-Signature-256), `stripe` (Stripe-Signature), `slack`
+   * (X-Slack-Signature), `standard` (Standard Webhooks: webhook-signature), or `plain`, which the
+   * fields below describe.
+   */
+  readonly format: 'github' | 'stripe' | 'slack' | 'standard' | 'plain';
+  /**
+   * The secrets that both know; each is good. To change one, have both here for a while. 1 to 8
+   * items.
+   */
+  readonly secrets: readonly string[];
+  /**
+   * Who the sender is: the consumer. 1 to 256 characters. Default: the name of the authenticator.
+   */
+  readonly consumer?: string;
+  /** What the sender may do, for `authorize.scopes`. At most 32 items. Default: none. */
+  readonly scopes?: readonly string[];
+  /**
+   * How old a signed request may be, where the format has a time: for that long one that was
+   * overheard could be sent again. `github` has none. 1s to 1h. Default: 5m.
+   */
+  readonly tolerance?: Duration;
+  /** Largest body. 1KiB to 16MiB. Default: 1MiB. */
+  readonly bodyBytes?: ByteSize;
+  /** `plain`: the field of the signature. Default: `x-signature`. */
+  readonly header?: string;
+  /** `plain`: what stands before the signature, such as `sha256=`. Default: nothing. */
+  readonly prefix?: string;
+  /** `plain`: how the signature is written. Default: `hex`. */
+  readonly encoding?: 'hex' | 'base64';
+  /** `plain`: the hash. Default: `sha256`. */
+  readonly algorithm?: 'sha256' | 'sha384' | 'sha512';
+  /**
+   * `plain`: the field that has the time in seconds since 1970. What is signed is then the time, a
+   * dot, and the body. Default: no time is signed.
+   */
+  readonly timestampHeader?: string;
+  /**
+   * Fields that the upstream gets, by the claim that each holds: `x-user: sub`. A claim inside
+   * another is named with dots: `realm_access.roles`. Printable ASCII except `%` stands as it is,
+   * all else is percent-encoded; lists are joined by commas. Fields of these names that the client
+   * sends are removed. At most 32 keys. Default: none.
+   */
+  readonly claimHeaders?: Readonly<Record<string, string>>;
+  /** Whether the upstream gets the credentials too. Default: true. */
+  readonly forwardCredentials?: boolean;
+}
+
+/**
  * Makes tokens for callers that an authenticator has let in, and takes them back. Routes with
  * `tokenService` say where; an authenticator with `tokenService: true` accepts the tokens. Keys and
  * sessions are kept in memory: a restart ends all of them.
@@ -2858,7 +2913,8 @@ export type AuthenticatorConfig =
   | IntrospectionAuthenticatorConfig
   | ForwardAuthenticatorConfig
   | CertificateAuthenticatorConfig
-  | OidcAuthenticatorConfig;
+  | OidcAuthenticatorConfig
+  | HmacAuthenticatorConfig;
 
 export type TraceFormatName = 'w3c' | 'b3' | 'b3multi' | 'jaeger';
 

@@ -8,7 +8,6 @@
  */
 import { assertNever, defined } from '../base/assert.js';
 import { type FieldBlock, NO_FIELDS } from '../base/field-block.js';
-import { RETRY_SOON } from '../base/problem-reply.js';
 import { PROBLEMS, type ProblemKind } from '../base/problems.js';
 import type { ReplyView } from '../channel/coordinator/coordinator-records.js';
 import { FLAG_ANSWERED, FLAG_CUT } from '../channel/records/record-kind.js';
@@ -34,6 +33,7 @@ import {
   type AuthenticationOutcome,
   AuthenticationPhase,
 } from './identity/authentication-phase.js';
+import { collectJudgedBody, identifiedTooLate, wantsPieces } from './identity/judged-body.js';
 import type { PipelineParts } from './pipeline-parts.js';
 import { judgeCallBody } from './request/grpc-entry.js';
 import { editRequest, enterRequest } from './request-steps.js';
@@ -163,6 +163,8 @@ export class RequestPipeline {
   }
 
   private identify(exchange: Exchange): PhaseResult {
+    const collected = collectJudgedBody(exchange, this.parts);
+    if (collected !== 'next') return collected;
     const result = this.authentication.run(exchange);
     if (result === 'wait') {
       this.parts.wheel.set(exchange.deadline, this.parts.nowMs() + AUTHENTICATION_WAIT_MS);
@@ -223,8 +225,8 @@ export class RequestPipeline {
     const refused = this.parts.filters.judgeUpload(exchange, isLast);
     if (refused !== null && !exchange.reply.isLocal) {
       this.refuse(exchange, refused.kind, refused.detail);
-    } else if (exchange.phase === PHASE_ANSWER) {
-      if (isLast || routeOf(exchange).readsBody) this.advance(exchange);
+    } else if (exchange.phase === PHASE_ANSWER || exchange.upload.isAwaited) {
+      if (isLast || wantsPieces(exchange)) this.advance(exchange);
     } else if (isLast && exchange.phase === PHASE_REPLY) {
       this.answererOf(exchange).onRequestComplete(exchange);
     }
@@ -286,11 +288,9 @@ export class RequestPipeline {
     if (exchange.isFinished) return;
     const { phase } = exchange;
     switch (phase) {
-      case PHASE_IDENTIFY: {
-        const detail = 'Nobody could tell in time who calls.';
-        this.refuse(exchange, PROBLEMS.authenticationUnavailable, detail, RETRY_SOON);
+      case PHASE_IDENTIFY:
+        this.end(exchange, identifiedTooLate(exchange));
         return;
-      }
       case PHASE_FIRST_LIMIT:
       case PHASE_LIMIT:
         this.resume(exchange, this.admission.onDeadline(exchange));

@@ -51,6 +51,8 @@ export const GROUPS: Readonly<Record<string, Group>> = {
       replace: [`${ROOM}/exchange.ts`, 'worker/plugins/'],
       streamed: ['worker/upstream/'],
       onCredit: ['worker/reply/'],
+      onAwaited: ['worker/identity/'],
+      onJudged: ['worker/identity/'],
       onContinue: ['worker/reply/'],
     },
   },

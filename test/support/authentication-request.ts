@@ -8,6 +8,7 @@ export interface RequestWish {
   readonly fields?: readonly (readonly [name: string, value: string])[];
   readonly target?: string;
   readonly certificate?: string;
+  readonly body?: string;
 }
 
 export function aRequest({
@@ -15,6 +16,7 @@ export function aRequest({
   fields = [],
   target = '/',
   certificate = '',
+  body = '',
 }: RequestWish = {}) {
   const parts = ['GET', target, '127.0.0.1', 'http', 'host', 'gateway.test'];
   if (authorization !== undefined) parts.push('authorization', authorization);
@@ -27,5 +29,6 @@ export function aRequest({
     requestId: 'r1',
     certificate,
     fields: new RequestFields(parts),
+    wholeBody: () => Buffer.from(body),
   } satisfies AuthenticationRequest;
 }

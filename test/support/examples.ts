@@ -26,6 +26,8 @@ export const EXAMPLE_VARIABLES = {
   STORE_PASSWORD: 'the password of the store',
   OIDC_CLIENT_SECRET: 'the password of the gateway',
   SESSION_SECRET: 'a secret of at least thirty-two characters',
+  GITHUB_WEBHOOK_SECRET: 'a secret that GitHub knows',
+  STRIPE_WEBHOOK_SECRET: 'a secret that Stripe knows',
   ADMIN_TOKEN: 'a token of the admin listener'.replaceAll(' ', '-'),
 };
 

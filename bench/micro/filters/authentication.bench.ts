@@ -76,6 +76,7 @@ function request(name: string, value: string): AnyRequest {
     clientIp: '127.0.0.1',
     requestId: 'r',
     certificate: '',
+    wholeBody: () => Buffer.alloc(0),
     fields,
   };
 }

@@ -17,6 +17,7 @@ import type {
   CertificateAuthenticatorConfig,
   CredentialPlaceName,
   ForwardAuthenticatorConfig,
+  HmacAuthenticatorConfig,
   JwtAuthenticatorConfig,
 } from '../gateway-config.js';
 import { credentialPlace } from '../references/credential-place.js';
@@ -80,6 +81,7 @@ export function checkAuthenticator(
   if (config.type === 'introspection') check.url(config.url, config.allowHttp, 'url');
   if (config.type === 'forwardAuth') checkForward(config, check);
   if (config.type === 'clientCertificate') checkClients(config, check);
+  if (config.type === 'hmac') checkHmac(config, check);
 }
 
 function checkJwt(config: Sound<JwtAuthenticatorConfig>, check: AuthenticatorCheck): void {
@@ -265,6 +267,22 @@ function checkForward(config: Sound<ForwardAuthenticatorConfig>, check: Authenti
     check.value(`the gateway itself is in charge of the field ${lower}`, 'clientHeaders', index);
   }
 }
+
+/** What a well-known sender does is not for the configuration to say. */
+function checkHmac(config: Sound<HmacAuthenticatorConfig>, check: AuthenticatorCheck): void {
+  if (config.format === undefined) return;
+  for (const key of PLAIN_KEYS) {
+    const value = config[key];
+    if (value === undefined) continue;
+    if (config.format !== 'plain') check.key('only `format: plain` takes it', key);
+    const isField = key === 'header' || key === 'timestampHeader';
+    if (isField && GATEWAY_FIELDS.has(value.toLowerCase())) {
+      check.value('the field has a meaning of its own; take another', key);
+    }
+  }
+}
+
+const PLAIN_KEYS = [...(['header', 'prefix', 'encoding', 'algorithm', 'timestampHeader'] as const)];
 
 function checkClients(
   config: Sound<CertificateAuthenticatorConfig>,

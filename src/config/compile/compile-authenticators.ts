@@ -33,6 +33,7 @@ import { credentialPlace } from '../references/credential-place.js';
 import { readKeyFile, readPublicKeys } from '../references/key-material.js';
 import { CERTIFICATE_NAMES } from '../schema/authenticator-nodes.js';
 import { DEFAULTS } from '../schema/defaults.js';
+import { compileHmac } from './compile-hmac.js';
 import { compileOidc } from './compile-oidc.js';
 
 const { authenticator: defaults } = DEFAULTS;
@@ -82,6 +83,8 @@ function compileOne(
       return { ...common, ...compileForward(config) };
     case 'clientCertificate':
       return { ...common, ...compileCertificates(config) };
+    case 'hmac':
+      return { ...common, ...compileHmac(config, name) };
     case 'oidc':
       return { ...common, ...compileOidc(config, name) };
     default:

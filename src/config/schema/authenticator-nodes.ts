@@ -33,6 +33,7 @@ import {
   URL_LENGTH,
 } from './authenticator-parts.js';
 import { DEFAULTS } from './defaults.js';
+import { HMAC_NODE } from './hmac-node.js';
 import { OIDC_NODE } from './oidc-node.js';
 
 const { authenticator: defaults } = DEFAULTS;
@@ -393,6 +394,7 @@ export const AUTHENTICATOR_NODE = unionNode(
     FORWARD_NODE,
     CERTIFICATE_NODE,
     OIDC_NODE,
+    HMAC_NODE,
   ],
 );
 

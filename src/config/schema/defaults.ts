@@ -123,6 +123,7 @@ export const DEFAULTS = {
     certificateBinding: 'verify',
     forwardRequestHeaders: ['authorization', 'cookie', 'accept', 'x-requested-with'],
   },
+  hmac: { tolerance: '5m', bodyBytes: '1MiB' },
   oidc: {
     clientAuthentication: 'basic',
     redirectPath: '/login/callback',

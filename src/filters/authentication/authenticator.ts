@@ -63,6 +63,8 @@ export interface AuthenticationRequest {
   /** The client's certificate, as base/client-certificate.ts reads it; '': it has none. */
   readonly certificate: string;
   readonly fields: RequestFieldsView;
+  /** The body as it came: for those alone that have {@link Authenticator.bodyBytesMax}. */
+  wholeBody(): Buffer;
 }
 
 export interface RequestFieldsView {
@@ -124,6 +126,12 @@ export interface Authenticator {
    * that could be credentials. Absent: {@link authenticate} says so itself.
    */
   hasCredentials?(request: AuthenticationRequest): boolean;
+  /**
+   * Of one that judges the body: the longest that it may be. It is collected before
+   * {@link authenticate}, where {@link hasCredentials} says that the request has something for it.
+   * Absent: it looks at no body.
+   */
+  readonly bodyBytesMax?: number;
   /** Of a login in the browser: what serves its own paths. Absent: there are none. */
   readonly login?: LoginPaths;
   /** Closes connections; the authenticator is not used any more. */

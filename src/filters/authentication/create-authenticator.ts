@@ -44,6 +44,10 @@ export async function createAuthenticator(
       const { OidcAuthenticator } = await import('./oidc/oidc-authenticator.js');
       return new OidcAuthenticator(config, logins);
     }
+    case 'hmac': {
+      const { HmacAuthenticator } = await import('./hmac/hmac-authenticator.js');
+      return new HmacAuthenticator(config);
+    }
     default:
       return assertNever(config);
   }

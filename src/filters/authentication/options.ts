@@ -135,6 +135,25 @@ export interface CompiledCertificateClient {
   readonly parts: readonly (readonly [part: CertificateName, value: string])[];
 }
 
+/** Senders of webhooks, by an HMAC of the body. */
+export interface CompiledHmacAuthenticator extends Common {
+  readonly type: 'hmac';
+  readonly format: 'github' | 'stripe' | 'slack' | 'standard' | 'plain';
+  readonly secrets: readonly string[];
+  readonly consumer: string;
+  readonly scopes: readonly string[];
+  readonly toleranceMs: number;
+  readonly bodyBytesMax: number;
+  readonly algorithm: 'sha256' | 'sha384' | 'sha512';
+  /** Fields are in lower case. */
+  readonly header: string;
+  /** What stands before the signature. */
+  readonly prefix: string;
+  readonly encoding: 'hex' | 'base64';
+  /** Empty: no time is signed, but where the format has it in the signature's own field. */
+  readonly timestampHeader: string;
+}
+
 /** Login in a browser (OpenID Connect). */
 export interface CompiledOidcAuthenticator extends Common {
   readonly type: 'oidc';
@@ -190,7 +209,8 @@ export type CompiledAuthenticator =
   | CompiledIntrospectionAuthenticator
   | CompiledForwardAuthenticator
   | CompiledCertificateAuthenticator
-  | CompiledOidcAuthenticator;
+  | CompiledOidcAuthenticator
+  | CompiledHmacAuthenticator;
 
 /** The permissions that a caller needs on one route. */
 export interface CompiledAuthorization {

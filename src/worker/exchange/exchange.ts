@@ -250,6 +250,10 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
     return this.head.params;
   }
 
+  wholeBody(): Buffer {
+    return this.upload.collected();
+  }
+
   get bodyBytes(): number {
     return this.upload.bodyBytes;
   }

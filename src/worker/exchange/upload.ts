@@ -38,6 +38,8 @@ export class Upload {
   credited = 0;
   /** When a piece of a body that streams came last; 0: never. */
   movedMs = 0;
+  /** Who calls is to be known by the whole body, which has not come yet. */
+  isAwaited = false;
   /** Filters have had the whole body, which stays here. */
   isFiltered = false;
   /** The whole body is being decoded for filters. */
@@ -102,6 +104,15 @@ export class Upload {
   private keep(chunk: Buffer): void {
     if (this.chunks === null) this.chunks = [chunk];
     else this.chunks.push(chunk);
+  }
+
+  onAwaited(): void {
+    this.isAwaited = true;
+  }
+
+  /** The whole body is here, by which the caller is known. */
+  onJudged(): void {
+    this.isAwaited = false;
   }
 
   /** The client is told that it may send the body. */

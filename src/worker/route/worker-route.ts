@@ -75,6 +75,8 @@ export interface WorkerRoute {
   readonly measured: MeasuredSide | null;
   readonly authenticators: readonly Authenticator[];
   readonly challenges: Challenges;
+  /** Those of the authenticators that judge bodies. */
+  readonly bodyJudges: readonly Authenticator[];
   /** All limits, of all plans. */
   readonly limiters: readonly CompiledLimiter[];
   /** Limits that need not know who calls. Nothing on a route that never knows: one ask will do. */
@@ -230,6 +232,7 @@ export class WorkerRoutes {
       readsBody: filters.requestBody !== null || answer.readsBody,
       authenticators,
       challenges: challengesOf(authenticators),
+      bodyJudges: authenticators.filter(({ bodyBytesMax = 0 }) => bodyBytesMax > 0),
       limiters,
       ...admissionsOf(limiters, atOnce, authenticators.length > 0),
       targetAdmission: planOf([], upstream, false),

@@ -94,6 +94,7 @@ describe('CONFIG_SCHEMA', () => {
       '$.authenticators.NAME<oidc>.clientSecret',
       '$.authenticators.NAME<oidc>.session.secret',
       '$.authenticators.NAME<oidc>.session.previousSecrets[]',
+      '$.authenticators.NAME<hmac>.secrets[]',
       '$.plugins[].options',
       '$.upstreams.NAME.targets.http.token',
       '$.upstreams.NAME.targets.consul.token',

@@ -39,6 +39,7 @@ function request(
     clientIp: '127.0.0.1',
     requestId: '1',
     certificate: '',
+    wholeBody: () => Buffer.alloc(0),
     ...rest,
     fields: {
       authorization: fields['authorization'] ?? '',
