@@ -309,7 +309,7 @@ describe('a session whose tokens end', () => {
 });
 
 describe('a provider in trouble', () => {
-  for (const mood of ['garbage', 'closing', 'silent'] as const) {
+  for (const mood of ['garbage', 'silent'] as const) {
     it(`that is ${mood} makes logins fail with 503, and those who are in stay in`, async () => {
       const page = await context.newPage();
       await logIn(page, '/');

@@ -13,8 +13,8 @@ import { eventually } from './eventually.js';
 
 const FILE = builtFile('test/support/oidc-provider-process.js');
 
-/** What the token endpoint does: works, hangs, answers nonsense, or closes the connection. */
-export type TokenMood = 'well' | 'silent' | 'garbage' | 'closing';
+/** What the token endpoint does: works, hangs, or answers nonsense. */
+export type TokenMood = 'well' | 'silent' | 'garbage';
 
 export interface ProviderOrder {
   /** Origin of the gateway, whose paths the provider knows then. */
@@ -114,7 +114,6 @@ class ProviderServer {
   private isMoody(response: ServerResponse): boolean {
     const { mood = 'well' } = this.order;
     if (mood === 'garbage') response.writeHead(200, { 'content-type': 'text/html' }).end('<p>');
-    if (mood === 'closing') response.destroy();
     return mood !== 'well';
   }
 

@@ -205,11 +205,11 @@ export class LoginProvider {
     const reply = this.shared === null ? fetch() : this.shared.run(session, fetch);
     const renewal = { generation: session.generation, reply };
     this.renewals.set(session.id, renewal, this.now);
-    return reply.then((result) => {
-      const isLatest = this.renewals.get(session.id, this.now) === renewal;
-      if (result.kind === 'unavailable' && isLatest) this.renewals.delete(session.id);
-      return result;
-    });
+    const forget = (): void => {
+      if (this.renewals.get(session.id, this.now) === renewal) this.renewals.delete(session.id);
+    };
+    reply.then((result) => result.kind === 'unavailable' && forget(), forget);
+    return reply;
   }
 
   private async fetchTokens(session: LoginSession): Promise<LoginReply> {

@@ -33,6 +33,8 @@ export function wantsPage({ method, fields }: AuthenticationRequest): boolean {
  */
 export function isOfOwnPage({ fields }: AuthenticationRequest, origin: string): boolean {
   const value = (name: string): string => fields.values(name).join(',').toLowerCase();
+  // What is fetched before its time, nobody has asked for yet.
+  if (value('sec-purpose') !== '') return false;
   const site = value('sec-fetch-site');
   if (site !== '') return site === 'same-origin' || site === 'none';
   const from = value('origin');

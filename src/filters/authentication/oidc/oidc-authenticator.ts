@@ -45,6 +45,7 @@ const NOTED_AT = 0.1;
 const RETRY_SECONDS = 5;
 
 const NOT_FOUND_YET = unavailable('the provider of the login could not be reached yet');
+const NOT_RENEWED = unavailable('the provider of the login does not renew the session now');
 const NO_HOST = refused('the request names no host to come back to');
 
 type AcceptedResult = Extract<AuthenticationResult, { readonly verdict: 'accepted' }>;
@@ -109,10 +110,11 @@ export class OidcAuthenticator implements Authenticator {
     if (known === undefined || this.hasEnded(known, unixSeconds)) {
       return this.begin(request, cookies, unixSeconds) ?? NOT_VALID;
     }
-    const { refreshAt, seenAt } = known.session;
+    const { refreshAt, tokenEndsAt, seenAt } = known.session;
     const { idleMs } = this.config.provider;
-    if (refreshAt > 0 && unixSeconds >= Math.max(refreshAt, known.retryAt)) {
-      return this.renew(known, request, unixSeconds);
+    if (refreshAt > 0 && unixSeconds >= refreshAt) {
+      if (unixSeconds >= known.retryAt) return this.renew(known, request, unixSeconds);
+      if (unixSeconds >= tokenEndsAt) return NOT_RENEWED;
     }
     if (unixSeconds >= seenAt + (idleMs / 1000) * NOTED_AT) {
       const session = { ...known.session, seenAt: Math.floor(unixSeconds) };
@@ -138,8 +140,8 @@ export class OidcAuthenticator implements Authenticator {
 
   private claimsOf(session: LoginSession): Claims | undefined {
     const claims = claimsIn(session.idToken);
-    // The session lasts, not the token by which it began.
-    return claims === undefined ? undefined : { ...claims, exp: session.endsAt };
+    // The session lasts, not the token by which it began. Tunnels are found by sid when it ends.
+    return claims === undefined ? undefined : { sid: session.id, ...claims, exp: session.endsAt };
   }
 
   private resultOf(
@@ -212,7 +214,7 @@ export class OidcAuthenticator implements Authenticator {
       default:
         known.retryAt = unixSeconds + RETRY_SECONDS;
         if (unixSeconds < known.session.tokenEndsAt) return known.result;
-        return unavailable('the provider of the login does not renew the session now');
+        return NOT_RENEWED;
     }
   }
 
