@@ -243,8 +243,8 @@ export class OidcAuthenticator implements Authenticator {
     }
     url.searchParams.set('redirect_uri', pending.redirectUri);
     url.searchParams.set('code_challenge', challengeOf(pending));
-    const cause = `${this.name}: a browser is sent to the login at ${provider.issuer}`;
-    const reply = { ...redirect(url.href, cookie), cause };
+    const detail = `${this.name}: a browser is sent to the login at ${provider.issuer}`;
+    const reply = { ...redirect(url.href, cookie), detail };
     return { verdict: 'answered', isFinal: false, reply };
   }
 
