@@ -77,6 +77,8 @@ export const SUMMED_FAMILIES: Readonly<Record<SummedCounter, FamilyHead>> = {
     'cache_refresh_failures_total',
     'Such requests that brought no good reply: what is stored stays.',
   ),
+  faultDelays: head('fault_delays_total', 'Requests that `faults` of a route have delayed.'),
+  faultAborts: head('fault_aborts_total', 'Requests that `faults` of a route have refused.'),
   cacheForms: head(
     'cache_precompressed_total',
     'Replies from memory whose compressed body was stored as well.',

@@ -18,6 +18,7 @@ import type { MatchCondition } from '../routing/route-pattern.js';
 import type { CompiledCanary } from './compiled-canary.js';
 import type { CompiledDiscovery } from './compiled-discovery.js';
 import type { CompiledDocument, OpenapiScope } from './compiled-document.js';
+import type { CompiledFaults } from './compiled-faults.js';
 import type { CompiledLimiter } from './compiled-limiter.js';
 import type { CompiledMirror } from './compiled-mirror.js';
 import type { CompiledLogging, CompiledTracing } from './compiled-observability.js';
@@ -424,6 +425,8 @@ export interface CompiledRoute extends CompiledMatch {
   readonly limiterIndexes: readonly number[];
   /** What becomes of requests while the coordinator does not answer. */
   readonly onCoordinatorLost: 'wait' | 'open' | 'closed';
+  /** Absent: nothing goes wrong on purpose. */
+  readonly faults?: CompiledFaults;
   /** Absent: no requests are copied. */
   readonly mirror?: CompiledMirror;
   /** Absent: nothing is stored. */

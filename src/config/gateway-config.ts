@@ -437,6 +437,11 @@ export interface HardeningConfig {
    * one that the gateway has judged. Default: remove.
    */
   readonly overrideHeaders?: 'remove' | 'forward';
+  /**
+   * Whether routes may have `faults`, which make requests fail on purpose. Allow it where that is
+   * tested, and nowhere else. Default: refuse.
+   */
+  readonly faults?: 'refuse' | 'allow';
 }
 
 /** What `paths`, `routes[].paths` may have. */
@@ -2087,6 +2092,8 @@ export interface RouteConfig {
    * whatever becomes of a copy changes nothing for the request.
    */
   readonly mirror?: MirrorConfig;
+  /** Makes requests slow, or fail, on purpose: to see what clients make of that. */
+  readonly faults?: FaultsConfig;
   /**
    * What becomes of paths that targets read in different ways. Default: what `paths` of the whole
    * gateway says, key by key.
@@ -2412,6 +2419,33 @@ export interface MirrorConfig {
    * along in any case. Default: false.
    */
   readonly credentials?: boolean;
+}
+
+/**
+ * Makes requests slow, or fail, on purpose: to see what clients make of that. Refused unless
+ * `hardening.faults` is `allow`. It comes before limits and authentication, and no target is asked
+ * for by then.
+ */
+export interface FaultsConfig {
+  /** How long a request waits before it goes on. 1ms to 60s. Default: no delay. */
+  readonly delay?: Duration;
+  /**
+   * Status that the client gets; a call of gRPC gets the code that stands for it. 400 to 599.
+   * Default: the request goes on.
+   */
+  readonly abort?: number;
+  /** Part of the requests that are meant. 0 to 100. Default: 100. */
+  readonly percent?: number;
+  /** Which requests are meant; without it all are. */
+  readonly when?: FaultConditionConfig;
+}
+
+/** Which requests are meant; without it all are. */
+export interface FaultConditionConfig {
+  /** Field that the request must have. */
+  readonly header: string;
+  /** Value that it must have. 1 to 1024 characters. Default: any value. */
+  readonly value?: string;
 }
 
 /** What the caller must be allowed to do; others get 403. Needs `authenticate`. */

@@ -90,6 +90,19 @@ function onSide(inquiry: Inquiry, sides: RouteSides): Inquiry {
   return { ...inquiry, route };
 }
 
+/** Chance decides: an explanation says what may happen, and goes on. */
+function faultSteps({ config: { faults } }: WorkerRoute): StepFound[] {
+  if (faults === undefined) return [];
+  const { percent, delayMs, status, header } = faults;
+  const parts = [
+    delayMs === 0 ? '' : `waits ${delayMs} ms`,
+    status === 0 ? '' : `gets ${status}`,
+  ].filter((part) => part !== '');
+  const who = header === '' ? '' : ` with ${header}`;
+  const detail = `${percent} % of the requests${who}: each ${parts.join(', then ')}`;
+  return [{ step: 'faults', detail, reply: null }];
+}
+
 function splitStep({ route, context }: Inquiry, { split }: RouteSides): StepFound {
   const { rollout } = split;
   const shareOfNew = rollout === undefined ? null : sharesIn(context).shareOf(rollout);
@@ -137,6 +150,7 @@ async function stepsOf(
         ...callSteps(route, exchange),
         filterStep('enter', entryNames, firstReply(entrySteps, exchange)),
         ...webSocketSteps(route, exchange),
+        ...faultSteps(route),
       ];
     case PHASE_FIRST_LIMIT:
       return route.firstAdmission.isNeeded ? [limitStep(decided)] : [];

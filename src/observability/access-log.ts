@@ -103,6 +103,8 @@ export interface AccessRecord {
   readonly traceId: string;
   /** What the cache did; empty: the route has none. */
   readonly cache: string;
+  /** What was done to the request on purpose; empty or absent: nothing. */
+  readonly fault?: string;
   /** What plugins have put there, as JSON; absent or empty: nothing. */
   readonly plugins?: string;
 }
@@ -226,7 +228,7 @@ export class AccessLog implements RequestLog {
     target: string,
     shown: Readonly<Record<string, string>> | undefined,
   ): string {
-    const { traceId, cause, call, cache, webSocket = '', plugins = '' } = record;
+    const { traceId, cause, call, cache, fault = '', webSocket = '', plugins = '' } = record;
     // Concatenation costs half as much as an object that is made only for JSON.stringify.
     return (
       `{"level":"info","time":"${this.output.time()}","thread":${this.thread}` +
@@ -246,6 +248,7 @@ export class AccessLog implements RequestLog {
       (cause === '' ? '' : `,"cause":${quoteJson(cut(cause, CAUSE_CHARS_MAX))}`) +
       (call === null ? '' : textOfCall(call)) +
       (cache === '' ? '' : `,"cache":"${cache}"`) +
+      (fault === '' ? '' : `,"fault":"${fault}"`) +
       (traceId === '' ? '' : `,"traceId":"${traceId}"`) +
       (plugins === '' ? '' : `,"plugins":${plugins}`) +
       (shown === undefined ? '' : `,"headers":${JSON.stringify(shown)}`) +

@@ -95,6 +95,9 @@ export const COUNTERS = {
   cacheRefreshFailures: 60,
   /** Replies from memory that went out compressed as they lay there. */
   cacheForms: 61,
+  /** Requests that were delayed on purpose, and those that were refused so. */
+  faultDelays: 62,
+  faultAborts: 63,
 } as const;
 
 /** Figures of a thread by reason: of the first of each list of base/cache-reasons.ts. */

@@ -14,6 +14,7 @@ import type { DeadlineWheel } from './exchange/deadline-wheel.js';
 import type { Mirrors } from './mirror/mirrors.js';
 import type { RequestPlugins } from './plugins/request-plugins.js';
 import type { ReplyPath } from './reply/reply-path.js';
+import type { FaultInjection } from './request/fault-injection.js';
 import type { FilterRunner } from './request/filter-runner.js';
 import type { ExchangeMetrics } from './telemetry/exchange-metrics.js';
 import type { RetryLoop } from './tries/retry-loop.js';
@@ -36,6 +37,7 @@ export interface PipelineParts {
   readonly forwarder: Forwarder;
   readonly tries: RetryLoop;
   readonly mirrors: Mirrors;
+  readonly faults: FaultInjection;
   readonly replies: ReplyPath;
   readonly tunnels: Tunnels;
   readonly ledger: ExchangeMetrics;

@@ -304,6 +304,8 @@ export class RequestPipeline {
         return;
       case PHASE_ROUTE:
       case PHASE_ENTER:
+        this.resume(exchange, this.parts.faults.onDelayed(exchange));
+        return;
       case PHASE_EDIT:
         // Nothing waits there.
         return;

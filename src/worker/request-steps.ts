@@ -11,9 +11,15 @@ import type { PipelineParts } from './pipeline-parts.js';
 import { enterCall, enterJsonCall } from './request/grpc-entry.js';
 import { hideCredentials } from './request/hide-credentials.js';
 
-type Parts = Pick<PipelineParts, 'filters' | 'tunnels' | 'plugins'>;
+type Parts = Pick<PipelineParts, 'filters' | 'tunnels' | 'plugins' | 'faults'>;
 
-export function enterRequest(parts: Parts, exchange: Exchange): 'next' | LocalReply {
+/** `wait`: the request is delayed on purpose. */
+export function enterRequest(parts: Parts, exchange: Exchange): 'next' | 'wait' | LocalReply {
+  const result = enterRoute(parts, exchange);
+  return result === 'next' ? parts.faults.begin(exchange) : result;
+}
+
+function enterRoute(parts: Parts, exchange: Exchange): 'next' | LocalReply {
   const { filters, config } = routeOf(exchange);
   const { entrySteps, watchesUploads } = filters;
   if (config.filters.grpcJson !== undefined) enterJsonCall(exchange, config.filters.grpcJson);

@@ -45,6 +45,7 @@ import { type MirrorParts, Mirrors } from './mirror/mirrors.js';
 import { WorkerPlugins } from './plugins/worker-plugins.js';
 import { LaneWriter } from './reply/lane-writer.js';
 import { ReplyPath } from './reply/reply-path.js';
+import { FaultInjection } from './request/fault-injection.js';
 import { FilterRunner } from './request/filter-runner.js';
 import { loopIdOf } from './request/loop-guard.js';
 import { RequestPipeline } from './request-pipeline.js';
@@ -186,6 +187,7 @@ export class WorkerRuntime {
       forwarder: this.forwarder,
       tries,
       mirrors: this.createMirrors(task, { gate, tries }),
+      faults: new FaultInjection({ wheel: this.wheel, ledger, random, nowMs }),
       replies: this.replies,
       tunnels: this.createTunnels(),
       ...{ ledger, nowMs, touch, onError },

@@ -85,6 +85,7 @@ export const OWN_FIELDS: Readonly<Record<string, string>> = {
   trace: 'worker/telemetry/request-tracing.ts',
   tunnel: 'worker/tunnel/tunnels.ts',
   caching: 'worker/cache/reply-cache.ts',
+  fault: 'worker/request/fault-injection.ts',
   mirror: 'worker/mirror/mirrors.ts',
   rewrittenTarget: 'filters/transformation/transformation.ts',
   addedFields: 'filters/transformation/transformation.ts',

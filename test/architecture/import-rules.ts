@@ -44,6 +44,7 @@ export const CONFIG_TYPE_FILES = [
   'config/compiled-replies.ts',
   'config/compiled-split.ts',
   'config/compiled-mirror.ts',
+  'config/compiled-faults.ts',
   'config/gateway-config.ts',
   'config/listener-settings.ts',
   'config/store-settings.ts',

@@ -16,6 +16,7 @@ import { checkAuthenticator } from './check-authenticators.js';
 import { checkCallsOfRoutes } from './check-calls.js';
 import { checkDiscovery } from './check-discovery.js';
 import { checkErrors } from './check-errors.js';
+import { checkFaults } from './check-faults.js';
 import { checkGatewayFilters } from './check-filters.js';
 import { checkIdentityFields } from './check-identity-fields.js';
 import { checkListeners, checkListenersOfRoutes, checkRanges } from './check-listeners.js';
@@ -55,6 +56,7 @@ export function checkMeaning(
     checkRetry(pointerOf('upstreams', name), upstream, findings);
   }
   checkRoutes(config.routes ?? [], names, findings);
+  checkFaults(config, findings);
   checkCallsOfRoutes(config, findings);
   checkListenersOfRoutes(config, findings);
   checkIdentityFields(config, findings);

@@ -101,7 +101,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
     cacheBytes: sizeBytes(config.cache?.memory ?? DEFAULTS.cache.memory),
     trustedProxies: compileRanges(config.trustedProxies ?? []),
     clientAddressField: (config.clientAddressField ?? '').toLowerCase(),
-    hardening: { ...DEFAULTS.hardening, ...config.hardening },
+    hardening: compileHardening(config.hardening),
     paths: compilePaths(config.paths),
     acceptsRequestIdOf: config.requestId?.accept ?? DEFAULTS.requestId.accept,
     via: compileVia(config.via ?? DEFAULTS.via),
@@ -168,6 +168,12 @@ function rowCapacity(
 
 function namesIn(upstreams: readonly CompiledUpstream[]): number {
   return upstreams.reduce((total, { resolve }) => total + (resolve?.names.length ?? 0), 0);
+}
+
+/** Whether faults are allowed is known by then. */
+function compileHardening(hardening: GatewayConfig['hardening']): CompiledConfig['hardening'] {
+  const { faults: _faults, ...rest } = { ...DEFAULTS.hardening, ...hardening };
+  return rest;
 }
 
 function compileAddress(

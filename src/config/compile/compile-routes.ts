@@ -14,10 +14,12 @@ import type {
   CompiledRoute,
   CompiledUpstream,
 } from '../compiled-config.js';
+import type { CompiledFaults } from '../compiled-faults.js';
 import type { CompiledEventStreams } from '../compiled-replies.js';
 import type { CompiledRollout } from '../compiled-split.js';
 import type {
   EventStreamsConfig,
+  FaultsConfig,
   GatewayConfig,
   GrpcMatchConfig,
   PathsConfig,
@@ -79,6 +81,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
     const shared = {
       ...compileMatch(config.match),
       answer: compileAnswer(config, { upstreamIndexes, authenticatorIndexes }, rollouts),
+      ...(config.faults !== undefined && { faults: compileFaults(config.faults) }),
       ...(config.mirror !== undefined && {
         mirror: compileMirror(config.mirror, upstreamIndexes, references.workers),
       }),
@@ -165,6 +168,16 @@ export function compilePaths(general: PathsConfig = {}, own: PathsConfig = {}): 
   return {
     encodedSlash: own.encodedSlash ?? general.encodedSlash ?? '',
     merge: own.merge ?? general.merge ?? DEFAULTS.paths.merge,
+  };
+}
+
+function compileFaults({ percent, delay, abort = 0, when }: FaultsConfig): CompiledFaults {
+  return {
+    percent: percent ?? DEFAULTS.faults.percent,
+    delayMs: delay === undefined ? 0 : durationMs(delay),
+    status: abort,
+    header: when?.header.toLowerCase() ?? '',
+    value: when?.value ?? '',
   };
 }
 

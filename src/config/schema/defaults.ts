@@ -89,6 +89,7 @@ export const DEFAULTS = {
     },
   },
   split: { weight: 1, ramp: { from: 1, to: 100 }, guard: { minRequests: 200 } },
+  faults: { percent: 100 },
   mirror: {
     percent: 100,
     maxInFlight: 64,
@@ -228,7 +229,7 @@ export const DEFAULTS = {
   },
   onCoordinatorLost: 'wait',
   websocket: { isOn: true, closeAtTokenExpiry: false, expiryCode: 4401, idle: '10m' },
-  hardening: { pathParameters: 'refuse', overrideHeaders: 'remove' },
+  hardening: { pathParameters: 'refuse', overrideHeaders: 'remove', faults: 'refuse' },
   paths: { merge: false },
   requestId: { accept: 'anyone' },
   via: 'off',

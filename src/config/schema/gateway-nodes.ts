@@ -227,6 +227,11 @@ export const HARDENING_NODE = objectNode(
         'method or path than the one that the gateway has judged.',
       { default: DEFAULTS.hardening.overrideHeaders, enum: ['remove', 'forward'] },
     ),
+    faults: stringNode(
+      'Whether routes may have `faults`, which make requests fail on purpose. Allow it where ' +
+        'that is tested, and nowhere else.',
+      { default: DEFAULTS.hardening.faults, enum: ['refuse', 'allow'] },
+    ),
   },
 );
 

@@ -252,6 +252,41 @@ const SPLIT_NODE = objectNode(
   },
 );
 
+const FAULTS_NODE = objectNode(
+  'FaultsConfig',
+  'Makes requests slow, or fail, on purpose: to see what clients make of that. Refused unless ' +
+    '`hardening.faults` is `allow`. It comes before limits and authentication, and no target is ' +
+    'asked for by then.',
+  {
+    delay: durationNode('How long a request waits before it goes on.', ['1ms', '60s'], {
+      'x-absent': 'no delay',
+    }),
+    abort: integerNode(
+      'Status that the client gets; a call of gRPC gets the code that stands for it.',
+      [400, 599],
+      { 'x-absent': 'the request goes on' },
+    ),
+    percent: numberNode('Part of the requests that are meant.', [0, 100], {
+      default: DEFAULTS.faults.percent,
+    }),
+    when: objectNode(
+      'FaultConditionConfig',
+      'Which requests are meant; without it all are.',
+      {
+        header: refined(textNode(HEADER_NAME_TEXT), {
+          description: 'Field that the request must have.',
+        }),
+        value: stringNode('Value that it must have.', {
+          minLength: 1,
+          maxLength: 1024,
+          'x-absent': 'any value',
+        }),
+      },
+      'header',
+    ),
+  },
+);
+
 const MIRROR_NODE = objectNode(
   'MirrorConfig',
   'Requests are copied to another upstream, whose replies go nowhere: no client waits for it, ' +
@@ -305,6 +340,7 @@ export const ROUTE_PROPERTIES = {
   upstreams: SIDES_NODE,
   split: SPLIT_NODE,
   mirror: MIRROR_NODE,
+  faults: FAULTS_NODE,
   paths: ROUTE_PATHS_NODE,
   preserveHost: ROUTE_HOST_NODE,
   timeout: durationNode(

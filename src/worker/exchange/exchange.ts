@@ -123,6 +123,8 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
   tunnel: TunnelFlow | null = null;
   /** Assigned by cache/reply-cache.ts; null: its route has no cache. */
   caching: Caching | null = null;
+  /** Assigned by request/fault-injection.ts: what was done to it on purpose; '': nothing. */
+  fault: '' | 'delay' | 'abort' | 'delay and abort' = '';
   /** Assigned by mirror/mirrors.ts; null: it is no copy, and none is compared with its reply. */
   mirror: MirrorEnd | null = null;
   /** null: no plugin has left anything. */

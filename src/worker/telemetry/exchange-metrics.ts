@@ -289,6 +289,10 @@ export class ExchangeMetrics {
     this.calls.count(`${service}/${method}`, status, isKnown);
   }
 
+  countFault(kind: 'delay' | 'abort'): void {
+    this.counters.add(kind === 'delay' ? COUNTERS.faultDelays : COUNTERS.faultAborts);
+  }
+
   /** `figure`: of MIRROR_COUNTERS. */
   countMirror(routeIndex: number, figure: number): void {
     this.counters.add(routeCounter(routeIndex, figure));
@@ -394,6 +398,7 @@ export class ExchangeMetrics {
       call: callRecordOf(exchange),
       traceId: exchange.trace?.traceId ?? '',
       cache: exchange.caching?.outcome ?? '',
+      fault: exchange.fault,
       plugins: exchange.plugins?.record ?? '',
     });
   }

@@ -40,6 +40,10 @@ import { type MirrorParts, Mirrors } from '../../../src/worker/mirror/mirrors.js
 import type { PluginCalls } from '../../../src/worker/plugins/plugin-calls.js';
 import { RequestPlugins } from '../../../src/worker/plugins/request-plugins.js';
 import type { ReplyPath } from '../../../src/worker/reply/reply-path.js';
+import {
+  FaultInjection,
+  type FaultInjectionParts,
+} from '../../../src/worker/request/fault-injection.js';
 import { FilterRunner } from '../../../src/worker/request/filter-runner.js';
 import { RequestPipeline } from '../../../src/worker/request-pipeline.js';
 import type { ExchangeMetrics } from '../../../src/worker/telemetry/exchange-metrics.js';
@@ -217,6 +221,7 @@ class Rig {
         ),
         plugins: new RequestPlugins(NO_CALLS, () => {}),
         tokens: this.tokens,
+        faults: new FaultInjection({} as FaultInjectionParts),
         mirrors: new Mirrors({} as MirrorParts),
         rollouts: { shareOf: () => 0 },
         gate: new AdmissionGate(
