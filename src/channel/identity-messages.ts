@@ -57,6 +57,8 @@ export type TokenReply =
   | { readonly kind: 'revoked' }
   /** There are too many sessions. */
   | { readonly kind: 'full' }
+  /** What must be known for it is in a store that is lost for now. */
+  | { readonly kind: 'unavailable' }
   /** A mistake in the gateway; the log has the details. */
   | { readonly kind: 'failed' };
 

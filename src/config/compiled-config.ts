@@ -179,6 +179,8 @@ export interface CompiledTokenService {
   readonly refreshTokenMs: number;
   readonly claims: readonly string[];
   readonly maxSessions: number;
+  /** Keys and sessions are in the store, which has a secret. */
+  readonly isShared: boolean;
 }
 
 /** How names of targets are looked up, so that each address is a target. */

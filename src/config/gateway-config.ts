@@ -1503,7 +1503,7 @@ export interface HmacAuthenticatorConfig {
 /**
  * Makes tokens for callers that an authenticator has let in, and takes them back. Routes with
  * `tokenService` say where; an authenticator with `tokenService: true` accepts the tokens. Keys and
- * sessions are kept in memory: a restart ends all of them.
+ * sessions are kept in memory, and a restart ends all of them, unless they are `shared`.
  */
 export interface TokenServiceConfig {
   /** `iss` of the tokens. 1 to 1024 characters. */
@@ -1523,6 +1523,11 @@ export interface TokenServiceConfig {
    * Default: none.
    */
   readonly claims?: readonly string[];
+  /**
+   * Whether keys and sessions are kept in the `store`, sealed with its `secret`: then all gateways
+   * that share it are one token service, and a restart ends nothing. Default: false.
+   */
+  readonly shared?: boolean;
   /**
    * Sessions at once, about 500 bytes each. Further ones are refused with 503. 16 to 1000000.
    * Default: 100000.
@@ -1855,7 +1860,8 @@ export interface StickyCookieConfig {
   /**
    * What values are made with (HMAC-SHA-256, RFC 2104). With it a client stays at its target after
    * a restart of the gateway, and with every gateway that has the same secret. Best given as a
-   * variable: `${STICKY_SECRET}`. 32 to 4096 characters. Default: a random one for each process.
+   * variable: `${STICKY_SECRET}`. 32 to 4096 characters. Default: follows from `store.secret`, else
+   * a random one for each process.
    */
   readonly secret?: string;
 }

@@ -9,6 +9,7 @@ import type { Clock } from '../base/clock.js';
 import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
 import type { GatewaySettings } from '../config/compiled-config.js';
 import type { CompiledAuthenticator } from '../filters/authentication/options.js';
+import { Announcements } from './announcements.js';
 import type { KeySets } from './key-sets/key-sets.js';
 import type { LoginService } from './login/login-service.js';
 import type { SharedState } from './shared/shared-state.js';
@@ -30,8 +31,11 @@ export class IdentityServices {
   private keySets: KeySets | null = null;
   private tokenService: TokenService | null = null;
   private logins: LoginService | null = null;
+  private readonly announcements: Announcements;
 
-  constructor(private readonly options: IdentityServicesOptions) {}
+  constructor(private readonly options: IdentityServicesOptions) {
+    this.announcements = new Announcements(options.clock);
+  }
 
   /** Resolves when tokens can be made; key sets of other issuers may come later. */
   async start(): Promise<void> {
@@ -41,6 +45,7 @@ export class IdentityServices {
       const { TokenService } = await import('./token-service/token-service.js');
       this.tokenService = new TokenService({
         ...this.options,
+        announcements: this.announcements,
         config: config.tokenService,
       });
       await this.tokenService.start();
@@ -68,6 +73,7 @@ export class IdentityServices {
     this.keySets?.stop();
     this.tokenService?.stop();
     this.logins?.stop();
+    this.announcements.stop();
   }
 
   /** The notices that a new worker starts with. */
@@ -80,12 +86,14 @@ export class IdentityServices {
   }
 
   onRequest(lane: number, request: IdentityRequest): void {
-    if (request.type === 'keySetWanted') {
+    if (request.type === 'keySetWanted' && request.source === 'tokenService') {
+      void this.tokenService?.onKeysWanted(lane);
+    } else if (request.type === 'keySetWanted') {
       this.keySets?.onWanted(lane, request.source, request.version);
     } else if (request.type === 'tokenAsk') {
       this.tokenService?.onAsk(lane, request.askId, request.ask);
     } else if (request.type === 'acknowledged') {
-      this.tokenService?.onAcknowledged(request.serial);
+      this.announcements.onAcknowledged(request.serial);
     } else {
       this.logins?.onRequest(lane, request);
     }

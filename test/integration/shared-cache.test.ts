@@ -18,6 +18,7 @@ interface Purged {
 
 describeUnless(redisMissing(), 'gateways that share a store', () => {
   let upstream: FakeUpstream;
+  let others: FakeUpstream[];
   let both: SharedGateways;
   let count = 0;
 
@@ -28,19 +29,29 @@ describeUnless(redisMissing(), 'gateways that share a store', () => {
       response.writeHead(200, { 'cache-control': 'max-age=3600' });
       response.end(`${count}`);
     });
+    others = await Promise.all([FakeUpstream.start(), FakeUpstream.start()]);
     both = await SharedGateways.start((store) => ({
       workers: 1,
       logging: { accessLog: false },
       admin: { port: 0, token: ADMIN_TOKEN },
-      upstreams: { api: { targets: [{ url: upstream.url }] } },
-      routes: [{ name: 'all', match: { path: '/*' }, upstream: 'api', cache: true }],
+      upstreams: {
+        api: { targets: [{ url: upstream.url }] },
+        sticky: {
+          targets: others.map(({ url }) => ({ url })),
+          loadBalancing: { stickyCookie: { name: 'home' } },
+        },
+      },
+      routes: [
+        { name: 'all', match: { path: '/*' }, upstream: 'api', cache: true },
+        { name: 'sticky', match: { path: '/sticky' }, upstream: 'sticky' },
+      ],
       store,
     }));
   });
 
   afterAll(async () => {
-    await both.stop();
-    await upstream.close();
+    await both?.stop();
+    await Promise.all([upstream, ...others].map((one) => one.close()));
   });
 
   const get = async (gateway: GatewayProcess, path: string): Promise<string> =>
@@ -58,6 +69,18 @@ describeUnless(redisMissing(), 'gateways that share a store', () => {
   };
   const purge = (gateway: GatewayProcess, order: object) =>
     askAdmin<Purged>(gateway, 'POST', '/cache/purge', order);
+
+  it('keep a client at its target by the same cookie', async () => {
+    const { first, second } = both;
+    const reply = await fetch(`${first.url}/sticky`);
+    const cookie = (reply.headers.get('set-cookie') ?? '').split(';', 1)[0] ?? '';
+    expect(cookie).toMatch(/^home=[0-9a-f]{32}$/);
+    const home = others.findIndex(({ received }) => received.length > 0);
+    for (let round = 0; round < 8; round += 1) {
+      await fetch(`${second.url}/sticky`, { headers: { cookie } });
+    }
+    expect(others[home]?.received.length).toBe(9);
+  });
 
   it('purge a reply in all of them before the purge is answered', async () => {
     const { first, second } = both;

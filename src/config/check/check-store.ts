@@ -28,6 +28,20 @@ export function checkStore(config: SoundPart<GatewayConfig>, findings: Findings)
   }
 }
 
+/** What is kept in the store needs one that has a secret. */
+export function checkSharing(
+  { store }: SoundPart<GatewayConfig>,
+  at: string,
+  findings: Findings,
+): void {
+  if (store?.secret !== undefined || findings.hasUnder(AT)) return;
+  const how =
+    store === undefined
+      ? 'add store: { type: redis, url: "redis://HOST:6379", secret: "${STORE_SECRET}" }'
+      : 'add store.secret, with which it is sealed';
+  findings.addValue(at, `needs a store that has a secret: ${how}`);
+}
+
 function checkScope(
   limit: {
     readonly scope?: unknown;

@@ -8,6 +8,7 @@ import { pointerOf } from '../../base/json-pointer.js';
 import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { GatewayConfig, RouteConfig, TokenServiceConfig } from '../gateway-config.js';
 import { DEFAULTS } from '../schema/defaults.js';
+import { checkSharing } from './check-store.js';
 
 /** Which method each endpoint takes. */
 const METHOD_OF_ENDPOINT = { issue: 'POST', refresh: 'POST', revoke: 'POST', keys: 'GET' } as const;
@@ -15,6 +16,7 @@ const METHOD_OF_ENDPOINT = { issue: 'POST', refresh: 'POST', revoke: 'POST', key
 export function checkTokenService(config: SoundPart<GatewayConfig>, findings: Findings): void {
   const service = config.tokenService;
   const isKnown = service !== undefined || findings.hasUnder('/tokenService');
+  if (service?.shared === true) checkSharing(config, '/tokenService/shared', findings);
   for (const [index, route] of (config.routes ?? []).entries()) {
     if (route?.tokenService === undefined) continue;
     checkRoute(route, pointerOf('routes', index), findings);

@@ -241,6 +241,7 @@ export function compileTokenService(
     refreshTokenMs: durationMs(config.refreshTokenLifetime ?? tokenService.refreshTokenLifetime),
     claims: [...(config.claims ?? [])],
     maxSessions: config.maxSessions ?? tokenService.maxSessions,
+    isShared: config.shared ?? tokenService.shared,
   };
 }
 

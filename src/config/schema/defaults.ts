@@ -139,6 +139,7 @@ export const DEFAULTS = {
     rotateKeys: '24h',
     accessTokenLifetime: '5m',
     refreshTokenLifetime: '720h',
+    shared: false,
     maxSessions: 100_000,
   },
   upstream: {

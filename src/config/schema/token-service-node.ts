@@ -4,6 +4,7 @@
  * Thread: any (pure). A part of config-schema.ts.
  */
 import {
+  booleanNode,
   durationNode,
   integerNode,
   listNode,
@@ -21,7 +22,8 @@ export const TOKEN_SERVICE_NODE = objectNode(
   'TokenServiceConfig',
   'Makes tokens for callers that an authenticator has let in, and takes them back. Routes with ' +
     '`tokenService` say where; an authenticator with `tokenService: true` accepts the tokens. ' +
-    'Keys and sessions are kept in memory: a restart ends all of them.',
+    'Keys and sessions are kept in memory, and a restart ends all of them, unless they are ' +
+    '`shared`.',
   {
     issuer: stringNode('`iss` of the tokens.', NAME_LENGTH),
     audience: stringNode('`aud` of the tokens.', NAME_LENGTH),
@@ -46,6 +48,11 @@ export const TOKEN_SERVICE_NODE = objectNode(
       'Claims of the caller that its tokens carry too, besides `sub` and `scope`.',
       textNode(CLAIM_NAME_TEXT),
       { maxItems: 32, uniqueItems: true },
+    ),
+    shared: booleanNode(
+      'Whether keys and sessions are kept in the `store`, sealed with its `secret`: then all ' +
+        'gateways that share it are one token service, and a restart ends nothing.',
+      defaults.shared,
     ),
     maxSessions: integerNode(
       'Sessions at once, about 500 bytes each. Further ones are refused with 503.',

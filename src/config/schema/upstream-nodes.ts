@@ -89,7 +89,7 @@ const STICKY_COOKIE_NODE = objectNode(
         'after a restart of the gateway, and with every gateway that has the same secret. Best ' +
         'given as a variable: `${STICKY_SECRET}`.',
       {
-        'x-absent': 'a random one for each process',
+        'x-absent': 'follows from `store.secret`, else a random one for each process',
         minLength: 32,
         maxLength: 4096,
         writeOnly: true,

@@ -4,50 +4,32 @@
  * Thread: supervisor (on the main thread). Owns both lists. Their common size is bounded, so that
  * no stranger can make them grow, and no entry is forgotten before its time. Time is an argument.
  *
- * A refresh token is SESSION.NUMBER.MAC: NUMBER says for which refresh of which session it is
- * valid, and only this service can make the MAC. A valid token with a number of the past has come
- * twice: one of its two bearers is a thief, and nobody can tell which.
+ * A valid refresh token with a number of the past (refresh-token.ts) has come twice: one of its two
+ * bearers is a thief, and nobody can tell which.
  */
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Revocation } from '../../channel/identity-messages.js';
 
-/** A consumer with more sessions loses the oldest: one caller must not fill the table. */
-const SESSIONS_PER_CONSUMER_MAX = 32;
+import { RefreshTokens } from './refresh-token.js';
+import {
+  type EndedSession,
+  type OpenedSession,
+  type RefreshOutcome,
+  SESSIONS_PER_CONSUMER_MAX,
+  type Session,
+  type SessionRules,
+  type Sessions,
+  type SessionWish,
+} from './sessions.js';
 
-export interface Session {
-  readonly id: string;
-  readonly consumer: string;
-  readonly scope: string;
-  readonly claims: Readonly<Record<string, unknown>>;
-  /** Seconds since 1970. */
-  readonly expiresAt: number;
-  /** Refresh tokens that were handed out. */
-  refreshes: number;
-}
-
-export interface SessionTableOptions {
-  readonly capacity: number;
-  readonly accessTokenSeconds: number;
-  readonly sessionSeconds: number;
-  /** How far behind the clock of a verifier may be. */
-  readonly skewSeconds: number;
-}
-
-/** The result of using a refresh token. */
-export type RefreshOutcome =
-  | { readonly kind: 'session'; readonly session: Session }
-  | { readonly kind: 'unknown' }
-  /** The token came twice, so the session has ended. */
-  | { readonly kind: 'reused'; readonly revocation: Revocation };
-
-export class SessionTable {
+export class SessionTable implements Sessions {
   private readonly sessions = new Map<string, Session>();
   private readonly idsByConsumer = new Map<string, Set<string>>();
   /** Until when each session's revocation lasts, in order of time. */
   private readonly revoked = new Map<string, number>();
-  private readonly secret = randomBytes(32);
+  private readonly tokens = new RefreshTokens(randomBytes(32));
 
-  constructor(private readonly options: SessionTableOptions) {}
+  constructor(private readonly options: SessionRules) {}
 
   get size(): number {
     return this.sessions.size + this.revoked.size;
@@ -60,10 +42,7 @@ export class SessionTable {
   }
 
   /** Opens a session, and ends another one if that is needed; null: there is no room. */
-  open(
-    wish: Pick<Session, 'consumer' | 'scope' | 'claims'>,
-    nowSeconds: number,
-  ): { readonly session: Session; readonly ended: Revocation | null } | null {
+  open(wish: SessionWish, nowSeconds: number): OpenedSession | null {
     const others = this.idsByConsumer.get(wish.consumer);
     const [oldest] = others ?? [];
     const mustEnd = oldest !== undefined && others?.size === SESSIONS_PER_CONSUMER_MAX;
@@ -78,43 +57,39 @@ export class SessionTable {
     };
     this.sessions.set(session.id, session);
     this.idsByConsumer.set(wish.consumer, (others ?? new Set()).add(session.id));
-    return { session, ended };
+    return { session, ended: ended === null ? [] : [ended.revocation] };
   }
 
   /** The refresh token for the next refresh of the session. */
   refreshToken(session: Session): string {
-    return `${session.id}.${session.refreshes}.${this.mac(session.id, session.refreshes)}`;
+    return this.tokens.make(session);
   }
 
   /** Uses up a refresh token. */
   refresh(token: string, nowSeconds: number): RefreshOutcome {
-    const session = this.sessionOf(token);
-    if (session === undefined) return { kind: 'unknown' };
+    const named = this.tokens.read(token);
+    const session = this.sessions.get(named?.sessionId ?? '');
+    if (named === null || session === undefined) return { kind: 'unknown' };
     if (nowSeconds >= session.expiresAt) {
       this.forget(session);
       return { kind: 'unknown' };
     }
-    if (numberOf(token) !== session.refreshes) {
+    if (named.number !== session.refreshes) {
       return { kind: 'reused', revocation: this.endSession(session, nowSeconds) };
     }
     session.refreshes++;
     return { kind: 'session', session };
   }
 
-  /** The session of a refresh token that this service has made, used up or not. */
-  sessionOf(token: string): Session | undefined {
-    const [id = '', number = '', mac = '', more] = token.split('.');
-    if (more !== undefined || !/^(?:0|[1-9]\d{0,8})$/.test(number)) return undefined;
-    const right = Buffer.from(this.mac(id, Number(number)));
-    const given = Buffer.from(mac);
-    if (given.length !== right.length || !timingSafeEqual(given, right)) return undefined;
-    return this.sessions.get(id);
+  sessionIdOf(token: string): string | undefined {
+    return this.tokens.read(token)?.sessionId;
   }
 
   /** Ends a session; null: it had ended already. */
-  end(sessionId: string, nowSeconds: number): Revocation | null {
+  end(sessionId: string, nowSeconds: number): EndedSession | null {
     const session = this.sessions.get(sessionId);
-    return session === undefined ? null : this.endSession(session, nowSeconds);
+    if (session === undefined) return null;
+    return { revocation: this.endSession(session, nowSeconds), isKept: true };
   }
 
   private endSession(session: Session, nowSeconds: number): Revocation {
@@ -148,12 +123,4 @@ export class SessionTable {
       this.revoked.delete(id);
     }
   }
-
-  private mac(id: string, number: number): string {
-    return createHmac('sha256', this.secret).update(`${id}.${number}`).digest('base64url');
-  }
-}
-
-function numberOf(token: string): number {
-  return Number(token.split('.')[1]);
 }

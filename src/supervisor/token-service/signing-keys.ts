@@ -6,13 +6,9 @@
  * and a timer. Signing itself is done on Node's own thread pool.
  */
 import { randomBytes } from 'node:crypto';
-import { type CryptoKey, exportJWK, generateKeyPair, type JWK, jwtVerify, SignJWT } from 'jose';
+import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import type { CompiledTokenService } from '../../config/compiled-config.js';
-
-/**
- * A key stays published for this long after its last token has expired, because clocks disagree.
- */
-const RETIRE_MS = 10 * 60_000;
+import { RETIRE_MS, readSigned, type TokenKeys } from './token-keys.js';
 
 interface SigningKey {
   readonly kid: string;
@@ -23,7 +19,7 @@ interface SigningKey {
   retiresMs: number;
 }
 
-export class SigningKeys {
+export class SigningKeys implements TokenKeys {
   private keys: SigningKey[] = [];
   private timer: NodeJS.Timeout | undefined;
 
@@ -59,24 +55,7 @@ export class SigningKeys {
 
   /** The claims of a token of this service, or undefined. */
   async read(token: string): Promise<Readonly<Record<string, unknown>> | undefined> {
-    try {
-      const { payload } = await jwtVerify(
-        token,
-        ({ kid }) => {
-          const key = this.keys.find((one) => one.kid === kid);
-          if (key === undefined) throw new Error('the key is not known');
-          return key.publicKey;
-        },
-        {
-          algorithms: [this.config.algorithm],
-          issuer: this.config.issuer,
-          audience: this.config.audience,
-        },
-      );
-      return payload;
-    } catch {
-      return undefined;
-    }
+    return readSigned(token, this.keys, this.config);
   }
 
   private async rotate(): Promise<void> {

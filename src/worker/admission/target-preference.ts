@@ -2,8 +2,9 @@
  * What a request says of the target that it wants: by a hash, or by the cookie that it brings.
  *
  * Thread: worker. The cookie's value is a keyed hash of the target's name: it tells a client
- * nothing, and a client cannot make one. Without a configured secret the key is that of this
- * process, so that clients find a target anew after a restart.
+ * nothing, and a client cannot make one. Without a configured secret the key follows from that
+ * of the store, so that all gateways have the same, or is that of this process: then clients find a
+ * target anew after a restart.
  */
 import { createHmac } from 'node:crypto';
 import { defined } from '../../base/assert.js';
@@ -19,6 +20,7 @@ import type {
   GatewaySettings,
   HashSource,
 } from '../../config/compiled-config.js';
+import { deriveKey } from '../../filters/authentication/sealed-text.js';
 import type { Exchange } from '../exchange/exchange.js';
 
 /** Hexadecimal: 128 bits. */
@@ -39,6 +41,8 @@ interface StickyTargets {
 }
 
 export class TargetPreference {
+  /** For cookies that have no secret of their own. */
+  private commonKey: Uint8Array = new Uint8Array();
   /** By upstream; null: no cookie. */
   private readonly sticky: (StickyTargets | null)[] = [];
 
@@ -52,6 +56,9 @@ export class TargetPreference {
 
   /** What this configuration says of its upstreams holds from now on. */
   adopt(config: GatewaySettings): void {
+    const storeSecret = config.store?.secret ?? '';
+    this.commonKey =
+      storeSecret === '' ? this.processKey() : deriveKey(storeSecret, 'sticky cookies');
     const targets = byRow(config.targets);
     for (const upstream of config.upstreams) {
       this.sticky[upstream.index] = this.stickyTargets(upstream, targets);
@@ -93,7 +100,7 @@ export class TargetPreference {
     const { stickyCookie } = upstream.loadBalancing;
     if (stickyCookie === null) return null;
     const { name, maxAgeSeconds, secret } = stickyCookie;
-    const key = secret === '' ? this.processKey() : secret;
+    const key = secret === '' ? this.commonKey : secret;
     const maxAge = maxAgeSeconds === 0 ? '' : `; Max-Age=${maxAgeSeconds}`;
     const listed = upstream.targetIndexes.map((index) =>
       defined(targets[index], 'the target of an upstream'),

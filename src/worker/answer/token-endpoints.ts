@@ -164,6 +164,10 @@ function replyOf(reply: TokenReply): LocalReply {
       return refusal(PROBLEMS.overloaded, 'There are too many sessions.', {
         fields: field('Retry-After', '60'),
       });
+    case 'unavailable':
+      return refusal(PROBLEMS.tokenServiceUnavailable, 'The store of sessions does not answer.', {
+        fields: RETRY_SOON,
+      });
     case 'failed':
       return refusal(PROBLEMS.internal, 'The request failed because of an error in the gateway.');
     default:

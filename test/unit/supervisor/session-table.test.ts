@@ -94,7 +94,7 @@ describe('a table of sessions', () => {
     const sessions = Array.from({ length: 32 }, (_, at) => open(table, 'ada', at));
     const bystander = open(table, 'bob', 40);
     const opened = table.open({ consumer: 'ada', scope: '', claims: {} }, 50);
-    expect(opened?.ended?.sessionId).toBe(sessions[0]?.id);
+    expect(opened?.ended[0]?.sessionId).toBe(sessions[0]?.id);
     expect(table.refresh(table.refreshToken(bystander), 51).kind).toBe('session');
     expect(table.end(sessions[0]?.id ?? '', 51)).toBeNull();
     expect(table.end(sessions[1]?.id ?? '', 51)).not.toBeNull();

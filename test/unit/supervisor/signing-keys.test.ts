@@ -12,6 +12,7 @@ const CONFIG = {
   refreshTokenMs: HOUR_MS,
   claims: [],
   maxSessions: 16,
+  isShared: false,
 } as const;
 
 let nowMs = 0;
