@@ -26,6 +26,7 @@ import type { CompiledPlugin } from './compiled-plugin.js';
 import type { CompiledProtocol } from './compiled-protocol.js';
 import type { CompiledEventStreams, CompiledRouteCache } from './compiled-replies.js';
 import type { CompiledRollout, CompiledSplit } from './compiled-split.js';
+import type { CompiledTokenEndpoint, CompiledTokenService } from './compiled-tokens.js';
 import type { CompiledWebSocket } from './compiled-websocket.js';
 import type { CompiledKubernetes } from './kubernetes-settings.js';
 import type { ListenerSettings } from './listener-settings.js';
@@ -34,6 +35,7 @@ import type { CompiledStore } from './store-settings.js';
 
 export type { CompiledDocument, OpenapiScope } from './compiled-document.js';
 export type { CompiledLimiter, LimiterKey } from './compiled-limiter.js';
+export type { CompiledTokenEndpoint, CompiledTokenService } from './compiled-tokens.js';
 
 /**
  * One version of the whole configuration.
@@ -168,19 +170,6 @@ export interface CompiledLimits {
   readonly youngGenerationMb: number;
   /** Each of the two rings of a lane, a power of two. */
   readonly laneRingBytes: number;
-}
-
-export interface CompiledTokenService {
-  readonly issuer: string;
-  readonly audience: string;
-  readonly algorithm: 'ES256' | 'ES384' | 'EdDSA' | 'RS256' | 'PS256';
-  readonly rotateMs: number;
-  readonly accessTokenMs: number;
-  readonly refreshTokenMs: number;
-  readonly claims: readonly string[];
-  readonly maxSessions: number;
-  /** Keys and sessions are in the store, which has a secret. */
-  readonly isShared: boolean;
 }
 
 /** How names of targets are looked up, so that each address is a target. */
@@ -455,6 +444,3 @@ export type CompiledAnswer =
   | { readonly kind: 'tokens'; readonly endpoint: CompiledTokenEndpoint }
   /** The paths of an authenticator by which browsers log in; its index. */
   | { readonly kind: 'login'; readonly authenticatorIndex: number };
-
-/** What the token service does for a route. */
-export type CompiledTokenEndpoint = 'issue' | 'refresh' | 'revoke' | 'keys';
