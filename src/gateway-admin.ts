@@ -12,6 +12,7 @@ import { dashboardHandlers } from './admin/handlers/dashboard-handlers.js';
 import { explainHandler } from './admin/handlers/explain-handler.js';
 import { type FaultInjector, faultHandlers } from './admin/handlers/fault-handlers.js';
 import { healthzHandler, readyzHandler } from './admin/handlers/health-handlers.js';
+import { type KeysControl, keyHandlers } from './admin/handlers/key-handlers.js';
 import { metricsHandler } from './admin/handlers/metrics-handler.js';
 import { mirrorHandler } from './admin/handlers/mirror-handler.js';
 import { recentHandler } from './admin/handlers/recent-handler.js';
@@ -115,6 +116,7 @@ export class GatewayAdmin {
       }),
       ...replayHandlers(this.replayControl()),
       purgeHandler((order) => supervisor.purges.purge(order)),
+      ...keyHandlers(this.keysControl()),
       healthzHandler(),
       readyzHandler(
         () => gateway.readiness(),
@@ -145,6 +147,17 @@ export class GatewayAdmin {
           against: reloader.current.compiled,
           sinceUnixMs: clock.unixMs() - agoMs,
         }),
+    };
+  }
+
+  private keysControl(): KeysControl {
+    const { supervisor } = this.gateway;
+    return {
+      authenticators: () =>
+        supervisor.config.authenticators
+          .filter((one) => one.type === 'apiKey' && one.isManaged)
+          .map(({ name }) => name),
+      keys: () => supervisor.apiKeys,
     };
   }
 

@@ -53,7 +53,7 @@ export class AdminAccess {
    * may not read the reply (the Fetch standard, section 3.1.2), and answering a POST takes time.
    */
   refuseOrigin({ method, host, origin }: OriginOfRequest): AdminReply | null {
-    if (origin === '' || method !== 'POST') return null;
+    if (origin === '' || method === 'GET' || method === 'HEAD') return null;
     const own = host.toLowerCase();
     if (origin === `http://${own}` || origin === `https://${own}`) return null;
     return adminProblem(403, 'Forbidden', 'a page of another origin may not ask for this');

@@ -28,8 +28,11 @@ export interface AdminReply {
 
 export interface AdminHandler {
   /** A GET handler answers HEAD as well. */
-  readonly method: 'GET' | 'POST';
-  /** The whole path, without a query; or with `*` in place of its last part, which is not empty. */
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /**
+   * The whole path, without a query; or with `*` in place of its last part, or of the one before
+   * it, which is not empty.
+   */
   readonly path: string;
   /**
    * Whether the page changes something, or shows what only some may know. The caller then needs

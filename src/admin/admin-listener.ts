@@ -112,7 +112,7 @@ export class AdminListener {
         const detail = `a body may have ${bodyBytesMax / 1024} KiB here`;
         send(res, adminProblem(413, 'Content Too Large', detail));
       } else {
-        const rest = found.path.endsWith(ANY_NAME) ? lastPartOf(head.path) : '';
+        const rest = nameIn(head.path, found.path);
         this.answer(found, { query: new URLSearchParams(head.query), rest, body }, res);
       }
     });
@@ -122,7 +122,10 @@ export class AdminListener {
   private choose(head: AdminHead): AdminHandler | AdminReply {
     const refusal = this.access.refuseHost(head.host) ?? this.access.refuseOrigin(head);
     if (refusal !== null) return refusal;
-    const ofPath = this.handlers.get(head.path) ?? this.handlers.get(withoutName(head.path));
+    const ofPath =
+      this.handlers.get(head.path) ??
+      this.handlers.get(withoutName(head.path)) ??
+      this.handlers.get(withoutMiddle(head.path));
     if (ofPath === undefined) {
       return { status: 404, body: { paths: [...this.handlers.keys()].sort() } };
     }
@@ -158,6 +161,20 @@ export class AdminListener {
 function withoutName(path: string): string {
   const end = path.lastIndexOf('/') + 1;
   return end === path.length ? '' : path.slice(0, end - 1) + ANY_NAME;
+}
+
+/** The same for the part before the last one. */
+function withoutMiddle(path: string): string {
+  const end = path.lastIndexOf('/');
+  const start = path.lastIndexOf('/', end - 1);
+  return end - start < 2 ? '' : path.slice(0, start) + ANY_NAME + path.slice(end);
+}
+
+/** What stands in a path where that of its handler has a star; '': it has none. */
+function nameIn(path: string, form: string): string {
+  if (form.endsWith(ANY_NAME)) return lastPartOf(path);
+  if (!form.includes(`${ANY_NAME}/`)) return '';
+  return lastPartOf(path.slice(0, path.lastIndexOf('/')));
 }
 
 /** '': it is not encoded as a part of a path is; nothing has such a name. */

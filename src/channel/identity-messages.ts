@@ -5,10 +5,16 @@
  * Thread: any (both ends). Plain data that survives a structured clone.
  */
 
+import type { ManagedKey } from '../base/managed-key.js';
 import type { LoginNotice, LoginRequest } from './login-messages.js';
 
 /** From the main thread: keys and revocations to all workers, a reply to the worker that asked. */
-export type IdentityNotice = KeySetNotice | RevocationNotice | TokenReplyNotice | LoginNotice;
+export type IdentityNotice =
+  | KeySetNotice
+  | RevocationNotice
+  | ApiKeysNotice
+  | TokenReplyNotice
+  | LoginNotice;
 
 /** A set of keys by which tokens are verified. */
 export interface KeySetNotice {
@@ -36,6 +42,20 @@ export interface Revocation {
   readonly sessionId: string;
   /** Seconds since 1970; by then the last access token of the session has expired. */
   readonly until: number;
+}
+
+/** API keys that were made at run time. */
+export interface ApiKeysNotice {
+  readonly type: 'apiKeys';
+  /** The worker acknowledges the notice under this number; 0: it need not. */
+  readonly serial: number;
+  /** These are all, and not a change. */
+  readonly isWhole: boolean;
+  /** False: which keys there are is not known for now. */
+  readonly isKnown: boolean;
+  readonly keys: readonly ManagedKey[];
+  /** Ids of keys that are gone. */
+  readonly removed: readonly string[];
 }
 
 export interface TokenReplyNotice {

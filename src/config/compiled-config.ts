@@ -26,7 +26,11 @@ import type { CompiledPlugin } from './compiled-plugin.js';
 import type { CompiledProtocol } from './compiled-protocol.js';
 import type { CompiledEventStreams, CompiledRouteCache } from './compiled-replies.js';
 import type { CompiledRollout, CompiledSplit } from './compiled-split.js';
-import type { CompiledTokenEndpoint, CompiledTokenService } from './compiled-tokens.js';
+import type {
+  CompiledKeys,
+  CompiledTokenEndpoint,
+  CompiledTokenService,
+} from './compiled-tokens.js';
 import type { CompiledWebSocket } from './compiled-websocket.js';
 import type { CompiledKubernetes } from './kubernetes-settings.js';
 import type { ListenerSettings } from './listener-settings.js';
@@ -35,7 +39,11 @@ import type { CompiledStore } from './store-settings.js';
 
 export type { CompiledDocument, OpenapiScope } from './compiled-document.js';
 export type { CompiledLimiter, LimiterKey } from './compiled-limiter.js';
-export type { CompiledTokenEndpoint, CompiledTokenService } from './compiled-tokens.js';
+export type {
+  CompiledKeys,
+  CompiledTokenEndpoint,
+  CompiledTokenService,
+} from './compiled-tokens.js';
 
 /**
  * One version of the whole configuration.
@@ -99,6 +107,8 @@ export interface CompiledConfig {
   readonly authenticators: readonly CompiledAuthenticator[];
   /** null: none. */
   readonly tokenService: CompiledTokenService | null;
+  /** API keys that are made at run time; null: none are. */
+  readonly keys: CompiledKeys | null;
   /** What is shared with other gateways; null: nothing. */
   readonly store: CompiledStore | null;
   readonly plugins: readonly CompiledPlugin[];

@@ -1,5 +1,5 @@
 /**
- * The token service as the threads use it.
+ * The token service, and API keys that are made at run time, as the threads use them.
  *
  * Thread: any (pure). Types only; a part of compiled-config.ts.
  */
@@ -18,4 +18,10 @@ export interface CompiledTokenService {
   readonly maxSessions: number;
   /** Keys and sessions are in the store, which has a secret. */
   readonly isShared: boolean;
+}
+
+export interface CompiledKeys {
+  readonly kept: 'store' | 'file' | 'memory';
+  /** Absolute, or relative to where the gateway was started; '': they are not in a file. */
+  readonly file: string;
 }

@@ -116,6 +116,11 @@ export interface GatewayConfig {
   /** Makes tokens for callers that an authenticator has let in, and takes them back. */
   readonly tokenService?: TokenServiceConfig;
   /**
+   * Where API keys are kept that are made at run time, over the admin listener, for authenticators
+   * with `managed`.
+   */
+  readonly keys?: KeysConfig;
+  /**
    * Plugins, in the order in which requests pass those of `everyRoute`; replies pass them from the
    * last to the first. At most 32 items. Default: none.
    */
@@ -1098,8 +1103,14 @@ export interface ApiKeyAuthenticatorConfig {
    * Default: the field of `header`.
    */
   readonly from?: readonly CredentialPlaceName[];
-  /** The keys. 1 to 10000 items. */
-  readonly keys: readonly ApiKeyConfig[];
+  /** The keys. 1 to 10000 items. Default: none; needs `managed`. */
+  readonly keys?: readonly ApiKeyConfig[];
+  /**
+   * Whether keys that were made for this authenticator at run time (`POST /keys` of the admin
+   * listener) are accepted too. Needs `keys` at the top, which says where they are kept. Default:
+   * false.
+   */
+  readonly managed?: boolean;
   /**
    * Fields that the upstream gets, by the claim that each holds: `x-user: sub`. A claim inside
    * another is named with dots: `realm_access.roles`. Printable ASCII except `%` stands as it is,
@@ -1533,6 +1544,25 @@ export interface TokenServiceConfig {
    * Default: 100000.
    */
   readonly maxSessions?: number;
+}
+
+/**
+ * Where API keys are kept that are made at run time, over the admin listener, for authenticators
+ * with `managed`. One of `store`, `file` and `memory`. Only hashes of keys are kept.
+ */
+export interface KeysConfig {
+  /**
+   * In the `store`, sealed with its `secret`: all gateways that share it accept the same keys.
+   * Default: false.
+   */
+  readonly store?: boolean;
+  /**
+   * In this file, which the gateway replaces at each change. No other process may write to it. 1 to
+   * 1024 characters. Default: in no file.
+   */
+  readonly file?: string;
+  /** In the memory of the process: a restart ends all keys. Default: false. */
+  readonly memory?: boolean;
 }
 
 /** Code of your own in the workers: see docs/plugins.md. It is trusted as the gateway itself is. */

@@ -7,9 +7,10 @@
 import type { Logger } from 'pino';
 import type { Clock } from '../base/clock.js';
 import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
-import type { GatewaySettings } from '../config/compiled-config.js';
+import type { CompiledKeys, GatewaySettings } from '../config/compiled-config.js';
 import type { CompiledAuthenticator } from '../filters/authentication/options.js';
 import { Announcements } from './announcements.js';
+import type { ApiKeys } from './api-keys/api-keys.js';
 import type { KeySets } from './key-sets/key-sets.js';
 import type { LoginService } from './login/login-service.js';
 import type { SharedState } from './shared/shared-state.js';
@@ -30,6 +31,8 @@ export interface IdentityServicesOptions {
 export class IdentityServices {
   private keySets: KeySets | null = null;
   private tokenService: TokenService | null = null;
+  /** null: no keys are made at run time. */
+  apiKeys: ApiKeys | null = null;
   private logins: LoginService | null = null;
   private readonly announcements: Announcements;
 
@@ -41,6 +44,7 @@ export class IdentityServices {
   async start(): Promise<void> {
     const { config } = this.options;
     await this.adopt(config.authenticators);
+    if (config.keys !== null) await this.startKeys(config.keys);
     if (config.tokenService !== null) {
       const { TokenService } = await import('./token-service/token-service.js');
       this.tokenService = new TokenService({
@@ -50,6 +54,14 @@ export class IdentityServices {
       });
       await this.tokenService.start();
     }
+  }
+
+  private async startKeys(config: CompiledKeys): Promise<void> {
+    const { shared, clock, logger, broadcast } = this.options;
+    const { announcements } = this;
+    const { openKeys } = await import('./api-keys/open-keys.js');
+    this.apiKeys = openKeys(config, { shared, clock, logger, broadcast, announcements });
+    await this.apiKeys.start();
   }
 
   /** Keeps what these authenticators need, and drops everything else. */
@@ -72,6 +84,7 @@ export class IdentityServices {
   stop(): void {
     this.keySets?.stop();
     this.tokenService?.stop();
+    this.apiKeys?.stop();
     this.logins?.stop();
     this.announcements.stop();
   }
@@ -82,6 +95,7 @@ export class IdentityServices {
       ...(this.keySets?.notices ?? []),
       ...(this.tokenService?.notices ?? []),
       ...(this.logins?.notices ?? []),
+      ...(this.apiKeys === null ? [] : [this.apiKeys.notice]),
     ];
   }
 

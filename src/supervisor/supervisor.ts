@@ -23,6 +23,7 @@ import type { ServedConfig, SharedConfig } from '../config/shared/shared-config.
 import type { CompiledStore } from '../config/store-settings.js';
 import { clearRows } from '../coordinator/coordinator-setup.js';
 import { counterCount, openWebSockets, retireCounterRows } from '../observability/counters.js';
+import type { ApiKeys } from './api-keys/api-keys.js';
 import { type Canary, ConfigTrial } from './config-trial.js';
 import { CoordinatorDiedError, CoordinatorSupervisor } from './coordinator-supervisor.js';
 import { FoundTargets } from './discovery/found-targets.js';
@@ -205,6 +206,11 @@ export class Supervisor {
       if (!this.isStopping)
         this.options.logger.warn({ err: error }, 'no spare worker thread could be started');
     });
+  }
+
+  /** API keys that are made at run time; null: none are. */
+  get apiKeys(): ApiKeys | null {
+    return this.identity.apiKeys;
   }
 
   /** The configuration in force, with the targets that discovery has found. */

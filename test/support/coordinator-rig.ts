@@ -162,6 +162,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     shutdown: { graceMs: 1000, delayMs: 0 },
     authenticators: [],
     tokenService: null,
+    keys: null,
     plugins: [],
     store: null,
     kubernetes: null,

@@ -135,7 +135,8 @@ function apiKeyKnown(count: number): KnownCase {
     return { id: `user-${at % 10}`, sha256, scopes: [] };
   });
   const from = [{ kind: 'header', name: 'apikey' }] as const;
-  const config = { ...COMMON, type: 'apiKey', from, forwardPlaces: false, keys } as const;
+  const rest = { from, forwardPlaces: false, isManaged: false, keys };
+  const config = { ...COMMON, type: 'apiKey', ...rest } as const;
   const authenticator = new ApiKeyAuthenticator(config);
   const requests = names.map((key) => request('apikey', key));
   return { name: 'apiKey: one of many', authenticator, requests };

@@ -210,6 +210,9 @@ function checkApiKeys(config: Sound<ApiKeyAuthenticatorConfig>, check: Authentic
   if (header !== undefined && GATEWAY_FIELDS.has(header)) {
     check.value(`the field ${header} has a meaning of its own; take another`, 'header');
   }
+  if (config.keys === undefined && config.managed !== true && !check.isBroken) {
+    check.key('needs keys, or managed: true for keys that are made at run time');
+  }
   const seen = new Map<string, number>();
   for (const [index, key] of (config.keys ?? []).entries()) {
     if (key?.sha256 === undefined) continue;

@@ -16,6 +16,7 @@ const METHOD_OF_ENDPOINT = { issue: 'POST', refresh: 'POST', revoke: 'POST', key
 export function checkTokenService(config: SoundPart<GatewayConfig>, findings: Findings): void {
   const service = config.tokenService;
   const isKnown = service !== undefined || findings.hasUnder('/tokenService');
+  checkKeys(config, findings);
   if (service?.shared === true) checkSharing(config, '/tokenService/shared', findings);
   for (const [index, route] of (config.routes ?? []).entries()) {
     if (route?.tokenService === undefined) continue;
@@ -32,6 +33,27 @@ export function checkTokenService(config: SoundPart<GatewayConfig>, findings: Fi
       findings.addKey(at, `algorithms must hold ${algorithm}, by which the token service signs`);
     }
     checkSame(service, one, { name, findings });
+  }
+}
+
+/** Keys that nobody keeps, and places where nobody looks for keys. */
+function checkKeys(config: SoundPart<GatewayConfig>, findings: Findings): void {
+  const { keys } = config;
+  const managed = Object.entries(config.authenticators ?? {}).filter(
+    ([, one]) => one?.type === 'apiKey' && one.managed === true,
+  );
+  const isKnown = keys !== undefined || findings.hasUnder('/keys');
+  for (const [name] of isKnown ? [] : managed) {
+    const how = 'needs keys, which say where keys are kept: keys: { file: "keys.json" }';
+    findings.addValue(pointerOf('authenticators', name, 'managed'), how);
+  }
+  if (keys === undefined || findings.hasUnder('/keys')) return;
+  const { store = false, file, memory = false } = keys;
+  const ways = Number(store) + Number(file !== undefined) + Number(memory);
+  if (ways !== 1) findings.addValue('/keys', 'needs one of store: true, file, memory: true');
+  if (store) checkSharing(config, '/keys/store', findings);
+  if (managed.length === 0 && !findings.hasUnder('/authenticators')) {
+    findings.addKey('/keys', 'no authenticator accepts such keys: set managed: true in one');
   }
 }
 

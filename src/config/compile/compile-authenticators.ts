@@ -17,7 +17,7 @@ import type {
   CompiledJwtAuthenticator,
   CompiledKeySource,
 } from '../../filters/authentication/options.js';
-import type { CompiledTokenService } from '../compiled-config.js';
+import type { CompiledKeys, CompiledTokenService } from '../compiled-config.js';
 import type {
   ApiKeyAuthenticatorConfig,
   AuthenticatorConfig,
@@ -27,6 +27,7 @@ import type {
   ForwardAuthenticatorConfig,
   IntrospectionAuthenticatorConfig,
   JwtAuthenticatorConfig,
+  KeysConfig,
   TokenServiceConfig,
 } from '../gateway-config.js';
 import { credentialPlace } from '../references/credential-place.js';
@@ -102,7 +103,7 @@ function compileJwt(config: JwtAuthenticatorConfig): Own<CompiledJwtAuthenticato
     ...compilePlaces(config, 'header:authorization'),
     algorithms: [...config.algorithms],
     secret: secret ?? fromFile,
-    keys: compileKeys(config),
+    keys: compilePublicKeys(config),
     keySource: compileKeySource(config),
     issuer: config.issuer ?? '',
     audiences: oneOrMany(config.audience),
@@ -130,7 +131,7 @@ function oneOrMany(value: string | readonly string[] | undefined): readonly stri
 }
 
 /** Of a text that was checked. */
-function compileKeys({ publicKey, publicKeyFile }: JwtAuthenticatorConfig): readonly Jwk[] {
+function compilePublicKeys({ publicKey, publicKeyFile }: JwtAuthenticatorConfig): readonly Jwk[] {
   const text = publicKeyFile === undefined ? publicKey : keyFile(publicKeyFile);
   if (text === undefined) return [];
   const read = readPublicKeys(text);
@@ -154,7 +155,8 @@ function compileApiKeys(config: ApiKeyAuthenticatorConfig): Own<CompiledApiKeyAu
   return {
     type: 'apiKey',
     ...compilePlaces(config, `header:${config.header ?? defaults.apiKeyHeader}`),
-    keys: config.keys.map(({ id, sha256, scopes = [] }) => {
+    isManaged: config.managed ?? defaults.managed,
+    keys: (config.keys ?? []).map(({ id, sha256, scopes = [] }) => {
       return { id, sha256: sha256.toLowerCase(), scopes: [...scopes] };
     }),
   };
@@ -224,6 +226,14 @@ export function compileAuthorization(
     return { claim, values: Array.isArray(value) ? [...value] : [value] };
   });
   return { scopes: [...(config.scopes ?? [])], claims };
+}
+
+/** null: no keys are made at run time. */
+export function compileKeys(config: KeysConfig | undefined): CompiledKeys | null {
+  if (config === undefined) return null;
+  const { store, file = '' } = config;
+  if (store === true) return { kept: 'store', file: '' };
+  return { kept: file === '' ? 'memory' : 'file', file };
 }
 
 /** null: there is none. */

@@ -36,7 +36,11 @@ import {
 import { hostOf, parseTargetUrl, type TargetUrl } from '../references/target-url.js';
 import { DEFAULTS } from '../schema/defaults.js';
 import { TARGETS_MAX } from '../schema/upstream-nodes.js';
-import { compileAuthenticators, compileTokenService } from './compile-authenticators.js';
+import {
+  compileAuthenticators,
+  compileKeys,
+  compileTokenService,
+} from './compile-authenticators.js';
 import { compileDiscovery, slotTargets } from './compile-discovery.js';
 import { ErrorTexts } from './compile-errors.js';
 import { compileGatewayFilters, compileSharedCors } from './compile-filters.js';
@@ -119,6 +123,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
     shutdown: { graceMs: durationMs(grace), delayMs: durationMs(delay) },
     authenticators,
     tokenService: compileTokenService(config.tokenService),
+    keys: compileKeys(config.keys),
     store: compileStore(config.store),
     plugins: compilePlugins(config.plugins),
     kubernetes,

@@ -201,12 +201,16 @@ const API_KEY_NODE = objectNode(
         'id',
         'sha256',
       ),
-      { minItems: 1, maxItems: 10_000 },
+      { 'x-absent': 'none; needs `managed`', minItems: 1, maxItems: 10_000 },
+    ),
+    managed: booleanNode(
+      'Whether keys that were made for this authenticator at run time (`POST /keys` of the admin ' +
+        'listener) are accepted too. Needs `keys` at the top, which says where they are kept.',
+      defaults.managed,
     ),
     ...commonNodes(false),
   },
   'type',
-  'keys',
 );
 
 const BASIC_NODE = objectNode(

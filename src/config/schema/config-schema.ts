@@ -39,7 +39,7 @@ import { PLUGINS_NODE } from './plugin-nodes.js';
 import { ROUTE_PROPERTIES } from './route-node.js';
 import { STORE_NODE } from './store-node.js';
 import { STATE_DIR_NODE } from './tls-nodes.js';
-import { TOKEN_SERVICE_NODE } from './token-service-node.js';
+import { KEYS_NODE, TOKEN_SERVICE_NODE } from './token-service-node.js';
 import { UPSTREAM_NODE } from './upstream-nodes.js';
 
 const ROUTE_NODE = objectNode(
@@ -89,6 +89,7 @@ const ROOT_NODE = objectNode(
       { propertyNames: NAMES, maxProperties: 64 },
     ),
     tokenService: TOKEN_SERVICE_NODE,
+    keys: KEYS_NODE,
     plugins: PLUGINS_NODE,
     upstreams: mapNode(
       'The services behind the gateway, by a name that routes refer to.',

@@ -117,6 +117,7 @@ export const DEFAULTS = {
     jwksCache: '10m',
     jwksCooldown: '30s',
     apiKeyHeader: 'apikey',
+    managed: false,
     introspectionTimeout: '1s',
     introspectionCache: '30s',
     forwardTimeout: '200ms',

@@ -64,6 +64,25 @@ export const TOKEN_SERVICE_NODE = objectNode(
   'audience',
 );
 
+/** `keys` of the whole gateway. */
+export const KEYS_NODE = objectNode(
+  'KeysConfig',
+  'Where API keys are kept that are made at run time, over the admin listener, for ' +
+    'authenticators with `managed`. One of `store`, `file` and `memory`. Only hashes of keys ' +
+    'are kept.',
+  {
+    store: booleanNode(
+      'In the `store`, sealed with its `secret`: all gateways that share it accept the same keys.',
+      false,
+    ),
+    file: stringNode(
+      'In this file, which the gateway replaces at each change. No other process may write to it.',
+      { 'x-absent': 'in no file', minLength: 1, maxLength: 1024 },
+    ),
+    memory: booleanNode('In the memory of the process: a restart ends all keys.', false),
+  },
+);
+
 /** `tokenService` of a route. */
 export const TOKEN_ENDPOINT_NODE = stringNode(
   'What the token service does here, in place of an upstream. `issue` (POST, needs ' +

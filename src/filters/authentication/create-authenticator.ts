@@ -7,6 +7,7 @@
 import { assertNever } from '../../base/assert.js';
 import type { Authenticator } from './authenticator.js';
 import type { KeySetFeed } from './key-set-feed.js';
+import { type ManagedKeyFeed, NO_MANAGED_KEYS } from './managed-keys.js';
 import type { LoginFeed } from './oidc/login-feed.js';
 import type { CompiledAuthenticator } from './options.js';
 
@@ -14,6 +15,7 @@ export async function createAuthenticator(
   config: CompiledAuthenticator,
   feed: KeySetFeed,
   logins: LoginFeed,
+  apiKeys: ManagedKeyFeed = NO_MANAGED_KEYS,
 ): Promise<Authenticator> {
   switch (config.type) {
     case 'jwt': {
@@ -22,7 +24,7 @@ export async function createAuthenticator(
     }
     case 'apiKey': {
       const { ApiKeyAuthenticator } = await import('./api-key-authenticator.js');
-      return new ApiKeyAuthenticator(config);
+      return new ApiKeyAuthenticator(config, apiKeys);
     }
     case 'basic': {
       const { BasicAuthenticator } = await import('./basic-authenticator.js');

@@ -73,6 +73,8 @@ export interface CompiledApiKeyAuthenticator extends Common, Placed {
     readonly sha256: string;
     readonly scopes: readonly string[];
   }[];
+  /** Keys that are made at run time are accepted too. */
+  readonly isManaged: boolean;
 }
 
 export interface CompiledBasicAuthenticator extends Common {

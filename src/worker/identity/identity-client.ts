@@ -12,6 +12,7 @@ import type { Authenticator } from '../../filters/authentication/authenticator.j
 import type { CompiledAuthenticator } from '../../filters/authentication/options.js';
 import type { TokenEndpoints } from '../answer/token-endpoints.js';
 import { LoginClient } from './login-client.js';
+import { ReceivedApiKeys } from './received-api-keys.js';
 import { ReceivedKeySets } from './received-key-sets.js';
 
 interface SharedAuthenticator {
@@ -29,6 +30,7 @@ export interface IdentityTask {
 
 export class IdentityClient {
   private readonly shared = new Map<string, SharedAuthenticator>();
+  private readonly apiKeys = new ReceivedApiKeys();
 
   private constructor(
     private readonly clock: Clock,
@@ -77,7 +79,7 @@ export class IdentityClient {
           known.uses++;
           return known.made;
         }
-        const made = createAuthenticator(config, this.keySets, this.logins);
+        const made = createAuthenticator(config, this.keySets, this.logins, this.apiKeys);
         this.shared.set(key, { made, uses: 1 });
         made.catch(() => this.shared.delete(key));
         return made;
@@ -105,6 +107,9 @@ export class IdentityClient {
       this.keySets.onNotice(notice);
     } else if (notice.type === 'revoked') {
       this.keySets.onRevoked(notice.sessions, this.clock.unixMs() / 1000);
+      if (notice.serial > 0) this.post({ type: 'acknowledged', serial: notice.serial });
+    } else if (notice.type === 'apiKeys') {
+      this.apiKeys.onNotice(notice);
       if (notice.serial > 0) this.post({ type: 'acknowledged', serial: notice.serial });
     } else if (notice.type === 'tokenReply') {
       this.tokens?.onReply(notice);

@@ -103,6 +103,7 @@ describeAuthenticator({
         type: 'apiKey',
         from: [{ kind: 'header', name: 'x-api-key' }],
         forwardPlaces: false,
+        isManaged: false,
         keys: [...keys, ada],
       }),
       good: apiKey('the key of ada'),

@@ -1,0 +1,284 @@
+/**
+ * API keys that are made, rotated and taken back while the gateway runs.
+ *
+ * Thread: supervisor (on the main thread). Owns what this gateway knows of them, and the changes
+ * that other gateways could not be told.
+ *
+ * Invariants:
+ * - A key is shown once, to whoever has made it; only its hash is kept.
+ * - A change is kept before it is in effect, and in effect in all workers before it is answered.
+ *   The answer names the gateways that have not acknowledged it.
+ * - A gateway that has not heard of the others for STALE_MS_MAX knows no key: a key that was taken
+ *   back is good there for no longer than that.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { Clock, Timer } from '../../base/clock.js';
+import type { ManagedKey } from '../../base/managed-key.js';
+import type { ApiKeysNotice } from '../../channel/identity-messages.js';
+import type { Announcements } from '../announcements.js';
+import type { SharedEvents, TopicListener } from '../shared/shared-events.js';
+import { StoreLostError } from '../store-supervisor.js';
+import type { KeptKey, KeyStorage } from './key-storage.js';
+
+const TOPIC = 'apiKeys';
+const RETRY_MS = 250;
+/** How long keys are known without the store. */
+const STALE_MS_MAX = 3_600_000;
+const ID_BYTES = 8;
+const SECRET_BYTES = 32;
+
+export interface KeyWish {
+  readonly authenticator: string;
+  readonly consumer: string;
+  readonly scopes: readonly string[];
+  /** null: it does not end by itself. */
+  readonly lifeMs: number | null;
+}
+
+/** Who knows of a change. */
+export interface KeySpread {
+  readonly acknowledged: readonly string[];
+  readonly missing: readonly string[];
+  /** Why nobody could be told; '': they were. */
+  readonly trouble: string;
+}
+
+export type KeyOutcome =
+  | {
+      readonly kind: 'done';
+      readonly key: ManagedKey;
+      /** The key itself; '': there is no new one. */
+      readonly secret: string;
+      readonly spread: KeySpread;
+    }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'full' }
+  /** Another gateway has changed it in the same moment. */
+  | { readonly kind: 'changed' }
+  /** Nothing is kept for sure: the store does not answer. */
+  | { readonly kind: 'lost'; readonly reason: string };
+
+export interface ApiKeysParts {
+  readonly storage: KeyStorage;
+  /** null: nobody shares the keys. */
+  readonly events: SharedEvents | null;
+  readonly announcements: Announcements;
+  /** Sends a notice to every worker, and returns the number of workers. */
+  broadcast(notice: ApiKeysNotice): number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const ALONE: KeySpread = { acknowledged: [], missing: [], trouble: '' };
+
+export class ApiKeys implements TopicListener {
+  private keys = new Map<string, ManagedKey>();
+  private isKnown = false;
+  private readonly untold = new Set<string>();
+  private mustRead = false;
+  private retry: Timer | null = null;
+  private stale: Timer | null = null;
+  private isStopped = false;
+
+  constructor(private readonly parts: ApiKeysParts) {}
+
+  /** Of a file and of memory: resolves when the keys are known. */
+  async start(): Promise<void> {
+    const { events, storage, logger } = this.parts;
+    if (events !== null) {
+      events.subscribe(TOPIC, this);
+      return;
+    }
+    await this.readAll();
+    if (storage.kind === 'memory') {
+      logger.warn('API keys that are made at run time are kept in memory: a restart ends them');
+    }
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    this.retry?.cancel();
+    this.stale?.cancel();
+  }
+
+  /** Where keys are kept, and whether they are known. */
+  get state(): { readonly kept: KeyStorage['kind']; readonly isKnown: boolean } {
+    return { kept: this.parts.storage.kind, isKnown: this.isKnown };
+  }
+
+  list(): readonly ManagedKey[] {
+    return [...this.keys.values()].sort((a, b) => a.createdMs - b.createdMs);
+  }
+
+  /** What a new worker starts with. */
+  get notice(): ApiKeysNotice {
+    const { isKnown, keys } = this;
+    return {
+      type: 'apiKeys',
+      serial: 0,
+      isWhole: true,
+      isKnown,
+      keys: [...keys.values()],
+      removed: [],
+    };
+  }
+
+  create({ authenticator, consumer, scopes, lifeMs }: KeyWish): Promise<KeyOutcome> {
+    const id = randomBytes(ID_BYTES).toString('hex');
+    const createdMs = this.parts.clock.unixMs();
+    const expiresMs = lifeMs === null ? null : createdMs + lifeMs;
+    const { secret, sha256 } = newSecret(id);
+    const secrets = [{ sha256, untilMs: null }];
+    const key = { id, authenticator, consumer, scopes, createdMs, expiresMs, secrets };
+    return this.change(id, (kept) => (kept === null ? key : null), secret);
+  }
+
+  /** `graceMs`: how long the secret before stays good. */
+  rotate(id: string, graceMs: number): Promise<KeyOutcome> {
+    const { secret, sha256 } = newSecret(id);
+    const untilMs = this.parts.clock.unixMs() + graceMs;
+    const rotated = (kept: ManagedKey | null): ManagedKey | null => {
+      const [last] = kept?.secrets ?? [];
+      if (kept === null || last === undefined) return null;
+      const before = graceMs > 0 ? [{ sha256: last.sha256, untilMs }] : [];
+      return { ...kept, secrets: [{ sha256, untilMs: null }, ...before] };
+    };
+    return this.change(id, rotated, secret);
+  }
+
+  async revoke(id: string): Promise<KeyOutcome> {
+    const { storage } = this.parts;
+    try {
+      const kept = await storage.read(id);
+      if (kept === null) return { kind: 'unknown' };
+      const outcome = await storage.write(id, kept.version, null);
+      if (outcome !== 'written') return { kind: 'changed' };
+      return { kind: 'done', key: kept.key, secret: '', spread: await this.spread(id, null) };
+    } catch (error) {
+      return lostOr(error);
+    }
+  }
+
+  /** Another gateway has changed this key. */
+  async onEvent(id: string): Promise<string> {
+    try {
+      const kept = await this.parts.storage.read(id);
+      await this.take(id, kept?.key ?? null);
+      return '';
+    } catch (error) {
+      // Events may come before commands go again: nothing of them is lost.
+      this.mustRead = true;
+      this.later();
+      throw error;
+    }
+  }
+
+  onFollowing(isContinuous: boolean): void {
+    this.stale?.cancel();
+    this.stale = null;
+    this.mustRead ||= !isContinuous || !this.isKnown;
+    this.goOn();
+  }
+
+  onLost(): void {
+    this.stale ??= this.parts.clock.after(STALE_MS_MAX, () => {
+      this.isKnown = false;
+      this.parts.logger.error('the store is lost for too long: no API key of it is accepted');
+      void this.announceAll();
+    });
+  }
+
+  private async change(
+    id: string,
+    next: (kept: ManagedKey | null) => ManagedKey | null,
+    secret: string,
+  ): Promise<KeyOutcome> {
+    const { storage } = this.parts;
+    try {
+      const kept: KeptKey | null = await storage.read(id);
+      const key = next(kept?.key ?? null);
+      if (key === null) return { kind: 'unknown' };
+      const outcome = await storage.write(id, kept?.version ?? null, key);
+      if (outcome !== 'written') return { kind: outcome };
+      return { kind: 'done', key, secret, spread: await this.spread(id, key) };
+    } catch (error) {
+      return lostOr(error);
+    }
+  }
+
+  /** Brings a change into effect, here and in the other gateways. */
+  private async spread(id: string, key: ManagedKey | null): Promise<KeySpread> {
+    const [spread] = await Promise.all([this.tell(id), this.take(id, key)]);
+    return spread;
+  }
+
+  private async tell(id: string): Promise<KeySpread> {
+    const { events } = this.parts;
+    if (events === null) return ALONE;
+    try {
+      const { done, missing } = await events.tell(TOPIC, id);
+      this.untold.delete(id);
+      return { acknowledged: done.map(({ node }) => node), missing, trouble: '' };
+    } catch (error) {
+      if (!(error instanceof StoreLostError)) throw error;
+      this.untold.add(id);
+      this.later();
+      return { acknowledged: [], missing: [], trouble: error.message };
+    }
+  }
+
+  private async take(id: string, key: ManagedKey | null): Promise<void> {
+    if (key === null) this.keys.delete(id);
+    else this.keys.set(id, key);
+    const change = key === null ? { keys: [], removed: [id] } : { keys: [key], removed: [] };
+    const { isKnown } = this;
+    const { announcements, broadcast } = this.parts;
+    await announcements.announce((serial) =>
+      broadcast({ type: 'apiKeys', serial, isWhole: false, isKnown, ...change }),
+    );
+  }
+
+  private goOn(): void {
+    this.catchUp().catch((error: unknown) => {
+      if (!(error instanceof StoreLostError)) {
+        this.parts.logger.error({ err: error }, 'API keys could not be read');
+      }
+      this.later();
+    });
+  }
+
+  private async catchUp(): Promise<void> {
+    if (this.mustRead) await this.readAll();
+    for (const id of [...this.untold]) await this.tell(id);
+  }
+
+  private later(): void {
+    if (this.isStopped) return;
+    this.retry?.cancel();
+    this.retry = this.parts.clock.after(RETRY_MS, () => this.goOn());
+  }
+
+  private async readAll(): Promise<void> {
+    const all = await this.parts.storage.readAll();
+    this.mustRead = false;
+    this.keys = new Map(all.map(({ key }) => [key.id, key]));
+    this.isKnown = true;
+    await this.announceAll();
+  }
+
+  private announceAll(): Promise<void> {
+    const { announcements, broadcast } = this.parts;
+    return announcements.announce((serial) => broadcast({ ...this.notice, serial }));
+  }
+}
+
+function newSecret(id: string): { readonly secret: string; readonly sha256: string } {
+  const secret = `slk_${id}_${randomBytes(SECRET_BYTES).toString('base64url')}`;
+  return { secret, sha256: createHash('sha256').update(secret).digest('hex') };
+}
+
+function lostOr(error: unknown): KeyOutcome {
+  if (error instanceof StoreLostError) return { kind: 'lost', reason: error.message };
+  throw error;
+}
