@@ -25,7 +25,8 @@ function keysWithValues(): [string, unknown][] {
   for (const [key, node] of Object.entries(CONFIG_SCHEMA.properties ?? {})) {
     const own = anotherValue(node);
     if (own !== undefined) found.push([key, own]);
-    if (node.required !== undefined) continue;
+    // One of its keys alone is no configuration.
+    if (node.required !== undefined || key === 'keys') continue;
     for (const [child, leaf] of Object.entries(node.properties ?? {})) {
       const value = anotherValue(leaf);
       if (value !== undefined) found.push([`${key}.${child}`, value]);
@@ -57,6 +58,16 @@ describe('keys that a reload can change', () => {
     const after = loadObject({ ...SMALLEST, limits: { keySecret: secret } }).compiled;
     expect(restartReasons(before, after)).toEqual(['limits.keySecret takes a restart']);
     expect(restartReasons(after, after)).toEqual([]);
+  });
+
+  it('are not where API keys are kept that are made at run time', () => {
+    const authenticators = { partners: { type: 'apiKey', managed: true } } as const;
+    const [one, two] = [{ memory: true }, { file: 'keys.json' }].map(
+      (keys) => loadObject({ ...SMALLEST, authenticators, keys }).compiled,
+    );
+    if (one === undefined || two === undefined) throw new Error('two were compiled');
+    expect(restartReasons(one, two).length).toBeGreaterThan(0);
+    expect(isLive('keys.file')).toBe(false);
   });
 
   it('bring along what is below them', () => {

@@ -73,7 +73,7 @@ describe('compileConfig', () => {
           'clientAddressField, hardening, paths, ' +
           'requestId, via, ipFilter, cors, securityHeaders, versioning, compression, errors, upstreamErrors, limits, cache, store, kubernetes, stateDir, ' +
           'logging, tracing, ' +
-          'reload, shutdown, authenticators, tokenService, plugins, upstreams, routes',
+          'reload, shutdown, authenticators, tokenService, keys, plugins, upstreams, routes',
         'workers: must be an integer from 1 to 64, not 65',
         'routes[0].upstream: unknown upstream "api"; there is no upstream',
       ].toSorted(byText),
