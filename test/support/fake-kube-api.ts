@@ -71,6 +71,8 @@ export class FakeKubeApi {
   failNext = 0;
   /** Events since the beginning that a watch can still be told of: those after this version. */
   compactedAt = 0;
+  /** False: each watch ends as soon as it has begun. */
+  keepsWatches = true;
   /** Kinds that nobody may read: 403. */
   readonly forbidden = new Set<Kind>();
   /** Items in one page; what a client asks for is not exceeded. */
@@ -252,6 +254,10 @@ export class FakeKubeApi {
     }
     response.writeHead(200, { 'content-type': 'application/json' });
     response.flushHeaders();
+    if (!this.keepsWatches) {
+      response.end();
+      return;
+    }
     for (const { version, kind: one, type, item } of this.events) {
       if (one !== kind || version <= from || !isIn(item, namespace)) continue;
       if (matches(item, query)) send(response, type, item);
@@ -311,7 +317,7 @@ function resourceList(api: string, kinds: readonly Kind[]): object {
     const { kind, singular, shortNames } = RESOURCES[name];
     return {
       ...{ name, singularName: singular, namespaced: name !== CLUSTER_KIND, kind, shortNames },
-      verbs: ['get', 'list', 'watch'],
+      verbs: ['create', 'get', 'list', 'patch', 'watch'],
     };
   });
   return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: api, resources };

@@ -137,10 +137,11 @@ export function readAnnotations(all: ReadonlyMap<string, string>, say: Say): Ing
     redirect: redirectOf(read),
     bodyBytes: bodyBytesOf(read),
     cors: read.is('enable-cors') ? corsOf(read, notes) : null,
-    allow: readList(read.text('whitelist-source-range')).concat(
-      readList(read.text('allowlist-source-range')),
-    ),
-    deny: readList(read.text('denylist-source-range')),
+    allow: [
+      ...read.read('whitelist-source-range', ranges, []),
+      ...read.read('allowlist-source-range', ranges, []),
+    ],
+    deny: read.read('denylist-source-range', ranges, []),
     limits: limitsOf(read),
     forwardAuth: forwardAuthOf(read),
     basicSecret: basicSecretOf(read),
@@ -150,6 +151,12 @@ export function readAnnotations(all: ReadonlyMap<string, string>, say: Say): Ing
     backend: backendOf(read),
     notes,
   };
+}
+
+/** An empty list would let everybody in. */
+function ranges(text: string): string[] | undefined {
+  const list = readList(text);
+  return list.length === 0 ? undefined : list;
 }
 
 function rewriteTarget(text: string): string | undefined {

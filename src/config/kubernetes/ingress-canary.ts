@@ -34,6 +34,10 @@ export function joinCanary(
 ): { readonly added: readonly PlacedRoute[]; readonly problem: string } {
   const main = routes.find(({ config }) => config.upstream !== undefined);
   if (main === undefined) return { added: [], problem: 'no other Ingress has this path' };
+  // Whoever may write in one namespace must not get the requests of another.
+  if (namespaceOf(main.of[0]) !== namespaceOf(owner)) {
+    return { added: [], problem: `it belongs to ${main.of[0]}, in another namespace` };
+  }
   if (main.of.length > 1) return { added: [], problem: `${main.of[1]} is its canary already` };
   const { config } = main;
   const added = sides(canary, config, upstream.name).map((route) => ({
@@ -49,6 +53,10 @@ export function joinCanary(
   }
   main.of.push(owner);
   return { added, problem: '' };
+}
+
+function namespaceOf(place = ''): string {
+  return place.slice(0, place.indexOf('/'));
 }
 
 /** Routes for those who choose. */

@@ -32,6 +32,10 @@ const LINE_BYTES_MAX = 8 * 1024 * 1024;
 const REST_MS = 100;
 const RETRY_MS_FIRST = 1_000;
 const RETRY_MS_MAX = 30_000;
+/** A watch that is shorter than this, and tells nothing, is brief. */
+const BRIEF_MS = 1_000;
+/** As many brief watches in a row are a server, or a proxy, that keeps none of them. */
+const BRIEF_MAX = 5;
 
 export interface CollectionParts {
   readonly clock: Clock;
@@ -76,6 +80,7 @@ export class KubeCollection {
   private rest: Timer | null = null;
   private retry: Timer | null = null;
   private failures = 0;
+  private briefWatches = 0;
   private isStopped = false;
   private asking = new AbortController();
 
@@ -115,7 +120,9 @@ export class KubeCollection {
       if (signal.aborted) return;
       this.asking = new AbortController();
       if (error instanceof GoneError) {
+        // A server that says so of what it has just listed must not be asked without a pause.
         this.again(this.failures === 0 ? 0 : RETRY_MS_FIRST);
+        this.failures += 1;
         return;
       }
       const waitMs = RETRY_MS_FIRST * 2 ** Math.min(this.failures, 10);
@@ -150,7 +157,6 @@ export class KubeCollection {
     this.objects.clear();
     for (const [name, object] of objects) this.objects.set(name, object);
     this.resourceVersion = version;
-    this.failures = 0;
     this.publish();
   }
 
@@ -164,6 +170,8 @@ export class KubeCollection {
       `&resourceVersion=${from}&timeoutSeconds=${seconds}`;
     const url = access.url + path;
     const response = await openStream({ ...access, url, timeoutMs: LIMIT_MS, signal });
+    const beganMs = clock.nowMs();
+    this.briefWatches += 1;
     const silence = clock.after(seconds * 1000 + SILENCE_MS, () => {
       response.destroy(new Error('the watch did not end when it should have'));
     });
@@ -171,6 +179,8 @@ export class KubeCollection {
       if (response.statusCode === 410) throw new GoneError('the list is too old');
       if (response.statusCode !== 200) throw new Error(`status ${response.statusCode}`);
       await this.readEvents(response);
+      if (clock.nowMs() - beganMs >= BRIEF_MS) this.isWell();
+      if (this.briefWatches >= BRIEF_MAX) throw new Error('watches end at once');
     } finally {
       silence.cancel();
       response.destroy();
@@ -199,12 +209,19 @@ export class KubeCollection {
     }
     const { metadata } = object;
     if (!isRecord(metadata)) throw new Error('an object has no metadata');
+    this.isWell();
     const version = metadata['resourceVersion'];
     if (typeof version === 'string' && version !== '') this.resourceVersion = version;
     if (type === 'BOOKMARK') return;
     if (type === 'DELETED') this.objects.delete(keyOf(metadata));
     else keep(this.objects, object);
     this.rest ??= this.parts.clock.after(REST_MS, () => this.publish());
+  }
+
+  /** The server keeps watches, or tells something. */
+  private isWell(): void {
+    this.failures = 0;
+    this.briefWatches = 0;
   }
 
   private publish(): void {

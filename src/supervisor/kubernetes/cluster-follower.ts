@@ -78,6 +78,7 @@ export class ClusterFollower implements ClusterView {
   private problems: Readonly<Record<string, string>> = {};
   private told = new Map<string, string>();
   private toldTroubles = '';
+  private shownCertificates = '';
   private copied = '';
   private isApplying = false;
   private isStarted = false;
@@ -116,7 +117,7 @@ export class ClusterFollower implements ClusterView {
   attach(gateway: FollowedGateway): void {
     this.gateway = gateway;
     this.log = gateway.log;
-    gateway.useCertificates(this.pairsNow());
+    this.showCertificates();
   }
 
   /** The gateway has started: changes go to it from now on. */
@@ -152,7 +153,7 @@ export class ClusterFollower implements ClusterView {
     }
     this.good = good;
     if (this.gateway === null) return;
-    this.gateway.useCertificates(this.pairsNow());
+    this.showCertificates();
     this.tellOutcomes();
     this.writeOutcomes();
     void this.writeCopy();
@@ -180,7 +181,7 @@ export class ClusterFollower implements ClusterView {
     this.tellTroubles();
     if (this.watch.isSettled || this.watch.isAway) this.onSettled();
     if (this.gateway === null) return;
-    this.gateway.useCertificates(this.pairsNow());
+    this.showCertificates();
     const mustWait = !this.isStarted || this.isApplying || this.next !== null;
     if (mustWait || this.watch.ingresses === null) return;
     if (digestOf(this.objectsNow()) !== this.appliedDigest) void this.apply();
@@ -231,6 +232,15 @@ export class ClusterFollower implements ClusterView {
       const [namespace = '', name = ''] = place.split('/');
       return [{ namespace, name, auth: Buffer.from(auth, 'base64').toString('utf8') }];
     });
+  }
+
+  /** Every listener makes contexts of them: what is the same is not shown again. */
+  private showCertificates(): void {
+    const pairs = this.pairsNow();
+    const key = pairs.map(({ id, names }) => `${id} ${names.join(' ')}`).join('\n');
+    if (key === this.shownCertificates) return;
+    this.shownCertificates = key;
+    this.gateway?.useCertificates(pairs);
   }
 
   private pairsNow(): readonly LoadedPair[] {

@@ -394,6 +394,8 @@ describe('annotations', () => {
     [{ 'auth-url': 'https://$host/auth' }, 'auth-url'],
     [{ 'auth-url': 'http://auth.example/a', 'auth-method': 'POST' }, 'only GET'],
     [{ 'whitelist-source-range': 'everybody' }, 'ipFilter'],
+    [{ 'whitelist-source-range': '' }, 'whitelist-source-range'],
+    [{ 'denylist-source-range': ' , ' }, 'denylist-source-range'],
     [{ 'permanent-redirect': 'https://$host/' }, 'permanent-redirect'],
     [{ 'permanent-redirect': '//elsewhere.example' }, 'redirect'],
     [{ 'custom-http-errors': '200' }, 'custom-http-errors'],
@@ -549,6 +551,19 @@ describe('canaries', () => {
   it('are refused without an object to belong to', () => {
     const served = serve([canary({ 'canary-weight': '20' })]);
     expect(refusal(served)).toContain('no other Ingress has this path');
+  });
+
+  it('of another namespace get nothing', () => {
+    const stranger = ingress([rule('a.example', '/', 'Prefix', 'theirs')], {
+      ...{ name: 'next', namespace: 'other' },
+      annotations: { canary: 'true', 'canary-weight': '100' },
+    });
+    const served = serve([main, stranger]);
+    expect(served.objects).toMatchObject([
+      { namespace: 'other', state: 'refused' },
+      { namespace: 'shop', state: 'used' },
+    ]);
+    expect(shown(served)).toMatchObject([TO_WEB]);
   });
 
   it('that are wrong leave the first object as it is', () => {

@@ -239,6 +239,17 @@ describe('endpoints of a service', () => {
     expect(last).toBe('10.1.0.1:8080');
   });
 
+  it('are not asked for without a pause where no watch is kept', async () => {
+    api.keepsWatches = false;
+    slice('web-1', [['10.1.0.1']]);
+    start();
+    await eventually('it is told', () => errors.includes('watches end at once'));
+    expect(last).toBe('10.1.0.1:8080');
+    const watches = api.asked.filter((path) => path.includes('watch=true')).length;
+    // Each further one has a pause before it, and is told.
+    expect(watches).toBeLessThanOrEqual(5 + errors.length);
+  });
+
   it('stay when the server refuses or is away, and it is asked again', async () => {
     slice('web-1', [['10.1.0.1']]);
     api.failNext = 403;
@@ -386,5 +397,38 @@ describeUnless(NO_KUBECTL, 'the API server that is played', () => {
     expect((await watching).stdout.trim()).toBe('endpointslice.discovery.k8s.io/web-2');
     expect(api.tokens.at(-1)).toBeUndefined();
     expect(await accessByKubeconfig(file, '')).toMatchObject({ url: api.url, namespace: 'shop' });
+  });
+
+  it('is one for kubectl with Ingresses, classes, secrets, status and events', async () => {
+    const metadata = { name: 'web', namespace: 'other', uid: 'u' };
+    api.put('ingressclasses', { metadata: { name: 'sluice' }, spec: { controller: 'a/b' } });
+    api.put('ingresses', { metadata, spec: { ingressClassName: 'sluice' } });
+    for (const name of ['pair', 'else']) api.put('secrets', { metadata: { name }, data: {} });
+    const file = kubeconfig('{ token: secret }', api.url);
+    const home = { env: { HOME: folder, KUBECONFIG: file } };
+    const said = async (...args: readonly string[]) =>
+      (await runProgram('kubectl', args, home)).stdout.trim();
+    expect(await said('get', 'ing', '-A', '-o', 'name')).toBe('ingress.networking.k8s.io/web');
+    expect(await said('get', 'ing', '-o', 'name')).toBe('');
+    expect(await said('get', 'ingressclasses', '-o', 'name')).toBe(
+      'ingressclass.networking.k8s.io/sluice',
+    );
+    const selector = ['--field-selector', 'metadata.name=pair'];
+    expect(await said('get', 'secrets', ...selector, '-o', 'name')).toBe('secret/pair');
+    const status = { loadBalancer: { ingress: [{ ip: '203.0.113.7' }] } };
+    const patch = ['--subresource=status', '--type=merge', '-p', JSON.stringify({ status })];
+    await said('patch', 'ing', 'web', '-n', 'other', ...patch);
+    expect(api.find('ingresses', 'web', 'other')?.['status']).toEqual(status);
+    const involvedObject = { kind: 'Ingress', name: 'web', namespace: 'shop', uid: 'u' };
+    const event = join(folder, 'event.json');
+    writeFileSync(
+      event,
+      JSON.stringify({
+        ...{ apiVersion: 'v1', kind: 'Event', metadata: { name: 'e', namespace: 'shop' } },
+        ...{ involvedObject, reason: 'Refused', message: 'because', type: 'Warning' },
+      }),
+    );
+    await said('create', '--validate=false', '-f', event);
+    expect(await said('get', 'events', '-o', 'jsonpath={.items[*].message}')).toBe('because');
   });
 });
