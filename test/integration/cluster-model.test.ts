@@ -1,6 +1,6 @@
 /**
  * The scripts on a real server do what the model of the store does by which simulations are played,
- * in random histories; and they use nothing that Redis 6.0 lacks.
+ * in random histories and under a clock that goes either way; and they use nothing that Redis 6.0 lacks.
  */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -12,6 +12,18 @@ import { RedisServer, redisMissing } from '../support/redis-server.js';
 import { StoreModel } from '../support/store-model.js';
 
 const ROUNDS = 1500;
+const CLOCK = "redis.call('TIME')";
+const ENDS = "'PX', text(";
+/**
+ * The scripts with a clock that the test moves, its two last arguments. Keys do not end by the
+ * clock of the server meanwhile.
+ */
+const withClock = (script: string): string =>
+  script.replace(CLOCK, '{ ARGV[#ARGV - 1], ARGV[#ARGV] }').replaceAll(ENDS, `${ENDS}600000 + `);
+const START_US = 1_800_000_000_000_000;
+/** In µs; an hour either way now and then. */
+const STEPS = [0, 7, 900, 2100, 15_000, 15_000, 40_000];
+const HOUR_US = 3_600_000_000;
 const GATEWAYS = ['aa', 'b-', 'c_'];
 /** Commands with all that the scripts pass to them, as Redis 6.0.0 has them. */
 const COMMANDS_OF_6_0 = [
@@ -48,6 +60,7 @@ describeUnless(redisMissing(), 'the scripts of the store', () => {
     const stamps = kinds.map(() => 0);
     let epoch = 0;
     let given = 0;
+    let now = START_US;
     for (let round = 0; round < ROUNDS; round += 1) {
       const picked = kinds.map((_, at) => at).filter(() => random.chance(0.5));
       const names = ['meta', ...picked.map((at) => `key${at}`)];
@@ -65,8 +78,10 @@ describeUnless(redisMissing(), 'the scripts of the store', () => {
           ];
         }),
       ];
-      const reply = (await client.eval(TAKE_SCRIPT, names.length, ...names, ...values)) as number[];
-      const now = reply[2] ?? 0;
+      now += random.chance(0.01) ? random.pick([-HOUR_US, HOUR_US]) : random.pick(STEPS);
+      const time = [Math.floor(now / 1e6), now % 1e6];
+      const sent = [...names, ...values, ...time];
+      const reply = (await client.eval(withClock(TAKE_SCRIPT), names.length, ...sent)) as number[];
       expect(reply, `round ${round}`).toEqual(model.take(names, values, now));
       epoch = reply[1] ?? 0;
       picked.forEach((at, place) => {
@@ -82,12 +97,16 @@ describeUnless(redisMissing(), 'the scripts of the store', () => {
     const model = new StoreModel();
     const tokens = new Map<string, number>();
     let silent = 0;
+    let now = START_US;
     for (let round = 0; round < 600; round += 1) {
       const id = random.pick(GATEWAYS);
       const token = random.chance(0.2) ? 0 : (tokens.get(id) ?? 0);
-      const values = [id, 60_000, random.pick([300, 3000]), token, random.pick([500, 50_000])];
-      const reply = (await client.eval(BEAT_SCRIPT, 1, 'nodes', ...values)) as number[];
-      expect(reply, `round ${round}`).toEqual(model.beat(values, reply[1] ?? 0));
+      const values = [id, 60_000_000, random.pick([300, 3000]), token, random.pick([500, 50_000])];
+      now += random.chance(0.02) ? random.pick([-HOUR_US, HOUR_US]) : random.pick(STEPS);
+      const time = [Math.floor(now / 1e6), now % 1e6];
+      const sent = ['nodes', ...values, ...time];
+      const reply = (await client.eval(withClock(BEAT_SCRIPT), 1, ...sent)) as number[];
+      expect(reply, `round ${round}`).toEqual(model.beat(values, now));
       tokens.set(id, reply[1] ?? 0);
       silent += reply[2] ?? 0;
     }
@@ -96,6 +115,7 @@ describeUnless(redisMissing(), 'the scripts of the store', () => {
 
   it('use nothing that Redis 6.0 lacks', () => {
     for (const script of [TAKE_SCRIPT, BEAT_SCRIPT]) {
+      expect(script).toContain(CLOCK);
       const used = [...script.matchAll(/redis\.call\('(\w+)'/g)].map(([, name]) => name);
       expect(used.length).toBeGreaterThan(3);
       expect(used.filter((name) => !COMMANDS_OF_6_0.includes(name ?? ''))).toEqual([]);

@@ -63,6 +63,13 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
 };
 
+/** Admissions come early: the limit once more at most. */
+export const EARLY: Readonly<Record<string, Fault>> = {
+  storeClockForward: ({ server }) => {
+    server.aheadMs += 3_600_000;
+  },
+};
+
 /** What it does not survive, while all gateways reach it. */
 export const LOSSES: Readonly<Record<string, Fault>> = {
   flush: ({ server }) => server.model.clear(),
@@ -122,7 +129,7 @@ export async function play(
     const name = random.pick(names);
     const forMs = random.pick([20, 120, 700, 2500, 5000]);
     plays.push(`${Math.round(world.agenda.nowMs)} ${name} ${forMs}`);
-    (FAULTS[name] ?? LOSSES[name])?.(world, random.pick(world.gateways), forMs);
+    ({ ...FAULTS, ...LOSSES, ...EARLY })[name]?.(world, random.pick(world.gateways), forMs);
     await run(world, random.pick([10, 300, 1500, 4000]));
   }
   world.server.goOn();

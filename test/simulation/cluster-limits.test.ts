@@ -6,7 +6,7 @@
 import { describe, expect, it } from 'vitest';
 import { type LimitWish, mostWithin } from '../support/cluster-node.js';
 import { IS_LONG } from '../support/long-form.js';
-import { FAULTS, LOSSES, play } from './cluster-histories.js';
+import { EARLY, FAULTS, LOSSES, play } from './cluster-histories.js';
 import { ClusterWorld, TIMEOUT_MS } from './cluster-world.js';
 import { playSeedsInTurn, SimRandom } from './seeds.js';
 
@@ -34,6 +34,10 @@ describe('limits over several gateways, by default', () => {
   it('are passed by parts of those only that cannot tell a store that forgets', async () => {
     const names = [...Object.keys(LOSSES), 'cut', 'deafUp', 'deafDown', 'stop', 'coordinator'];
     await playSeedsInTurn(4 * TIMES, (seed) => play(seed, names, 2));
+  });
+
+  it('let the limit pass once more when the clock of the store goes forward', async () => {
+    await playSeedsInTurn(2 * TIMES, (seed) => play(seed, Object.keys(EARLY), 2));
   });
 
   it('make nobody wait for longer than the timeout of the store', async () => {
