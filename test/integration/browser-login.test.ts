@@ -45,7 +45,7 @@ beforeAll(async () => {
         session: { secret: SECRET },
         accessTokenHeader: 'authorization',
         claimHeaders: { 'x-user': 'sub' },
-        timeout: '2s',
+        timeout: '5s',
       },
     },
     upstreams: { app: { targets: [{ url: app.url }] } },
