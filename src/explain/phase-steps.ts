@@ -166,7 +166,7 @@ async function stepsOf(
       // Before values are hidden that belong to the key.
       if (reply === null && route.answer.kind === 'cached') cache.look(exchange, moment);
       if (inquiry.context.memory !== null) hideSetValues(exchange, route);
-      return [withScope(filterStep('edit', editNames, reply), route)];
+      return [withScope(filterStep('edit', editNames, reply), route), ...pluginSteps(inquiry)];
     }
     case PHASE_ANSWER:
       return [...cacheSteps(inquiry, decided), ...answerSteps(route, exchange)];
@@ -181,6 +181,14 @@ async function stepsOf(
     default:
       return assertNever(phase);
   }
+}
+
+/** Plugins are named in the order in which requests pass them; nobody calls them here. */
+function pluginSteps({ route, context }: Inquiry): StepFound[] {
+  const { plugins = [] } = route.config;
+  if (plugins.length === 0) return [];
+  const names = plugins.map((place) => context.config.plugins[place]?.name ?? '');
+  return [{ step: 'plugins', detail: `${names.join(', ')}: not called here`, reply: null }];
 }
 
 /** Of a call of gRPC: what it is, and how long it may take. */

@@ -37,6 +37,9 @@ const HEARTBEAT: HeartbeatRule = { intervalMs: 250, silentLooksMax: 6 };
  */
 const END_MS_MAX = 1000;
 
+/** Longer than a plugin may take to be set up: one that is waited for has its own deadline. */
+const BEGIN_MS_MAX = 15_000;
+
 export interface LaneSupervisorOptions {
   readonly lane: number;
   readonly config: SharedConfig;
@@ -82,6 +85,7 @@ export class LaneSupervisor {
   private readonly answer: AwaitedAnswer;
   private port: Port<LaneReport, LaneOrder> | null = null;
   private watcher: Timer | null = null;
+  private beginning: Timer | null = null;
   private isStopping = false;
   /** A plugin has made the worker hang. */
   private isByPlugin = false;
@@ -132,10 +136,15 @@ export class LaneSupervisor {
           this.send({ type: 'pluginStore', answer: this.options.pluginWatch.answer(report.ask) });
           return;
         }
+        if (report.type === 'begun') {
+          this.watchBeginning(report.threadId);
+          return;
+        }
         if (report.type !== 'ready') {
           this.onReport(report);
           return;
         }
+        this.beginning?.cancel();
         this.osThreadId = report.osThreadId;
         this.threadId = report.threadId;
         front.attachLane(lane, laneMemory, doorbell);
@@ -148,6 +157,18 @@ export class LaneSupervisor {
         () => this.onEnded(new Error('the worker stopped serving its lane'), reject),
         (error: unknown) => this.onEnded(error, reject),
       );
+    });
+  }
+
+  /** A plugin that never comes to its end as it is set up keeps the worker from serving. */
+  private watchBeginning(threadId: number): void {
+    const { lane, clock, pluginWatch, threads, logger } = this.options;
+    this.beginning = clock.after(BEGIN_MS_MAX, () => {
+      this.isByPlugin = pluginWatch.onHang(lane);
+      if (!this.isByPlugin) return;
+      threads.lanes
+        .terminate(threadId)
+        .catch((error: unknown) => logger.error({ err: error, lane }, 'worker does not end'));
     });
   }
 
@@ -242,7 +263,10 @@ export class LaneSupervisor {
   }
 
   private onReport(
-    report: Exclude<LaneReport, { type: 'ready' | 'identity' | 'mirrorSample' | 'pluginStore' }>,
+    report: Exclude<
+      LaneReport,
+      { type: 'ready' | 'begun' | 'identity' | 'mirrorSample' | 'pluginStore' }
+    >,
   ): void {
     const { epoch } = report;
     switch (report.type) {
@@ -327,6 +351,7 @@ export class LaneSupervisor {
     const wasServing = this.threadId !== -1;
     this.threadId = -1;
     this.unwatch();
+    this.beginning?.cancel();
     this.port?.close();
     this.port = null;
     this.heldEpochs.clear();

@@ -72,6 +72,8 @@ export type LaneOrder =
 
 /** From the worker. */
 export type LaneReport =
+  /** The worker begins to make its first configuration. */
+  | { readonly type: 'begun'; readonly threadId: number }
   | { readonly type: 'pluginStore'; readonly ask: StoreAsk }
   | { readonly type: 'identity'; readonly request: IdentityRequest }
   /** The reply to a copy differs from what the client got. */

@@ -21,6 +21,7 @@ export interface ServingHost extends WorkerHost {
 export async function serveLane(task: LaneTask, host: ServingHost): Promise<void> {
   const { port } = task;
   const report = (message: LaneReport): void => port.postMessage(message);
+  report({ type: 'begun', threadId: host.threadId });
   const runtime = await WorkerRuntime.create(task, host, (epoch) =>
     report({ type: 'released', epoch }),
   );

@@ -134,7 +134,7 @@ export class PluginBoard extends Board {
     this.flags[this.line + WAITING] = 0;
   }
 
-  // Hot path (bench/gateway/plugins): three stores a call.
+  // Hot path (bench/micro/worker/plugin-call): three stores a call.
   /** The plugin runs from now on; -1: none does. */
   setRunning(row: number): void {
     this.flags[this.line] = row + 1;

@@ -21,8 +21,9 @@ export class PluginState {
   log(plugin: string, name: string, value: string | number | boolean): void {
     const key = `${plugin}.${name.slice(0, LOGGED_NAME_CHARS)}`;
     if (this.logged.size >= LOGGED_MAX && !this.logged.has(key)) return;
-    const isText = typeof value === 'string';
-    this.logged.set(key, isText ? value.slice(0, LOGGED_VALUE_CHARS) : value);
+    const isPlain = typeof value === 'number' || typeof value === 'boolean';
+    // What else a plugin gives may be nothing that JSON can hold.
+    this.logged.set(key, isPlain ? value : String(value).slice(0, LOGGED_VALUE_CHARS));
   }
 
   /** For the access record, as JSON; '': nothing. */

@@ -43,7 +43,7 @@ export class PluginCalls {
     return this.parts.board.isOut(plugin.index);
   }
 
-  // Hot path (bench/gateway/plugins): once for every hook.
+  // Hot path (bench/micro/worker/plugin-call): once for every hook.
   /** What the hook returned, which may be a promise: see {@link wait}. */
   call<A, B, T>(
     instance: PluginInstance,
@@ -88,7 +88,8 @@ export class PluginCalls {
       this.strike(instance, 'lateCalls', { waitMs });
       end(FAILED);
     });
-    promise.then(
+    // Whatever it is that has a then().
+    Promise.resolve(promise).then(
       (value) => {
         if (!isOver) end(value);
       },

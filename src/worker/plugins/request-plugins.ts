@@ -24,7 +24,7 @@ export class RequestPlugins {
     private readonly onDone: (exchange: Exchange, outcome: Outcome) => void,
   ) {}
 
-  // Hot path (bench/gateway/plugins): every request of a route with plugins.
+  // Hot path (bench/micro/worker/plugin-call): every request of a route with plugins.
   onRequest(exchange: Exchange): LocalReply | 'next' | 'wait' {
     const { plugins } = routeOf(exchange);
     return plugins === null ? 'next' : (this.runFrom(exchange, plugins.all, 0) ?? 'next');
