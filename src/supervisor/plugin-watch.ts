@@ -81,6 +81,11 @@ export class PluginWatch {
     for (const { index } of this.next) this.board.clearRow(index);
   }
 
+  /** That version has plugins that no other has. */
+  get hasNew(): boolean {
+    return this.next.length > 0;
+  }
+
   /** Workers have made it. Throws where one of its new plugins has made a worker hang or die. */
   prove(): void {
     const hung = this.next.find(({ index }) => this.board.isOut(index));

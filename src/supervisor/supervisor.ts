@@ -275,8 +275,7 @@ export class Supervisor {
     // done.
     await this.identity.adopt([...this.config.authenticators, ...next.authenticators]);
     try {
-      await Promise.all(this.lanes.map((lane) => lane.prepare(shared)));
-      this.plugins.prove();
+      await this.prepareLanes(shared);
       if (canary !== null) await this.tryOut(shared, canary);
     } catch (error) {
       await this.identity.adopt(this.config.authenticators);
@@ -320,6 +319,17 @@ export class Supervisor {
     } finally {
       this.trial = null;
     }
+  }
+
+  /** A plugin that is new is tried in one worker first: it might make workers hang. */
+  private async prepareLanes(shared: SharedConfig): Promise<void> {
+    const tried = this.plugins.hasNew ? 1 : 0;
+    const prepare = async (lanes: readonly LaneSupervisor[]): Promise<void> => {
+      await Promise.all(lanes.map((lane) => lane.prepare(shared)));
+      this.plugins.prove();
+    };
+    await prepare(this.lanes.slice(0, tried));
+    await prepare(this.lanes.slice(tried));
   }
 
   private async useInCoordinator(versions: readonly SharedConfig[]): Promise<void> {

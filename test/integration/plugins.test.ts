@@ -497,4 +497,18 @@ describe('a configuration with plugins', () => {
     expect(reasons.join()).toMatch(/plugin setup cannot be set up: no key/);
     expect(await codeOf('/edits/a')).toBe('ok');
   });
+
+  it('is refused when a plugin hangs as it is set up, which one worker tries', async () => {
+    const deaths = async (): Promise<number> => {
+      const { workers } = await gateway.stats<{ workers: readonly { deaths: number }[] }>();
+      return workers.reduce((sum, one) => sum + one.deaths, 0);
+    };
+    const before = await deaths();
+    const file = join(folder, 'endless.js');
+    writeFileSync(file, 'export default { name: "x", setup() { for (;;); } };');
+    const reasons = await reload(configOf([{ name: 'endless', file }]));
+    expect(reasons.join()).toMatch(/plugin endless makes workers hang as it is set up/);
+    expect(await deaths()).toBe(before + 1);
+    expect(await codeOf('/edits/a')).toBe('ok');
+  });
 });
