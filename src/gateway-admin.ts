@@ -38,6 +38,7 @@ import type { EngineChoice } from './supervisor/engine-choice.js';
 import { shownOf } from './supervisor/loading/kept-version.js';
 import type { NameWatcher } from './supervisor/name-watcher.js';
 import type { Reloader, ReloadResult } from './supervisor/reloader.js';
+import type { Workload } from './supervisor/spiffe/workload.js';
 import type { Supervisor } from './supervisor/supervisor.js';
 
 /** The gateway that the pages are about. */
@@ -53,6 +54,7 @@ export interface ShownGateway {
   readonly names: NameWatcher;
   readonly discovery: Discovery;
   readonly certificates: ListenerCertificates;
+  readonly workload: Workload;
   /** Whether there are pages that make threads fail. */
   readonly isChaosAllowed: boolean;
   /** What /readyz says. */
@@ -118,11 +120,12 @@ export class GatewayAdmin {
       purgeHandler((order) => supervisor.purges.purge(order)),
       ...keyHandlers(this.keysControl()),
       healthzHandler(),
-      readyzHandler(
-        () => gateway.readiness(),
-        () => reloader.status().origin,
-        () => this.gateway.discovery.unanswered,
-      ),
+      readyzHandler({
+        state: () => gateway.readiness(),
+        origin: () => reloader.status().origin,
+        unanswered: () => gateway.discovery.unanswered,
+        workload: () => gateway.workload.status(),
+      }),
       ...(gateway.isChaosAllowed ? faultHandlers(this.faultInjector()) : []),
     ];
   }
@@ -193,6 +196,7 @@ export class GatewayAdmin {
 
   private liveFigures(): LiveFigures {
     const { version, front, supervisor, names, discovery, certificates } = this.gateway;
+    const { workload } = this.gateway;
     const { lanes, coordinator, store } = supervisor;
     return {
       version,
@@ -212,6 +216,7 @@ export class GatewayAdmin {
       discovery: discovery.status(),
       listeners: front.listenerFigures(),
       certificates: certificates.status(),
+      workload: workload.status(),
     };
   }
 }

@@ -44,6 +44,7 @@ import { readVersion } from './supervisor/package-version.js';
 import { keepRefused } from './supervisor/refused-version.js';
 import { Reloader, type ReloadResult } from './supervisor/reloader.js';
 import { ServiceNotices } from './supervisor/service-notices.js';
+import { Workload } from './supervisor/spiffe/workload.js';
 import { Supervisor } from './supervisor/supervisor.js';
 import { systemdNotify } from './supervisor/systemd-notify.js';
 import { type LaneThreads, systemThreads } from './supervisor/threads.js';
@@ -127,6 +128,7 @@ export class Gateway {
   private readonly names: NameWatcher;
   private readonly discovery: Discovery;
   private readonly certificates: ListenerCertificates;
+  private readonly workload: Workload;
   private readonly service: ServiceNotices;
   private state: GatewayState = 'new';
   private adminPort = 0;
@@ -174,6 +176,8 @@ export class Gateway {
       ...{ clock, random, logger },
       tell: (notice) => this.front.tell(notice),
     });
+    const users = [this.supervisor, this.certificates];
+    this.workload = new Workload({ clock, random, logger, environment: process.env, users });
     this.service = new ServiceNotices({
       ...{ clock, logger, pid: process.pid, send: systemdNotify },
       environment: isService ? process.env : {},
@@ -220,8 +224,9 @@ export class Gateway {
     try {
       await this.supervisor.start();
       await this.certificates.adopt(this.config);
+      const identity = this.workload.adopt(this.config);
       this.discovery.adopt(this.config);
-      await this.discovery.settled(FIRST_TARGETS_MS);
+      await Promise.all([identity, this.discovery.settled(FIRST_TARGETS_MS)]);
       this.adminPort = await this.admin.listen(this.config.admin);
       await this.front.startListeners(this.config.listeners);
     } catch (error) {
@@ -325,6 +330,7 @@ export class Gateway {
     this.watcher?.stop();
     this.names.stop();
     this.discovery.stop();
+    this.workload.stop();
     this.certificates.stop();
     await this.front.close();
     this.admin.close();
@@ -363,22 +369,18 @@ export class Gateway {
 
   private adminPages(): AdminHandler[] {
     const { supervisor, engines, front, cells, reloader, names, discovery } = this;
-    const { certificates } = this;
-    const { isChaosAllowed } = this;
+    const { certificates, workload, isChaosAllowed } = this;
     const parts = { supervisor, engines, front, cells, reloader, names, discovery, certificates };
     const answers = new FirstAnswers(systemClock, () => discovery.unanswered);
     const readiness = (): string => {
       if (this.state !== 'running') return this.state;
-      const { cluster } = reloader.status();
-      if (cluster?.state === 'waiting') return 'waiting for the cluster';
-      return answers.areAwaited ? 'waiting for targets' : supervisor.readiness;
+      if (reloader.status().cluster?.state === 'waiting') return 'waiting for the cluster';
+      return answers.areAwaited ? 'waiting for targets' : workload.readinessOf(supervisor);
     };
-    const pages = new GatewayAdmin({
-      ...{ version: VERSION, clock: systemClock, isChaosAllowed },
+    return new GatewayAdmin({
+      ...{ version: VERSION, clock: systemClock, isChaosAllowed, workload, readiness },
       ...parts,
-      readiness,
-    });
-    return pages.handlers();
+    }).handlers();
   }
 
   private get isChaosAllowed(): boolean {
@@ -432,11 +434,13 @@ export class Gateway {
       // Upstreams that are new begin with the targets that their sources name.
       this.supervisor.freeNewSlots(shared.settings);
       this.discovery.adopt(shared.settings);
-      await this.discovery.settled(FIRST_TARGETS_MS);
+      const identity = this.workload.adopt(shared.settings);
+      await Promise.all([identity, this.discovery.settled(FIRST_TARGETS_MS)]);
       return await this.supervisor.swap(shared, canary);
     } catch (error) {
       front.discardListeners();
       this.discovery.adopt(config);
+      void this.workload.adopt(config);
       await certificates.adopt(config);
       throw error;
     }

@@ -37,12 +37,15 @@ import type {
 } from '../../src/worker/upstream/upstream-transport.js';
 
 /** {@link ConnectTarget} by undici. */
-export const undiciConnectionsTo: ConnectTarget = (target, upstream, { onConnected }) => {
+export const undiciConnectionsTo: ConnectTarget = (target, upstream, { workload, onConnected }) => {
   const settings = upstream.tls[target.tlsPlace];
   return new UndiciPool({
     origin: target.origin,
     connectMs: upstream.timeouts.connectMs,
-    tls: settings === undefined ? null : new TargetTls(settings, target.serverName),
+    tls:
+      settings === undefined
+        ? null
+        : new TargetTls(settings, target.serverName, ['http/1.1'], workload),
     onConnected,
   });
 };

@@ -14,6 +14,7 @@ import type {
   DiscoveryStatus,
   NameStatus,
   StoreFigures,
+  WorkloadStatus,
 } from '../observability/gateway-status.js';
 
 export interface LiveFigures {
@@ -37,6 +38,8 @@ export interface LiveFigures {
   readonly discovery: readonly DiscoveryStatus[];
   readonly listeners: readonly ListenerFigures[];
   readonly certificates: CertificatesStatus;
+  /** null: nothing needs an identity of the gateway itself. */
+  readonly workload: WorkloadStatus | null;
 }
 
 /** A figure of all acceptors together. */

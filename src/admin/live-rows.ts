@@ -16,6 +16,7 @@ import type {
   ReloadStatus,
   StoreFigures,
   TrialSide,
+  WorkloadStatus,
 } from '../observability/gateway-status.js';
 
 export function laneRow(facts: LaneFigures, lane: number): object {
@@ -154,6 +155,31 @@ export function originRow(origin: StoreOrigin): object {
 
 function isoTime(unixMs: number): string {
   return new Date(unixMs).toISOString();
+}
+
+/** The gateway's own identity (SPIFFE). */
+export function workloadRow(facts: WorkloadStatus, nowUnixMs: number): object {
+  const { id, expiresAtUnixMs } = facts;
+  const isThere = id !== '';
+  return {
+    endpoint: facts.endpoint,
+    agent: facts.isConnected ? 'up' : 'lost',
+    failure: facts.failure === '' ? null : facts.failure,
+    id: isThere ? id : null,
+    expires_at: isThere ? isoTime(expiresAtUnixMs) : null,
+    seconds_left: isThere ? Math.round((expiresAtUnixMs - nowUnixMs) / 1000) : 0,
+    lack: isThere ? null : facts.lack,
+    trust_domains: facts.trustDomains,
+    rotations: facts.rotations,
+    lost: facts.lost,
+    refused_messages: facts.refused,
+    denied: facts.denied,
+  };
+}
+
+/** What everybody may see of it: /readyz asks for no token. */
+export function shortWorkloadRow({ id, lack, isConnected }: WorkloadStatus): object {
+  return { agent: isConnected ? 'up' : 'lost', id: id === '' ? null : id, lack: lack || null };
 }
 
 export function storeRow({ isUp, reason, isFollowing, ...store }: StoreFigures): object {

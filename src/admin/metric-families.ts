@@ -225,6 +225,16 @@ export const FAMILIES = {
     'Changes of files of TLS that were refused: the old ones stay in use.',
   ),
   acmeOrders: head('acme_orders_total', 'Orders of certificates by ACME, by outcome.'),
+  spiffeAgentUp: head('spiffe_agent_up', 'Whether the agent of SPIFFE answers: 1 or 0.'),
+  spiffeSecondsLeft: head(
+    'spiffe_svid_seconds_left',
+    "Seconds until the gateway's own SVID expires; 0: there is none.",
+  ),
+  spiffeRotations: head('spiffe_svid_rotations_total', 'Times that the SVID was renewed.'),
+  spiffeFailures: head(
+    'spiffe_failures_total',
+    'What went wrong with the agent of SPIFFE, by kind: lost, refused (a message), denied.',
+  ),
   limiterAdmitted: head('limiter_admitted_total', 'Admissions taken of a limit.'),
   limiterRefused: head('limiter_refused_total', 'Requests refused by a limit.'),
   limiterShadow: head(

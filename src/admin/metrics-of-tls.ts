@@ -1,5 +1,6 @@
 /**
- * Metrics of TLS with clients: handshakes, and when certificates expire.
+ * Metrics of TLS with clients (handshakes, and when certificates expire), and of the gateway's own
+ * identity.
  *
  * Thread: supervisor. A part of metrics.ts. Without TLS there are no series.
  */
@@ -41,4 +42,21 @@ export function* tlsPieces(views: GatewayViews): Generator<string> {
     [[['outcome', 'issued']], acme.ordered],
     [[['outcome', 'failed']], acme.failed],
   ]);
+}
+
+/** The gateway's own identity (SPIFFE); nothing where none is needed. */
+export function* workloadPieces(views: GatewayViews): Generator<string> {
+  const { workload } = views.live();
+  if (workload === null) return;
+  const { isConnected, id, expiresAtUnixMs, rotations, lost, refused, denied } = workload;
+  const leftMs = id === '' ? 0 : Math.max(0, expiresAtUnixMs - views.clock.unixMs());
+  const kinds = Object.entries({ lost, refused, denied });
+  const failures = kinds.map(([kind, count]): readonly [Labels, number] => [
+    [['kind', kind]],
+    count,
+  ]);
+  yield familyText(FAMILIES.spiffeAgentUp, 'gauge', [[[], isConnected ? 1 : 0]]);
+  yield familyText(FAMILIES.spiffeSecondsLeft, 'gauge', [[[], leftMs / 1000]]);
+  yield familyText(FAMILIES.spiffeRotations, 'counter', [[[], rotations]]);
+  yield familyText(FAMILIES.spiffeFailures, 'counter', failures);
 }

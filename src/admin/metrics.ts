@@ -26,7 +26,7 @@ import { FAMILIES, SUMMED_FAMILIES } from './metric-families.js';
 import { histogramFamily, histogramSamples, ownersOf, type SeriesOwner } from './metric-series.js';
 import { callPieces } from './metrics-of-calls.js';
 import { processPieces, threadPieces } from './metrics-of-process.js';
-import { tlsPieces } from './metrics-of-tls.js';
+import { tlsPieces, workloadPieces } from './metrics-of-tls.js';
 import {
   discoveryPieces,
   limiterPieces,
@@ -60,6 +60,7 @@ export class MetricsReader {
     yield* discoveryPieces(this.views);
     yield* tlsPieces(this.views);
     yield* pluginPieces(this.views);
+    yield* workloadPieces(this.views);
     yield* limiterPieces(this.views);
     yield* splitPieces(this.views);
     yield* mirrorPieces(this.views);

@@ -34,6 +34,7 @@ import {
   laneRow,
   storeRow,
   targetNameRow,
+  workloadRow,
 } from './live-rows.js';
 import { addHistograms, type Histogram, quantileMs, type RequestTotals } from './merged-figures.js';
 import { mirrorRows } from './mirror-rows.js';
@@ -121,6 +122,7 @@ export class StatsReader {
       coordinator: { deaths: live.coordinatorDeaths, ...this.views.coordinator.readCounts() },
       store: live.store === null ? null : storeRow(live.store),
       plugins: pluginRows(this.views),
+      spiffe: live.workload === null ? null : workloadRow(live.workload, this.views.clock.unixMs()),
     };
   }
 

@@ -4,6 +4,7 @@
  *
  * Thread: any (pure). Only certificates that were verified are handed on.
  */
+import { spiffeIdProblem } from './spiffe-id.js';
 
 export interface ClientCertificate {
   /** SHA-256 of the certificate in DER, lower-case hexadecimal. */
@@ -26,10 +27,10 @@ export function readCertificate(text: string): ClientCertificate | null {
   return text === '' ? null : (JSON.parse(text) as ClientCertificate);
 }
 
-/** The name of the workload (SPIFFE): it is the only URI, or there is none. Empty: none. */
+/** The name of the workload (SPIFFE): a valid one, which is the only URI. Empty: none. */
 export function spiffeId({ uris }: ClientCertificate): string {
   const [first = ''] = uris;
-  return uris.length === 1 && first.startsWith('spiffe://') ? first : '';
+  return uris.length === 1 && spiffeIdProblem(first) === '' ? first : '';
 }
 
 /** The form in which tokens are bound to a certificate: `x5t#S256` (RFC 8705 3.1). */

@@ -358,6 +358,17 @@ export const PROBLEMS = {
     ...BAD_CERTIFICATE,
     when: "The key of the target's certificate is none of `tls.pins` of the upstream.",
   }),
+  spiffeId: problem('GW_UPSTREAM_SPIFFE_ID', 502, BAD_TLS, {
+    ...BAD_CERTIFICATE,
+    when: "The target's certificate has no SPIFFE ID that `tls.spiffe` of the upstream allows.",
+  }),
+  noIdentity: problem('GW_UPSTREAM_NO_IDENTITY', 503, 'No identity', {
+    ...INTERNAL,
+    part: 'upstream',
+    when:
+      'The gateway has no SPIFFE identity now, or no bundle of the trust domain of the target; ' +
+      '`/readyz` and `/stats` say why.',
+  }),
   upstreamTlsAlert: problem('GW_UPSTREAM_TLS_ALERT', 502, BAD_TLS, {
     source: 'upstream',
     part: 'upstream',

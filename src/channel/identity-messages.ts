@@ -1,20 +1,30 @@
 /**
- * Messages between the main thread and the workers about the identity of callers, by postMessage on
- * the lane's port: rare, not urgent.
+ * Messages between the main thread and the workers about identity, that of callers and the
+ * gateway's own, by postMessage on the lane's port: rare, not urgent.
  *
  * Thread: any (both ends). Plain data that survives a structured clone.
  */
 
 import type { ManagedKey } from '../base/managed-key.js';
 import type { LoginNotice, LoginRequest } from './login-messages.js';
+import type { WorkloadMaterial } from './workload-material.js';
 
 /** From the main thread: keys and revocations to all workers, a reply to the worker that asked. */
-export type IdentityNotice =
+export type IdentityNotice = CallerNotice | WorkloadNotice;
+
+/** What is about callers. */
+export type CallerNotice =
   | KeySetNotice
   | RevocationNotice
   | ApiKeysNotice
   | TokenReplyNotice
   | LoginNotice;
+
+/** Who the gateway itself is from now on, for targets that are workloads. */
+export interface WorkloadNotice {
+  readonly type: 'workload';
+  readonly material: WorkloadMaterial;
+}
 
 /** A set of keys by which tokens are verified. */
 export interface KeySetNotice {

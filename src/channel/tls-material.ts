@@ -6,6 +6,7 @@
  * changed once another thread has them.
  */
 import { shareCopyOfBytes } from './shared-texts.js';
+import type { TrustBundle } from './workload-material.js';
 
 /** Bytes of the keys that session tickets are sealed with. */
 export const TICKET_KEY_BYTES = 48;
@@ -50,6 +51,11 @@ export interface ClientCertificateRule {
   readonly ca: string;
   /** PEM; empty: nothing was revoked. */
   readonly crl: string;
+  /**
+   * Clients are workloads (SPIFFE): each has to be verified by the bundle of its own trust domain,
+   * which is one of these; null: any certificate that leads to `ca`.
+   */
+  readonly bundles: readonly TrustBundle[] | null;
 }
 
 export interface TlsCertificate {

@@ -3,9 +3,11 @@
  *
  * Thread: supervisor (on the main thread).
  */
+import { PROBLEMS } from '../base/problems.js';
 import { callsWithoutHttp2, NO_HTTP2 } from '../config/compile/calls-without-http2.js';
 import { UNVERIFIED_TARGETS, upstreamsUnverified } from '../config/compile/unverified-targets.js';
 import type { CompiledConfig, CompiledDocument } from '../config/compiled-config.js';
+import { endpointLack, SPIFFE_ENDPOINT_VARIABLE } from '../config/references/spiffe-endpoint.js';
 import { shareConfig } from '../config/shared/share-config.js';
 import { proveConfig } from '../supervisor/loading/prove-config.js';
 import { loadForCommand, requireConfigFile } from './command-config.js';
@@ -26,10 +28,25 @@ export function validateCommand(args: CommandArguments, io: CommandIo): Promise<
     for (const name of callsWithoutHttp2(config)) {
       io.stderr.write(`warning: route ${name}: ${NO_HTTP2}\n`);
     }
+    for (const line of identityLines(config, io.env)) io.stderr.write(line);
     for (const document of config.documents) io.stderr.write(warningsOf(document));
     io.stdout.write(`${requireConfigFile(args)}: ok (${summarize(config)})\n`);
     return EXIT_OK;
   });
+}
+
+/** Who needs an identity of the gateway itself, and where that comes from. */
+function identityLines({ spiffe }: CompiledConfig, env: CommandIo['env']): string[] {
+  if (spiffe === null) return [];
+  const endpoint = spiffe.endpoint || (env[SPIFFE_ENDPOINT_VARIABLE] ?? '');
+  const lack = endpointLack(endpoint);
+  if (lack !== '') {
+    const what = `${spiffe.users.join(', ') || 'spiffe'}: no identity for the gateway`;
+    return [`warning: ${what}: ${lack} (until then 503, ${PROBLEMS.noIdentity.code})\n`];
+  }
+  return spiffe.users.map(
+    (user) => `note: ${user}: needs an identity from the SPIFFE agent at ${endpoint}\n`,
+  );
 }
 
 /** What of an OpenAPI document is not judged, a line each. */

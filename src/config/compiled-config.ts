@@ -26,6 +26,7 @@ import type { CompiledPlugin } from './compiled-plugin.js';
 import type { CompiledProtocol } from './compiled-protocol.js';
 import type { CompiledEventStreams, CompiledRouteCache } from './compiled-replies.js';
 import type { CompiledRollout, CompiledSplit } from './compiled-split.js';
+import type { CompiledTargetTls } from './compiled-target-tls.js';
 import type {
   CompiledKeys,
   CompiledTokenEndpoint,
@@ -35,6 +36,7 @@ import type { CompiledWebSocket } from './compiled-websocket.js';
 import type { CompiledKubernetes } from './kubernetes-settings.js';
 import type { ListenerSettings } from './listener-settings.js';
 import type { MachineLimits } from './machine-limits.js';
+import type { SpiffeSettings } from './spiffe-settings.js';
 import type { CompiledStore } from './store-settings.js';
 
 export type { CompiledDocument, OpenapiScope } from './compiled-document.js';
@@ -114,6 +116,8 @@ export interface CompiledConfig {
   readonly plugins: readonly CompiledPlugin[];
   /** null: objects of Kubernetes are not looked at. */
   readonly kubernetes: CompiledKubernetes | null;
+  /** null: nothing needs an identity of the gateway itself. */
+  readonly spiffe: SpiffeSettings | null;
   readonly upstreams: readonly CompiledUpstream[];
   /** All targets of all upstreams. */
   readonly targets: readonly CompiledTarget[];
@@ -215,21 +219,6 @@ export interface CompiledTarget {
    * and tier holds for nobody: see channel/coordinator/target-slots.ts.
    */
   readonly isSlot: boolean;
-}
-
-/** How TLS is spoken with some targets. */
-export interface CompiledTargetTls {
-  /** PEM; empty: the authorities that Node.js knows. */
-  readonly ca: string;
-  /** PEM of the gateway's own certificate; empty: it has none. */
-  readonly cert: string;
-  readonly key: string;
-  readonly verifies: boolean;
-  /** SHA-256 of public keys in base64; empty: any. */
-  readonly pins: readonly string[];
-  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
-  /** Of all of the above: the same text, the same settings. */
-  readonly digest: string;
 }
 
 export interface CompiledUpstream extends CompiledProtocol {

@@ -98,6 +98,11 @@ export interface GatewayConfig {
   /** Objects of Kubernetes that become routes, beside those of this file; see kubernetes.md. */
   readonly kubernetes?: KubernetesConfig;
   /**
+   * The agent that issues the gateway's own identity (SPIFFE Workload API), for `tls.spiffe` of
+   * upstreams and listeners.
+   */
+  readonly spiffe?: SpiffeConfig;
+  /**
    * Folder in which the gateway keeps what must outlive it: keys and certificates of ACME. It is
    * made if it is not there, for the user of the gateway alone. A relative path begins where the
    * configuration file is. 1 to 1024 characters. Default: none; `acme` needs one.
@@ -263,7 +268,7 @@ export interface ListenHttp2Config {
   readonly unsentBytes?: ByteSize;
 }
 
-/** Speaks TLS with clients. Needs `certificates` or `acme`. */
+/** Speaks TLS with clients. Needs `certificates`, `acme` or `spiffe`. */
 export interface ListenTlsConfig {
   /**
    * The certificates. The first one is for clients that name no server or an unknown one. For one
@@ -295,6 +300,13 @@ export interface ListenTlsConfig {
    * its life are over.
    */
   readonly acme?: AcmeConfig;
+  /**
+   * Whether the listener shows the gateway's own identity (see the top-level `spiffe`), and not
+   * `certificates`, and clients are workloads. `true`: clients of its own trust domain get in and
+   * no others. The authenticator `clientCertificate` makes a consumer of the SPIFFE ID. Default:
+   * the listener has `certificates` or `acme`.
+   */
+  readonly spiffe?: boolean | ListenerSpiffeConfig;
 }
 
 /**
@@ -372,6 +384,24 @@ export interface AcmeConfig {
    * TLS must answer. `tls-alpn-01`: at port 443, which is to be this listener. Default: http-01.
    */
   readonly challenge?: 'http-01' | 'tls-alpn-01';
+}
+
+/**
+ * Whether the listener shows the gateway's own identity (see the top-level `spiffe`), and not
+ * `certificates`, and clients are workloads. `true`: clients of its own trust domain get in and no
+ * others. The authenticator `clientCertificate` makes a consumer of the SPIFFE ID.
+ */
+export interface ListenerSpiffeConfig {
+  /**
+   * `require`: nobody without a certificate. `request`: it may be missing. `none`: clients are not
+   * asked. Default: require.
+   */
+  readonly clients?: 'require' | 'request' | 'none';
+  /**
+   * The trust domains whose workloads get in, in place of the gateway's own: each is verified by
+   * the bundle of its own trust domain. 1 to 64 items. Default: the gateway's own.
+   */
+  readonly trustDomains?: readonly string[];
 }
 
 /**
@@ -867,6 +897,23 @@ export interface KubernetesIngressConfig {
    * process.
    */
   readonly stickySecret?: string;
+}
+
+/**
+ * The agent that issues the gateway's own identity (SPIFFE Workload API), for `tls.spiffe` of
+ * upstreams and listeners. See docs/mesh.md.
+ */
+export interface SpiffeConfig {
+  /**
+   * Where the agent is: `unix:///run/spire/agent.sock` or `tcp://127.0.0.1:8081`. 1 to 1024
+   * characters. Default: the variable `SPIFFE_ENDPOINT_SOCKET` of the environment.
+   */
+  readonly endpoint?: string;
+  /**
+   * Which identity is wanted, where the agent gives several. 1 to 1024 characters. Default: the
+   * first one.
+   */
+  readonly hint?: string;
 }
 
 /** What is logged, and how much. */
@@ -1724,8 +1771,39 @@ export interface TargetTlsConfig {
    * certificate must have, whatever else is verified. 1 to 16 items. Default: any key.
    */
   readonly pins?: readonly string[];
+  /**
+   * Whether the gateway shows its own identity (see the top-level `spiffe`), and the target's
+   * certificate has to name a workload. `true`: any workload of the gateway's own trust domain. The
+   * certificate must lead to the authorities of that trust domain and no others, and host names in
+   * it have no meaning. Default: host names count, as `serverName` says.
+   */
+  readonly spiffe?: boolean | TargetSpiffeConfig;
   /** The oldest version of TLS that is spoken. Default: TLSv1.2. */
   readonly minVersion?: 'TLSv1.2' | 'TLSv1.3';
+}
+
+/**
+ * Whether the gateway shows its own identity (see the top-level `spiffe`), and the target's
+ * certificate has to name a workload. `true`: any workload of the gateway's own trust domain. The
+ * certificate must lead to the authorities of that trust domain and no others, and host names in it
+ * have no meaning.
+ */
+export interface TargetSpiffeConfig {
+  /**
+   * The SPIFFE ID that it must have, such as `spiffe://example.org/orders`. 1 to 2048 characters.
+   * Default: see `ids` and `trustDomain`.
+   */
+  readonly id?: string;
+  /**
+   * IDs of one trust domain, one of which it must have. 1 to 64 items. Default: see `id` and
+   * `trustDomain`.
+   */
+  readonly ids?: readonly string[];
+  /**
+   * Any workload of this trust domain, such as `example.org`. 1 to 255 characters. Default: the
+   * gateway's own, or that of the IDs.
+   */
+  readonly trustDomain?: string;
 }
 
 /** Addresses of the service, each only once; or the one source that says which there are. */

@@ -5,6 +5,8 @@
  * compile/compile-tls.ts. The supervisor reads the files and keeps watching them.
  */
 
+import type { ListenerSpiffe } from './spiffe-settings.js';
+
 export interface TlsSettings {
   readonly certificates: readonly CertificateFiles[];
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
@@ -20,7 +22,9 @@ export interface TlsSettings {
     readonly file: string;
     readonly rotateMs: number;
   };
-  /** null: all certificates are files. */
+  /** null: the listener does not show the gateway's own identity. */
+  readonly spiffe: ListenerSpiffe | null;
+  /** null: there is no certificate by ACME. */
   readonly acme: AcmeSettings | null;
 }
 

@@ -63,6 +63,30 @@ export interface CertificatesStatus {
   readonly acme: { readonly ordered: number; readonly failed: number };
 }
 
+/** The gateway's own identity (SPIFFE), and the agent that issues it. */
+export interface WorkloadStatus {
+  readonly endpoint: string;
+  readonly isConnected: boolean;
+  /** What went wrong last; empty: nothing since the last good message. */
+  readonly failure: string;
+  /** Empty: there is none that may be used. */
+  readonly id: string;
+  /** 0: there is none. */
+  readonly expiresAtUnixMs: number;
+  /** Why there is none. */
+  readonly lack: string;
+  /** Whose authorities are known. */
+  readonly trustDomains: readonly string[];
+  /** Times that it was renewed. */
+  readonly rotations: number;
+  /** Times that the agent was lost, or has ended a call. */
+  readonly lost: number;
+  /** Messages of the agent that were not used. */
+  readonly refused: number;
+  /** Times that the agent has said that the gateway is entitled to nothing. */
+  readonly denied: number;
+}
+
 /** The store that gateways share. */
 export interface StoreFigures {
   readonly isUp: boolean;

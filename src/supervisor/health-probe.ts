@@ -25,12 +25,9 @@ import {
   CHECK_UNEXPECTED_STATUS,
   type CheckResult,
 } from '../channel/coordinator/target-states.js';
-import type {
-  CompiledHealthCheck,
-  CompiledTarget,
-  CompiledTargetTls,
-} from '../config/compiled-config.js';
+import type { CompiledHealthCheck, CompiledTarget } from '../config/compiled-config.js';
 import type { UpstreamProtocolName } from '../config/compiled-protocol.js';
+import type { CompiledTargetTls } from '../config/compiled-target-tls.js';
 import { TargetTls } from '../worker/upstream/target-tls.js';
 import {
   handshakeError,
@@ -39,6 +36,7 @@ import {
   TargetTlsError,
   tlsProblem,
 } from '../worker/upstream/tls-failure.js';
+import type { WorkloadIdentity } from '../worker/upstream/workload-identity.js';
 import { healthCall, isServing } from './grpc-probe.js';
 import { askOverHttp2, type Http2ProbeReply } from './http2-probe.js';
 
@@ -73,6 +71,7 @@ export interface ProbedTarget {
   /** As requests to it have it; null: without TLS. */
   readonly tls: CompiledTargetTls | null;
   readonly protocol: UpstreamProtocolName;
+  readonly workload: WorkloadIdentity;
 }
 
 /** Sends the probe. `onEnded` gets CHECK_PASSED, or why the probe failed, once. */
@@ -196,11 +195,12 @@ class ProbeConnection {
   private isTcpConnected = false;
   private isConnected = false;
 
-  constructor({ target, tls: settings, protocol }: ProbedTarget) {
+  constructor({ target, tls: settings, protocol, workload }: ProbedTarget) {
     const address = addressOf(target);
     const offered = OFFERED[protocol];
     this.protocol = protocol;
-    this.tls = settings === null ? null : new TargetTls(settings, target.serverName, offered);
+    this.tls =
+      settings === null ? null : new TargetTls(settings, target.serverName, offered, workload);
     this.socket =
       this.tls === null ? connect(address) : connectTls({ ...this.tls.options, ...address });
     this.socket.on('connect', () => {
@@ -249,6 +249,7 @@ const RESULTS: ReadonlyMap<ProblemKind, CheckResult> = new Map([
   [PROBLEMS.certificateName, CHECK_CERTIFICATE_NAME],
   [PROBLEMS.certificateUntrusted, CHECK_CERTIFICATE_UNTRUSTED],
   [PROBLEMS.certificatePin, CHECK_CERTIFICATE_PIN],
+  [PROBLEMS.spiffeId, CHECK_CERTIFICATE_NAME],
   [PROBLEMS.certificateRefused, CHECK_CERTIFICATE_INVALID],
   [PROBLEMS.upstreamTlsAlert, CHECK_TLS_ALERT],
 ]);

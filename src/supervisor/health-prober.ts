@@ -14,16 +14,21 @@ import type { CheckResult } from '../channel/coordinator/target-states.js';
 import type {
   CompiledHealthCheck,
   CompiledTarget,
-  CompiledTargetTls,
   CompiledUpstream,
   GatewaySettings,
 } from '../config/compiled-config.js';
+import type { CompiledTargetTls } from '../config/compiled-target-tls.js';
+import type { WorkloadIdentity } from '../worker/upstream/workload-identity.js';
 import { type Probe, type ProbedTarget, startProbe } from './health-probe.js';
 
 /** The first probes of one upstream are spread over at most this time. */
 const FIRST_SPREAD_MS = 500;
+/** How soon a probe is tried that needs an identity which the gateway does not have. */
+const IDENTITY_WAIT_MS = 250;
 
 export interface HealthProberOptions {
+  /** Who the gateway is for targets that are workloads. */
+  readonly workload: WorkloadIdentity;
   /** CHECK_PASSED, or why it failed. */
   onResult(targetIndex: number, result: CheckResult): void;
   /** From 0 (included) to 1 (excluded). */
@@ -60,12 +65,17 @@ export class HealthProber {
       const { protocol } = upstream;
       const name = this.nameOf(target, tls, upstream, rule);
       const kept = before.get(name);
-      const check = kept ?? new TargetCheck({ target, tls, protocol }, rule, this.options);
+      const check = kept ?? this.checkOf({ target, tls, protocol }, rule);
       this.checks.set(name, check);
       before.delete(name);
       if (kept === undefined) check.start();
     }
     for (const check of before.values()) check.stop();
+  }
+
+  private checkOf(probed: Omit<ProbedTarget, 'workload'>, rule: CompiledHealthCheck): TargetCheck {
+    const { options } = this;
+    return new TargetCheck({ ...probed, workload: options.workload }, rule, options);
   }
 
   /** Made anew only for what has changed: targets that are found change often, one by one. */
@@ -120,7 +130,13 @@ class TargetCheck {
     this.timer.unref();
   }
 
+  /** Without an identity nothing can be said of the target. */
   private sendProbe(): void {
+    const spiffe = this.probed.tls?.spiffe ?? null;
+    if (spiffe !== null && this.probed.workload.lackFor(spiffe) !== '') {
+      this.wait(IDENTITY_WAIT_MS);
+      return;
+    }
     this.probe = startProbe(this.probed, this.rule, (result) => this.onEnded(result));
   }
 

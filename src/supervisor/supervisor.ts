@@ -17,12 +17,15 @@ import {
   TargetSlotWriter,
 } from '../channel/coordinator/target-slots.js';
 import { allocateCounters, CounterBlock } from '../channel/counter-block.js';
+import type { IdentityNotice, WorkloadNotice } from '../channel/identity-messages.js';
 import { recordBytesOf } from '../channel/record-ring.js';
 import type { ThreadFault } from '../channel/thread-fault.js';
+import type { WorkloadMaterial } from '../channel/workload-material.js';
 import type { ServedConfig, SharedConfig } from '../config/shared/shared-config.js';
 import type { CompiledStore } from '../config/store-settings.js';
 import { clearRows } from '../coordinator/coordinator-setup.js';
 import { counterCount, openWebSockets, retireCounterRows } from '../observability/counters.js';
+import { WorkloadIdentity } from '../worker/upstream/workload-identity.js';
 import type { ApiKeys } from './api-keys/api-keys.js';
 import { type Canary, ConfigTrial } from './config-trial.js';
 import { CoordinatorDiedError, CoordinatorSupervisor } from './coordinator-supervisor.js';
@@ -87,6 +90,9 @@ export class Supervisor {
   /** The targets that discovery has found. */
   readonly found: FoundTargets;
   private readonly prober: HealthProber;
+  /** Who the gateway is for targets that are workloads, as health checks have it. */
+  private readonly workload = new WorkloadIdentity();
+  private workloadNotice: WorkloadNotice | null = null;
   private readonly intensity = new RestartIntensity();
   private readonly identity: IdentityServices;
   private isStopping = false;
@@ -128,7 +134,7 @@ export class Supervisor {
     this.trialMemory = allocateRollouts(config.workers, 1);
     this.prober = new HealthProber({
       onResult: (target, result) => this.coordinator.control.tellProbe(target, result),
-      random,
+      ...{ workload: this.workload, random },
     });
     this.identity = new IdentityServices({
       ...{ config, logger, clock, shared: this.shared },
@@ -156,7 +162,7 @@ export class Supervisor {
       trial: this.trialMemory,
       hashKey: this.hashKey,
       logger,
-      identityNotices: () => this.identity.notices,
+      identityNotices: () => this.identityNotices(),
       onMirrorSample: (sample) => this.mirrorSamples.add(sample),
       onIdentityRequest: (from, request) => this.identity.onRequest(from, request),
       postToCoordinator: (mail, port) => coordinator.post(mail, port),
@@ -225,6 +231,19 @@ export class Supervisor {
   freeNewSlots(next: SharedConfig['settings']): void {
     const slots = new TargetSlotWriter(this.coordinator.memory.slots);
     for (const row of this.epochTable.newSlots(next)) slots.setPhase(row, SLOT_FREE);
+  }
+
+  /** The gateway is this workload from now on, and believes these authorities. */
+  useWorkload(material: WorkloadMaterial): void {
+    const notice: WorkloadNotice = { type: 'workload', material };
+    this.workloadNotice = notice;
+    this.workload.adopt(material);
+    for (const lane of this.lanes) lane.tellIdentity(notice);
+  }
+
+  private identityNotices(): IdentityNotice[] {
+    const own = this.workloadNotice === null ? [] : [this.workloadNotice];
+    return [...this.identity.notices, ...own];
   }
 
   /** Discovery has found other targets; `hasLeft`: some target is gone. */

@@ -127,7 +127,11 @@ export class WorkerRuntime {
     const first = await WorkerEpoch.create(config, identity, host.clock.unixMs, epochHost);
     plugins.onServing();
     const parts = { identity, first, tracing, epochHost, plugins, onReleased };
-    return new WorkerRuntime(task, host, parts);
+    const runtime = new WorkerRuntime(task, host, parts);
+    for (const notice of task.notices) {
+      if (notice.type === 'workload') runtime.onIdentityNotice(notice);
+    }
+    return runtime;
   }
 
   private constructor(
@@ -405,8 +409,12 @@ export class WorkerRuntime {
     this.parts.plugins.onStoreAnswer(answer);
   }
 
-  /** The main thread has keys, revocations, or tokens. */
+  /** The main thread has keys, revocations, tokens, or another identity of the gateway. */
   onIdentityNotice(notice: IdentityNotice): void {
+    if (notice.type === 'workload') {
+      this.forwarder.adoptWorkload(notice.material);
+      return;
+    }
     this.parts.identity.onNotice(notice);
     if (notice.type === 'revoked') {
       this.pipeline.onRevoked(new Set(notice.sessions.map(({ sessionId }) => sessionId)));

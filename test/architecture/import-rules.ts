@@ -45,8 +45,10 @@ export const CONFIG_TYPE_FILES = [
   'config/compiled-split.ts',
   'config/compiled-mirror.ts',
   'config/compiled-faults.ts',
+  'config/compiled-target-tls.ts',
   'config/gateway-config.ts',
   'config/listener-settings.ts',
+  'config/spiffe-settings.ts',
   'config/store-settings.ts',
 ];
 

@@ -7,6 +7,7 @@ import { LeanPool } from '../../src/worker/upstream/lean-pool.js';
 import { connectionsTo } from '../../src/worker/upstream/upstream-connections.js';
 import type { UpstreamConnections } from '../../src/worker/upstream/upstream-transport.js';
 import { type TryListener, UpstreamTry } from '../../src/worker/upstream/upstream-try.js';
+import { WorkloadIdentity } from '../../src/worker/upstream/workload-identity.js';
 import { aCoordinatorConfig } from '../support/coordinator-rig.js';
 import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
@@ -32,6 +33,7 @@ function connect(url: string, transport: TransportChoice): UpstreamConnections {
   const by = transport === 'undici' ? undiciConnectionsTo : connectionsTo;
   return by({ ...target, origin: url }, upstream, {
     memory,
+    workload: new WorkloadIdentity(),
     nowMs: systemClock.nowMs,
     onConnected: () => {},
   });

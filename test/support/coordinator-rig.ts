@@ -115,6 +115,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
   );
   return {
     epoch: 1,
+    spiffe: null,
     capacity: CAPACITY,
     rollouts: wish.rollouts ?? [],
     listeners: [A_LISTENER],

@@ -54,6 +54,7 @@ export const A_TLS_LISTENER: TlsSettings = {
   strictSni: false,
   clientCertificates: null,
   tickets: { file: '', rotateMs: 3_600_000 },
+  spiffe: null,
   acme: null,
 };
 

@@ -6,17 +6,15 @@ import { connect, type Socket } from 'node:net';
 import { undiciConnectionsTo } from '../../bench/alternatives/undici-transport.js';
 import { systemClock } from '../../src/base/clock.js';
 import type { ProblemKind } from '../../src/base/problems.js';
-import type {
-  CompiledTarget,
-  CompiledTargetTls,
-  CompiledUpstream,
-} from '../../src/config/compiled-config.js';
+import type { CompiledTarget, CompiledUpstream } from '../../src/config/compiled-config.js';
+import type { CompiledTargetTls } from '../../src/config/compiled-target-tls.js';
 import type { Exchange } from '../../src/worker/exchange/exchange.js';
 import { StreamedBody } from '../../src/worker/exchange/streamed-body.js';
 import { connectionsTo } from '../../src/worker/upstream/upstream-connections.js';
 import { isConnectionLoss, upstreamProblem } from '../../src/worker/upstream/upstream-error.js';
 import type { UpstreamConnections } from '../../src/worker/upstream/upstream-transport.js';
 import { type TryListener, UpstreamTry } from '../../src/worker/upstream/upstream-try.js';
+import { WorkloadIdentity } from '../../src/worker/upstream/workload-identity.js';
 import { makeExchange } from './make-exchange.js';
 import { makeReadMemory } from './read-memory.js';
 import { makeCertificate, type TestCertificate } from './test-certificate.js';
@@ -159,6 +157,7 @@ export class TransportRig {
     const connect = transport === 'undici' ? undiciConnectionsTo : connectionsTo;
     this.connections = connect(target as CompiledTarget, upstream as CompiledUpstream, {
       memory,
+      workload: new WorkloadIdentity(),
       nowMs: () => systemClock.nowMs() + this.skewMs,
       onConnected: () => this.connectCount++,
     });
@@ -192,6 +191,7 @@ const TRUSTING: CompiledTargetTls = {
   verifies: true,
   pins: [],
   minVersion: 'TLSv1.2',
+  spiffe: null,
   digest: '',
 };
 

@@ -5,6 +5,7 @@
  * The alternative is what a change of addresses behind a listed name costs: another version of the
  * configuration, made by the loader.
  */
+
 import { TargetSlotWriter } from '../../../src/channel/coordinator/target-slots.js';
 import { withAddresses } from '../../../src/config/compile/compile-config.js';
 import type { GatewayConfig } from '../../../src/config/gateway-config.js';
@@ -20,6 +21,7 @@ import { UpstreamRows } from '../../../src/supervisor/discovery/upstream-rows.js
 import { EpochTable } from '../../../src/supervisor/epoch-table.js';
 import { HealthProber } from '../../../src/supervisor/health-prober.js';
 import { keepVersion, writtenOf } from '../../../src/supervisor/loading/kept-version.js';
+import { WorkloadIdentity } from '../../../src/worker/upstream/workload-identity.js';
 import { type Bench, fold } from '../../support/bench-harness.js';
 
 const UPSTREAMS = 5;
@@ -45,7 +47,11 @@ export const bench: Bench = {
       return rows;
     });
     coordinator.onTargetsChanged();
-    const prober = new HealthProber({ onResult: nothing, random: () => 0 });
+    const prober = new HealthProber({
+      onResult: nothing,
+      random: () => 0,
+      workload: new WorkloadIdentity(),
+    });
     const shown = new FoundTargets(slots);
     let nowMs = 0;
     let change = 0;

@@ -24,6 +24,7 @@ import { ReadMemory } from '../../../src/worker/upstream/read-memory.js';
 import { connectionsTo } from '../../../src/worker/upstream/upstream-connections.js';
 import type { UpstreamConnections } from '../../../src/worker/upstream/upstream-transport.js';
 import { type TryListener, UpstreamTry } from '../../../src/worker/upstream/upstream-try.js';
+import { WorkloadIdentity } from '../../../src/worker/upstream/workload-identity.js';
 import { undiciConnectionsTo } from '../../alternatives/undici-transport.js';
 import { ORIGIN_READY } from '../../gateway/origin.js';
 import { type Bench, fold, summarise } from '../../support/bench-harness.js';
@@ -115,6 +116,7 @@ class TryDriver implements TransportDriver, TryListener {
     const connect = transport === 'undici' ? undiciConnectionsTo : connectionsTo;
     this.connections = connect(target as CompiledTarget, upstream as CompiledUpstream, {
       memory: new ReadMemory({ blocks }),
+      workload: new WorkloadIdentity(),
       nowMs: systemClock.nowMs,
       onConnected: () => undefined,
     });

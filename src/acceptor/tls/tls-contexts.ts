@@ -117,7 +117,10 @@ export class TlsContexts {
 
   /** The name to which sessions are bound beside the certificate; `*`: there are none. */
   private scopeOf({ pattern, serverName }: Choice): string {
-    if (this.material.server.clientCertificates === null) return '';
+    const { clientCertificates: rule } = this.material.server;
+    if (rule === null) return '';
+    // Workloads are judged at every connection, by what holds then.
+    if (rule.bundles !== null) return '*';
     return pattern === serverName ? pattern : '*';
   }
 
@@ -184,6 +187,8 @@ function optionsOf(server: TlsServerSettings): TlsOptions {
       rejectUnauthorized: rule.mode === 'require',
       ca: rule.ca,
       ...(rule.crl !== '' && { crl: rule.crl }),
+      // An authority of a bundle need not be signed by itself.
+      ...(rule.bundles !== null && { allowPartialTrustChain: true }),
     }),
   };
 }

@@ -23,6 +23,7 @@ import type { TlsMaterial } from '../../channel/tls-material.js';
 import { certificateFacts } from './certificate-facts.js';
 import { type ClientHello, ClientHelloReader } from './client-hello.js';
 import { ACME_PROTOCOL, type ContextHost, TlsContexts } from './tls-contexts.js';
+import { isWorkload } from './workload-client.js';
 
 /** Handshakes that begin in one turn of the event loop. */
 export const STARTS_PER_TURN = 2;
@@ -334,6 +335,8 @@ export class TlsDoor implements ContextHost {
       return this.material.server.clientCertificates.mode === 'request' ? '' : null;
     }
     if (!socket.authorized) return null;
+    const { bundles } = this.material.server.clientCertificates;
+    if (bundles !== null && !isWorkload(certificate, bundles, this.clock.unixMs())) return null;
     return certificateText(certificateFacts(certificate)) || null;
   }
 

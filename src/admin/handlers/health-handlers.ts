@@ -4,8 +4,9 @@
  * Thread: supervisor (on the main thread).
  */
 import type { StoreOrigin } from '../../base/store-origin.js';
+import type { WorkloadStatus } from '../../observability/gateway-status.js';
 import type { AdminHandler } from '../admin-handler.js';
-import { shortOriginRow } from '../live-rows.js';
+import { shortOriginRow, shortWorkloadRow } from '../live-rows.js';
 
 export function healthzHandler(): AdminHandler {
   return {
@@ -16,29 +17,33 @@ export function healthzHandler(): AdminHandler {
   };
 }
 
-/**
- * `stateOf` returns `ready`; any other text makes the reply a 503. `originOf`: what is known of the
- * store of the configuration; null: there is none. `unanswered`: upstreams whose sources of targets
- * have never answered.
- */
-export function readyzHandler(
-  stateOf: () => string,
-  originOf: () => StoreOrigin | null,
-  unanswered: () => readonly string[],
-): AdminHandler {
+export interface ReadinessFacts {
+  /** `ready`; any other text makes the reply a 503. */
+  state(): string;
+  /** What is known of the store of the configuration; null: there is none. */
+  origin(): StoreOrigin | null;
+  /** Upstreams whose sources of targets have never answered. */
+  unanswered(): readonly string[];
+  /** What is known of the gateway's own identity; null: it needs none. */
+  workload(): WorkloadStatus | null;
+}
+
+export function readyzHandler(known: ReadinessFacts): AdminHandler {
   return {
     method: 'GET',
     path: '/readyz',
     needsToken: false,
     answer: () => {
-      const status = stateOf();
-      const origin = originOf();
-      const unansweredUpstreams = unanswered();
-      const facts = {
+      const status = known.state();
+      const [origin, workload] = [known.origin(), known.workload()];
+      const unansweredUpstreams = known.unanswered();
+      const body = {
+        status,
         ...(origin !== null && { configuration: shortOriginRow(origin) }),
         ...(unansweredUpstreams.length > 0 && { unansweredUpstreams }),
+        ...(workload !== null && { spiffe: shortWorkloadRow(workload) }),
       };
-      return { status: status === 'ready' ? 200 : 503, body: { status, ...facts } };
+      return { status: status === 'ready' ? 200 : 503, body };
     },
   };
 }

@@ -23,7 +23,7 @@ const LIVE_KEYS: readonly string[] = [
   ...['limits.headerBytes', 'limits.headerFields', 'limits.bodyBytes', 'limits.bodyOnGet'],
   ...['limits.lingerBytes', 'limits.passes'],
   ...['logging.level', 'logging.accessLog', 'logging.redactQuery', 'tracing', 'errors'],
-  ...['reload', 'shutdown', 'authenticators', 'plugins', 'upstreams', 'routes'],
+  ...['reload', 'shutdown', 'authenticators', 'plugins', 'upstreams', 'routes', 'spiffe'],
 ];
 
 /** Whether a reload can change the key at `path`, such as `limits.headerBytes`, and all below. */
@@ -81,6 +81,7 @@ function fixedLeaves(config: RestartConfig): [string, string][] {
     store: _store,
     plugins: _plugins,
     kubernetes: _kubernetes,
+    spiffe: _spiffe,
     admin: { token: _token, allowedHosts: _allowedHosts, ...admin },
     limits: {
       headerBytes: _headerBytes,

@@ -9,6 +9,7 @@ import { algorithmsOf } from '../../base/json-web-key.js';
 import { parsePasswordHash } from '../../base/password-hash.js';
 import { GATEWAY_FIELDS, RESERVED_IN_REPLIES } from '../../base/reserved-fields.js';
 import { urlProblem } from '../../base/safe-url.js';
+import { spiffeIdProblem } from '../../base/spiffe-id.js';
 import type { Findings, SoundPart } from '../../schema/finding.js';
 import type {
   ApiKeyAuthenticatorConfig,
@@ -292,6 +293,9 @@ function checkClients(
   check: AuthenticatorCheck,
 ): void {
   for (const [index, client] of (config.clients ?? []).entries()) {
+    const id = client?.spiffeId;
+    const problem = id === undefined ? '' : spiffeIdProblem(id);
+    if (problem !== '') check.value(`"${id}" ${problem}`, 'clients', index, 'spiffeId');
     if (client === undefined || CERTIFICATE_NAMES.some((part) => client[part] !== undefined)) {
       continue;
     }

@@ -24,6 +24,7 @@ import { checkLogins } from './check-login.js';
 import { checkObservability } from './check-observability.js';
 import { checkPlugins } from './check-plugins.js';
 import { checkRoutes, type KnownNames } from './check-routes.js';
+import { checkSpiffe } from './check-spiffe.js';
 import { checkStore } from './check-store.js';
 import { checkTargetTls } from './check-target-tls.js';
 import { checkTargetPolicies } from './check-targets.js';
@@ -64,6 +65,7 @@ export function checkMeaning(
   checkLogins(config, findings);
   checkStore(config, findings);
   checkPlugins(config, findings);
+  checkSpiffe(config.spiffe, findings);
   checkVersions(config, findings);
 }
 

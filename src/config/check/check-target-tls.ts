@@ -18,6 +18,8 @@ import {
   readMaterial,
 } from '../references/tls-material.js';
 
+import { checkTargetSpiffe } from './check-spiffe.js';
+
 type SoundTls = Pick<SoundPart<TargetTlsConfig>, 'ca' | 'cert' | 'key'>;
 
 export function checkTargetTls(
@@ -33,12 +35,14 @@ export function checkTargetTls(
       targets.some((target) => isHttps(target?.url) !== false);
     if (!isForSomebody) findings.addKey(pointer, 'no target is https: there is nothing it is for');
     checkMaterial(pointer, tls, findings);
+    checkTargetSpiffe(pointer, { own: tls, shared: undefined }, findings);
   }
   for (const [index, target] of targets.entries()) {
     if (target?.tls === undefined) continue;
     const pointer = pointerOf('upstreams', name, 'targets', index, 'tls');
     if (isHttps(target.url) === false) findings.addKey(pointer, 'only for a target with https://');
     checkMaterial(pointer, target.tls, findings);
+    checkTargetSpiffe(pointer, { own: target.tls, shared: tls }, findings);
   }
 }
 

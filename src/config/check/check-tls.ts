@@ -20,6 +20,8 @@ import {
 import { readTicketKeys } from '../references/ticket-keys.js';
 import { DEFAULTS } from '../schema/defaults.js';
 
+import { checkListenerSpiffe } from './check-spiffe.js';
+
 /** A context takes a millisecond: the first ones are made, and all pairs are read. */
 const CONTEXTS_TRIED = 64;
 
@@ -43,14 +45,13 @@ export function checkTls(
   { pointer, findings, hasStateDir, hasOthers }: TlsPlace,
 ): void {
   const { certificates = [] } = tls;
-  if (
-    !hasOthers &&
-    certificates.length === 0 &&
-    tls.acme === undefined &&
-    !findings.hasUnder(pointer)
-  ) {
-    findings.addKey(pointer, 'needs "certificates" or "acme": there is nothing to show clients');
+  const isOwn = tls.spiffe !== undefined && tls.spiffe !== false;
+  const isShown = hasOthers || isOwn || certificates.length > 0 || tls.acme !== undefined;
+  if (!isShown && !findings.hasUnder(pointer)) {
+    const what = 'needs "certificates", "acme" or "spiffe"';
+    findings.addKey(pointer, `${what}: there is nothing to show clients`);
   }
+  checkListenerSpiffe(tls, pointer, findings);
   checkVersions(tls, { pointer, findings });
   checkCiphers(tls.ciphers, { pointer: `${pointer}/ciphers`, findings });
   certificates.forEach((one, at) => {

@@ -51,6 +51,7 @@ import { compileAdaptiveConcurrency } from './compile-overload.js';
 import { compilePlugins } from './compile-plugins.js';
 import { compileHedge, compileRetry } from './compile-retry.js';
 import { compilePaths, compileRoutes } from './compile-routes.js';
+import { compileSpiffe } from './compile-spiffe.js';
 import { compileStore } from './compile-store.js';
 import { keptTargetTls, readTargetTls, type TargetTlsSource } from './compile-target-tls.js';
 import {
@@ -127,6 +128,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
     store: compileStore(config.store),
     plugins: compilePlugins(config.plugins),
     kubernetes,
+    spiffe: compileSpiffe(config),
     upstreams,
     targets,
     limiters,

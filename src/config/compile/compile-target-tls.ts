@@ -6,11 +6,14 @@
  */
 import { createHash } from 'node:crypto';
 import { defined } from '../../base/assert.js';
-import type { CompiledConfig, CompiledTargetTls } from '../compiled-config.js';
+import type { CompiledConfig } from '../compiled-config.js';
+import type { CompiledTargetTls } from '../compiled-target-tls.js';
 import type { TargetTlsConfig, UpstreamConfig } from '../gateway-config.js';
 import type { TargetUrl } from '../references/target-url.js';
 import { contextProblem, readMaterial } from '../references/tls-material.js';
 import { DEFAULTS } from '../schema/defaults.js';
+
+import { compileTargetSpiffe } from './compile-spiffe.js';
 
 const { tls: defaults } = DEFAULTS.upstream;
 
@@ -66,6 +69,7 @@ function compileTls(config: TargetTlsConfig): CompiledTargetTls {
     verifies: config.verify ?? defaults.verify,
     pins: config.pins ?? [],
     minVersion: config.minVersion ?? defaults.minVersion,
+    spiffe: compileTargetSpiffe(config.spiffe),
   };
   const { ca, cert, key } = settings;
   const problem = contextProblem({

@@ -9,6 +9,7 @@ import type { AcmeConfig, ListenTlsConfig } from '../gateway-config.js';
 import { asciiHost } from '../references/route-match.js';
 import { DEFAULTS } from '../schema/defaults.js';
 import type { AcmeSettings, TlsSettings } from '../tls-settings.js';
+import { compileListenerSpiffe } from './compile-spiffe.js';
 
 const { tls: defaults } = DEFAULTS.listen;
 
@@ -39,6 +40,7 @@ export function compileTls(tls: ListenTlsConfig | undefined): TlsSettings | null
       file: tickets?.file ?? '',
       rotateMs: durationMs(tickets?.rotate ?? defaults.tickets.rotate),
     },
+    spiffe: compileListenerSpiffe(tls.spiffe),
     acme: compileAcme(tls.acme),
   };
 }

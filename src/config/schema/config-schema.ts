@@ -37,6 +37,7 @@ import { LISTEN_NODE } from './listen-nodes.js';
 import { LOGGING_NODE, TRACING_NODE } from './observability-nodes.js';
 import { PLUGINS_NODE } from './plugin-nodes.js';
 import { ROUTE_PROPERTIES } from './route-node.js';
+import { SPIFFE_NODE } from './spiffe-nodes.js';
 import { STORE_NODE } from './store-node.js';
 import { STATE_DIR_NODE } from './tls-nodes.js';
 import { KEYS_NODE, TOKEN_SERVICE_NODE } from './token-service-node.js';
@@ -78,6 +79,7 @@ const ROOT_NODE = objectNode(
     cache: CACHE_MEMORY_NODE,
     store: STORE_NODE,
     kubernetes: KUBERNETES_NODE,
+    spiffe: SPIFFE_NODE,
     stateDir: STATE_DIR_NODE,
     logging: LOGGING_NODE,
     tracing: TRACING_NODE,

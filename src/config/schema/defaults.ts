@@ -47,6 +47,7 @@ export const DEFAULTS = {
       ].join(':'),
       strictSni: false,
       clientCertificates: { mode: 'require' },
+      spiffe: { clients: 'require' },
       tickets: { rotate: '12h' },
       acme: {
         directory: 'https://acme-v02.api.letsencrypt.org/directory',

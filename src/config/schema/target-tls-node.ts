@@ -12,6 +12,7 @@ import {
 } from '../../schema/schema-node.js';
 import { HOST_TEXT, textShape } from '../../schema/text-shapes.js';
 import { DEFAULTS } from './defaults.js';
+import { TARGET_SPIFFE_NODE } from './spiffe-nodes.js';
 
 const { tls } = DEFAULTS.upstream;
 
@@ -64,6 +65,7 @@ export const TARGET_TLS_NODE = objectNode(
       textNode(PIN_TEXT),
       { 'x-absent': 'any key', minItems: 1, maxItems: 16, uniqueItems: true },
     ),
+    spiffe: TARGET_SPIFFE_NODE,
     minVersion: stringNode('The oldest version of TLS that is spoken.', {
       default: tls.minVersion,
       enum: ['TLSv1.2', 'TLSv1.3'],

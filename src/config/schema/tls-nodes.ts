@@ -13,6 +13,7 @@ import {
 } from '../../schema/schema-node.js';
 import { textShape } from '../../schema/text-shapes.js';
 import { DEFAULTS } from './defaults.js';
+import { LISTENER_SPIFFE_NODE } from './spiffe-nodes.js';
 
 const { tls } = DEFAULTS.listen;
 
@@ -118,7 +119,7 @@ const ACME_NODE = objectNode(
 /** `tls` of a listener. */
 export const TLS_NODE = objectNode(
   'ListenTlsConfig',
-  'Speaks TLS with clients. Needs `certificates` or `acme`.',
+  'Speaks TLS with clients. Needs `certificates`, `acme` or `spiffe`.',
   {
     certificates: listNode(
       'The certificates. The first one is for clients that name no server or an unknown one. For ' +
@@ -142,6 +143,7 @@ export const TLS_NODE = objectNode(
     clientCertificates: CLIENT_CERTIFICATES_NODE,
     tickets: TICKETS_NODE,
     acme: ACME_NODE,
+    spiffe: LISTENER_SPIFFE_NODE,
   },
 );
 

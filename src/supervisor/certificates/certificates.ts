@@ -8,9 +8,18 @@
 import { createHash } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Clock, Timer } from '../../base/clock.js';
-import type { TlsCertificate, TlsMaterial, TlsServerSettings } from '../../channel/tls-material.js';
+import {
+  type ClientCertificateRule,
+  sharePem,
+  type TlsCertificate,
+  type TlsMaterial,
+  type TlsServerSettings,
+} from '../../channel/tls-material.js';
+import { NO_WORKLOAD, type WorkloadMaterial } from '../../channel/workload-material.js';
 import type { ListenerSettings } from '../../config/listener-settings.js';
 import { forgetPairs } from '../../config/references/read-pairs.js';
+import { readServerPair } from '../../config/references/server-certificate.js';
+import type { ListenerSpiffe } from '../../config/spiffe-settings.js';
 import type { TlsSettings } from '../../config/tls-settings.js';
 import type { CertificatesStatus } from '../../observability/gateway-status.js';
 import { type ExpiringCertificate, ExpiryWarnings } from './expiry.js';
@@ -57,6 +66,9 @@ export class Certificates {
   private tail: Promise<void> = Promise.resolve();
   private refused = 0;
   private lastRefusal = '';
+  private workload: WorkloadMaterial = NO_WORKLOAD;
+  /** Its certificate; null: there is none. */
+  private ownPair: LoadedPair | null = null;
   private isStopped = false;
 
   constructor(private readonly options: CertificatesOptions) {
@@ -97,6 +109,15 @@ export class Certificates {
     if (kept === undefined) return;
     kept.further = further;
     this.tell(listener);
+  }
+
+  /** Listeners with `tls.spiffe` show this, and believe these authorities. */
+  setWorkload(material: WorkloadMaterial): void {
+    this.workload = material;
+    this.ownPair = pairOfWorkload(material);
+    for (const [index, { settings }] of this.kept) {
+      if (settings.tls.spiffe !== null) this.tell(index);
+    }
   }
 
   status(): Omit<CertificatesStatus, 'acme'> {
@@ -185,11 +206,13 @@ export class Certificates {
 
   private materialOf({ settings, files, further }: Kept): TlsMaterial {
     const { tls } = settings;
+    const rule = tls.spiffe === null ? ruleOfFiles(tls, files) : this.ruleOfWorkloads(tls.spiffe);
     // Without its authorities a listener would trust the public ones: nobody gets in then.
-    const pairs = files.isComplete ? [...files.loadedPairs, ...further.pairs] : [];
+    const isComplete = files.isComplete && rule?.ca !== '';
+    const pairs = isComplete ? this.pairsOf({ settings, files, further }) : [];
     const { certificates, first } = unitePairs(pairs);
     return {
-      server: serverSettings(settings, files),
+      server: serverSettings(settings, rule),
       certificates,
       fallback: tls.strictSni ? -1 : first,
       ticketKeys: files.ticketKeys ?? this.ticketKeys.keysFor(tls.tickets.rotateMs),
@@ -197,10 +220,25 @@ export class Certificates {
     };
   }
 
+  private pairsOf({ settings, files, further }: Kept): LoadedPair[] {
+    if (settings.tls.spiffe === null) return [...files.loadedPairs, ...further.pairs];
+    return this.ownPair === null ? [] : [this.ownPair];
+  }
+
+  /** null: clients are not asked for certificates. */
+  private ruleOfWorkloads({ clients, trustDomains }: ListenerSpiffe): ClientCertificateRule | null {
+    if (clients === 'none') return null;
+    const { svid, bundles: all } = this.workload;
+    const domains = trustDomains.length > 0 ? trustDomains : [svid?.trustDomain ?? ''];
+    const bundles = all.filter(({ trustDomain }) => domains.includes(trustDomain));
+    const ca = bundles.flatMap(({ authorities }) => authorities).join('');
+    return { mode: clients, ca, crl: '', bundles };
+  }
+
   private expiring(): ExpiringCertificate[] {
-    return [...this.kept.values()].flatMap(({ settings, files, further }) =>
-      [...files.loadedPairs, ...further.pairs].map((pair) => ({
-        ...{ listener: settings.name, id: pair.id, source: pair.source, names: pair.names },
+    return [...this.kept.values()].flatMap((kept) =>
+      this.pairsOf(kept).map((pair) => ({
+        ...{ listener: kept.settings.name, id: pair.id, source: pair.source, names: pair.names },
         startsAtUnixMs: pair.startsAtUnixMs,
         expiresAtUnixMs: pair.expiresAtUnixMs,
       })),
@@ -223,14 +261,37 @@ function alpnOf({ protocols }: SecureListener): string[] {
   return protocols.includes('http1') ? [...http2, ...HTTP1] : http2;
 }
 
-function serverSettings(settings: SecureListener, files: ListenerFiles): TlsServerSettings {
+function ruleOfFiles(
+  { clientCertificates }: TlsSettings,
+  { clientCa: ca, clientCrl: crl }: ListenerFiles,
+): ClientCertificateRule | null {
+  if (clientCertificates === null) return null;
+  return { mode: clientCertificates.mode, ca, crl, bundles: null };
+}
+
+/** null: there is none that can be used. */
+function pairOfWorkload({ svid }: WorkloadMaterial): LoadedPair | null {
+  if (svid === null) return null;
+  const reading = readServerPair({ cert: svid.chain, key: svid.key, names: [] });
+  if ('problem' in reading) return null;
+  const { id, kind, names, chain, key } = reading.pair;
+  const { startsAtUnixMs, expiresAtUnixMs } = svid;
+  return {
+    ...{ id, kind, names, source: 'spiffe', staple: null, startsAtUnixMs, expiresAtUnixMs },
+    chain: sharePem(chain),
+    key: sharePem(key),
+  };
+}
+
+function serverSettings(
+  settings: SecureListener,
+  clientCertificates: ClientCertificateRule | null,
+): TlsServerSettings {
   const { tls, handshakeMs } = settings;
-  const { mode } = tls.clientCertificates ?? {};
-  const { clientCa: ca, clientCrl: crl } = files;
   const server = {
     ...{ minVersion: tls.minVersion, maxVersion: tls.maxVersion, ciphers: tls.ciphers },
     ...{ protocols: alpnOf(settings), handshakeMs },
-    clientCertificates: mode === undefined ? null : { mode, ca, crl },
+    clientCertificates,
   };
   const id = createHash('sha256').update(JSON.stringify(server)).digest('hex');
   return { id, ...server };

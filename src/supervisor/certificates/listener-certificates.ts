@@ -6,6 +6,7 @@
 import type { Logger } from 'pino';
 import type { Clock, Random } from '../../base/clock.js';
 import type { AcceptorNotice } from '../../channel/acceptor/acceptor-notice.js';
+import type { WorkloadMaterial } from '../../channel/workload-material.js';
 import type { GatewaySettings } from '../../config/compiled-config.js';
 import type { CertificatesStatus } from '../../observability/gateway-status.js';
 import { AcmeCertificates } from './acme-certificates.js';
@@ -61,6 +62,11 @@ export class ListenerCertificates {
   useShared(pairs: readonly LoadedPair[]): void {
     this.shared = pairs;
     this.showAll();
+  }
+
+  /** Listeners with `tls.spiffe` show this, and believe these authorities. */
+  useWorkload(material: WorkloadMaterial): void {
+    this.files.setWorkload(material);
   }
 
   status(): CertificatesStatus {

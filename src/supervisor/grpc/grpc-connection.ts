@@ -175,7 +175,7 @@ export class GrpcConnection {
 
   /** Ends all calls, and the connection. */
   close(): void {
-    if (this.lostFor !== '') return;
+    if (this.isOver) return;
     if (this.http2.streams.size === 0) this.http2.sayGoodbye();
     this.flush();
     this.end('the connection was closed');

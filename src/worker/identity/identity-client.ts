@@ -6,7 +6,11 @@
  * authenticator that both have, so the results that it remembers outlive a reload.
  */
 import type { Clock } from '../../base/clock.js';
-import type { IdentityNotice, IdentityRequest } from '../../channel/identity-messages.js';
+import type {
+  CallerNotice,
+  IdentityNotice,
+  IdentityRequest,
+} from '../../channel/identity-messages.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
 import type { Authenticator } from '../../filters/authentication/authenticator.js';
 import type { CompiledAuthenticator } from '../../filters/authentication/options.js';
@@ -59,7 +63,7 @@ export class IdentityClient {
           );
     const logins = new LoginClient(clock, post);
     const client = new IdentityClient(clock, keySets, logins, post, tokens);
-    for (const notice of notices) client.onNotice(notice);
+    for (const notice of notices) if (notice.type !== 'workload') client.onNotice(notice);
     return client;
   }
 
@@ -102,7 +106,7 @@ export class IdentityClient {
     await Promise.all(unused.map(async (made) => (await made).close?.()));
   }
 
-  onNotice(notice: IdentityNotice): void {
+  onNotice(notice: CallerNotice): void {
     if (notice.type === 'keySet') {
       this.keySets.onNotice(notice);
     } else if (notice.type === 'revoked') {

@@ -14,7 +14,7 @@
  * Invariant: each try is settled once, by try-settler.ts; release() leaves none behind.
  */
 import { type FieldBlock, joinFields, NO_FIELDS } from '../../base/field-block.js';
-import { PROBLEMS } from '../../base/problems.js';
+import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import {
   OUTCOME_CANCELLED,
   type ReplyView,
@@ -59,6 +59,13 @@ interface RetriedEnd {
   readonly askedMs: number;
   readonly outcome: number;
 }
+
+/** The target was not asked, or not for what it could do. */
+const UNASKED: ReadonlySet<ProblemKind> = new Set([
+  PROBLEMS.internal,
+  PROBLEMS.tunnelNotTaken,
+  PROBLEMS.noIdentity,
+]);
 
 /** RFC 8297. */
 const EARLY_HINTS = 103;
@@ -231,7 +238,7 @@ export class RetryLoop implements TryListener {
     const { kind, problem, cause } = failure;
     this.parts.ledger.countTryFailure(attempt.targetIndex, problem);
     // A request that we could not even hand over says nothing about the target.
-    const isUnasked = problem === PROBLEMS.internal || problem === PROBLEMS.tunnelNotTaken;
+    const isUnasked = UNASKED.has(problem);
     const outcome = isUnasked ? OUTCOME_CANCELLED : outcomeOfEnd(kind, upstreamOf(exchange));
     this.settler.settle(exchange, attempt, outcome);
     exchange.tries.onFailed(problem, cause);

@@ -7,6 +7,7 @@
 import { defined } from '../../base/assert.js';
 import type { TargetSlotView } from '../../channel/coordinator/target-slots.js';
 import type { LaneEnd } from '../../channel/lane.js';
+import type { WorkloadMaterial } from '../../channel/workload-material.js';
 import type { CompiledTarget, GatewaySettings } from '../../config/compiled-config.js';
 import type { Admission } from '../exchange/admission-state.js';
 import { type Exchange, upstreamOf } from '../exchange/exchange.js';
@@ -16,6 +17,7 @@ import { TargetConnections } from './target-connections.js';
 import type { ConnectTarget } from './upstream-connections.js';
 import type { UpstreamRequest } from './upstream-transport.js';
 import { type TryListener, UpstreamTry } from './upstream-try.js';
+import { WorkloadIdentity } from './workload-identity.js';
 
 export interface ForwarderParts {
   /** Long replies are read into its blocks. */
@@ -36,10 +38,12 @@ export interface ForwarderParts {
 
 export class Forwarder {
   private readonly connections: TargetConnections;
+  private readonly workload = new WorkloadIdentity();
 
   constructor(private readonly parts: ForwarderParts) {
     const connection = {
       memory: new ReadMemory(parts.lane),
+      workload: this.workload,
       nowMs: parts.nowMs,
       onConnected: parts.onConnected,
     };
@@ -51,6 +55,12 @@ export class Forwarder {
   /** The targets of this configuration can be reached from now on. */
   adopt(config: GatewaySettings): void {
     this.connections.adopt(config);
+  }
+
+  /** The gateway is this workload from now on, and believes these authorities. */
+  adoptWorkload(material: WorkloadMaterial): void {
+    this.workload.adopt(material);
+    this.connections.renewIdentity();
   }
 
   /** Discovery has lost targets: idle connections to them end. */

@@ -378,6 +378,10 @@ export class Http2Connection implements TargetSocketListener {
 
   /** Until its settings are there the target may still refuse a certificate. */
   private errorOfTls(error: Error): Error {
+    if (error instanceof TargetTlsError) {
+      this.settings.address.tls?.forgetSession();
+      return error;
+    }
     const isHandshake = this.isTcpConnected && !this.isReady;
     if (isHandshake || (this.state === CONNECTING && isCertificateAlert(error))) {
       this.settings.address.tls?.forgetSession();

@@ -30,7 +30,13 @@ import {
   type TargetAddress,
   type TargetSocketListener,
 } from './target-socket.js';
-import { handshakeError, isCertificateAlert, isTlsError, tlsReason } from './tls-failure.js';
+import {
+  handshakeError,
+  isCertificateAlert,
+  isTlsError,
+  TargetTlsError,
+  tlsReason,
+} from './tls-failure.js';
 import { fieldsOfTunnelHead, mistakeOfTunnelHead } from './tunnel-head.js';
 import { type TunnelOwner, TunnelWriter } from './tunnel-writer.js';
 import type {
@@ -338,6 +344,10 @@ export class LeanConnection
 
   /** An error of the handshake is told apart from a connection that stood, and was lost. */
   private errorOfTls(error: Error): Error {
+    if (error instanceof TargetTlsError) {
+      this.address.tls?.forgetSession();
+      return error;
+    }
     const isFirst = this.served === 0 && !this.reader.hasBegun;
     const isHandshake = this.state === CONNECTING && this.isTcpConnected;
     if (isHandshake || (isFirst && isCertificateAlert(error))) {

@@ -28,8 +28,11 @@ import type { UpstreamConnections } from './upstream-transport.js';
 
 interface Kept {
   readonly target: CompiledTarget;
+  readonly upstream: CompiledUpstream;
   readonly connections: UpstreamConnections;
   readonly wayToConnect: string;
+  /** What of the gateway's own identity they depend on; empty: nothing. */
+  readonly identity: string;
 }
 
 /** A row whose target discovery says. */
@@ -72,11 +75,10 @@ export class TargetConnections {
       const before = this.kept[target.index];
       if (before?.wayToConnect === wayToConnect) {
         // What it is told may change all the same.
-        this.kept[target.index] = { ...before, target };
+        this.kept[target.index] = { ...before, target, upstream };
         continue;
       }
-      const connections = this.parts.connect(target, upstream, this.parts.connection);
-      this.kept[target.index] = { target, connections, wayToConnect };
+      this.kept[target.index] = this.open(target, upstream, wayToConnect);
       if (before !== undefined) void before.connections.close();
     }
   }
@@ -100,6 +102,31 @@ export class TargetConnections {
     }
   }
 
+  /**
+   * The gateway has another identity, or believes other authorities: connections that were made by
+   * the last ones end with what is in flight on them.
+   */
+  renewIdentity(): void {
+    for (const [row, kept] of this.kept.entries()) {
+      if (kept === undefined || this.identityFor(kept.target, kept.upstream) === kept.identity) {
+        continue;
+      }
+      this.kept[row] = this.open(kept.target, kept.upstream, kept.wayToConnect);
+      void kept.connections.close();
+    }
+  }
+
+  private open(target: CompiledTarget, upstream: CompiledUpstream, wayToConnect: string): Kept {
+    const connections = this.parts.connect(target, upstream, this.parts.connection);
+    const identity = this.identityFor(target, upstream);
+    return { target, upstream, connections, wayToConnect, identity };
+  }
+
+  private identityFor({ tlsPlace }: CompiledTarget, { tls }: CompiledUpstream): string {
+    const spiffe = tls[tlsPlace]?.spiffe ?? null;
+    return spiffe === null ? '' : this.parts.connection.workload.stampFor(spiffe);
+  }
+
   private drop(targetIndex: number): void {
     const kept = this.kept[targetIndex];
     this.kept[targetIndex] = undefined;
@@ -116,8 +143,7 @@ export class TargetConnections {
     if (found === null && this.kept[row.index] !== undefined) return;
     const target = targetInSlot(row, found ?? NOWHERE);
     this.drop(row.index);
-    const connections = this.parts.connect(target, upstream, this.parts.connection);
-    this.kept[row.index] = { target, connections, wayToConnect };
+    this.kept[row.index] = this.open(target, upstream, wayToConnect);
     slot.owner = owner;
     this.parts.onTarget(target);
   }

@@ -5,7 +5,7 @@
  * target that answers an upload early and closes resets the connection, and its reply, which has
  * come before that, can still be read. What is to be read decides what became of the connection.
  */
-import { connect, type Socket } from 'node:net';
+import { connect, Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { TargetTls } from './target-tls.js';
 
@@ -47,6 +47,8 @@ export function openTargetSocket(address: TargetAddress, listener: TargetSocketL
     buffer: () => listener.nextBuffer(),
     callback: (bytes: number) => listener.onBytes(bytes),
   };
+  const lack = tls?.lack ?? null;
+  if (lack !== null) return failedSocket(lack, listener);
   // A variable, since the types of node:tls do not know `onread`.
   const options = { ...tls?.resumingOptions(listener.nowMs()), host, port, onread };
   const socket = tls === null ? connect(options) : connectTls(options);
@@ -60,6 +62,14 @@ export function openTargetSocket(address: TargetAddress, listener: TargetSocketL
   socket.on('error', (error) => listener.onSocketError(error));
   socket.on('close', () => listener.onClosed());
   return socket;
+}
+
+/** One that does not come about. */
+function failedSocket(reason: Error, listener: TargetSocketListener): Socket {
+  const socket = new Socket();
+  socket.on('error', (error) => listener.onSocketError(error));
+  socket.on('close', () => listener.onClosed());
+  return socket.destroy(reason);
 }
 
 function listenToTls(socket: TLSSocket, tls: TargetTls, listener: TargetSocketListener): void {

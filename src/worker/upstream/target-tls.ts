@@ -6,6 +6,7 @@
  *
  * Invariant: a session is used only under the settings, and for the name, under which its
  * certificate was verified: a resumed session verifies nothing. Every hour it is verified anew.
+ * Between workloads (SPIFFE) no session is ever taken up, and every connection is judged.
  */
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
@@ -16,11 +17,12 @@ import {
   type SecureContext,
   type TLSSocket,
 } from 'node:tls';
-import type { CompiledTargetTls } from '../../config/compiled-config.js';
-import { PIN_MISMATCH, TargetTlsError } from './tls-failure.js';
+import type { CompiledTargetTls } from '../../config/compiled-target-tls.js';
+import type { TargetSpiffe } from '../../config/spiffe-settings.js';
+import { NO_IDENTITY, PIN_MISMATCH, TargetTlsError } from './tls-failure.js';
+import type { WorkloadIdentity } from './workload-identity.js';
 
 const VERIFIED_MS_MAX = 3_600_000;
-const HTTP1_ONLY: readonly string[] = ['http/1.1'];
 
 /** For connect() of node:tls, beside an address. */
 export interface TargetTlsOptions {
@@ -62,11 +64,21 @@ export class TargetTls {
   constructor(
     private readonly settings: CompiledTargetTls,
     private readonly serverName: string,
-    private readonly protocols: readonly string[] = HTTP1_ONLY,
+    private readonly protocols: readonly string[],
+    private readonly workload: WorkloadIdentity,
   ) {}
 
+  /** Why no connection can be made now; null: one can. */
+  get lack(): TargetTlsError | null {
+    const { spiffe } = this.settings;
+    const lack = spiffe === null ? '' : this.workload.lackFor(spiffe);
+    return lack === '' ? null : new TargetTlsError(NO_IDENTITY, lack);
+  }
+
+  /** @throws TargetTlsError when there is a {@link lack}. */
   get options(): TargetTlsOptions {
     const { settings, serverName } = this;
+    if (settings.spiffe !== null) return this.optionsOfWorkload(settings.spiffe);
     this.made ??= {
       secureContext: contextOf(settings),
       // An address must not be sent as a name (RFC 6066 3).
@@ -78,8 +90,21 @@ export class TargetTls {
     return this.made;
   }
 
+  /** Made for each connection: by the identity, and the authorities, of that moment. */
+  private optionsOfWorkload(spiffe: TargetSpiffe): TargetTlsOptions {
+    const { settings, serverName, workload } = this;
+    return {
+      secureContext: workload.contextFor(spiffe, settings.minVersion),
+      servername: isIP(serverName) === 0 ? serverName : '',
+      ALPNProtocols: this.protocols,
+      rejectUnauthorized: true,
+      checkServerIdentity: (_host, { raw }) => workload.mistakeOf(raw, spiffe) ?? undefined,
+    };
+  }
+
   /** The same, which may take up the last session. */
   resumingOptions(nowMs: number): TargetTlsOptions & { readonly session?: Buffer } {
+    if (this.settings.spiffe !== null) return this.options;
     if (nowMs - this.verifiedMs > VERIFIED_MS_MAX) this.session = null;
     const { options, session } = this;
     return session === null ? options : { ...options, session };
@@ -87,16 +112,24 @@ export class TargetTls {
 
   /** The handshake is over, and the certificate passed. Returns what is wrong all the same. */
   onSecure(socket: TLSSocket, nowMs: number): TargetTlsError | null {
+    const { pins, spiffe } = this.settings;
+    // Node.js asks nobody who the other side is where a session is resumed.
+    const mistake = spiffe === null ? null : this.mistakeOfWorkload(socket, spiffe);
+    if (mistake !== null) return mistake;
     if (socket.isSessionReused()) return null;
     this.verifiedMs = nowMs;
-    const { pins } = this.settings;
     if (pins.length === 0 || pins.includes(pinOf(socket))) return null;
     return new TargetTlsError(PIN_MISMATCH, 'no pin fits the key of its certificate');
   }
 
+  private mistakeOfWorkload(socket: TLSSocket, spiffe: TargetSpiffe): TargetTlsError | null {
+    const certificate = socket.getPeerX509Certificate();
+    return this.workload.mistakeOf(certificate?.raw ?? Buffer.alloc(0), spiffe);
+  }
+
   /** A session that may be taken up by another connection. */
   onSession(session: Buffer): void {
-    this.session = session;
+    if (this.settings.spiffe === null) this.session = session;
   }
 
   /** A handshake has failed: the next one begins from nothing. */

@@ -11,6 +11,12 @@ export const PIN_MISMATCH = 'ERR_TLS_PIN';
 /** Code of the error when a target does not agree to speak HTTP/2. */
 export const NO_HTTP2 = 'ERR_TLS_ALPN';
 
+/** Code of the error when the target is another workload than it should be. */
+export const WRONG_SPIFFE_ID = 'ERR_SPIFFE_ID';
+
+/** Code of the error when the gateway has no identity of its own, or knows no authority. */
+export const NO_IDENTITY = 'ERR_SPIFFE_NO_IDENTITY';
+
 /** The handshake with a target failed: nothing of a request has reached its application. */
 export class TargetTlsError extends Error {
   constructor(
@@ -75,6 +81,11 @@ const KNOWN: ReadonlyMap<string, Known> = new Map([
     PIN_MISMATCH,
     { problem: PROBLEMS.certificatePin, reason: 'no pin fits the key of its certificate' },
   ],
+  [
+    WRONG_SPIFFE_ID,
+    { problem: PROBLEMS.spiffeId, reason: 'its certificate is for another workload' },
+  ],
+  [NO_IDENTITY, { problem: PROBLEMS.noIdentity, reason: 'the gateway has no SPIFFE identity now' }],
   [NO_HTTP2, { problem: PROBLEMS.upstreamTls, reason: 'it does not agree to speak HTTP/2 (ALPN)' }],
   ['ERR_SSL_WRONG_VERSION_NUMBER', { problem: PROBLEMS.upstreamTls, reason: 'it speaks no TLS' }],
   ['ERR_SSL_PACKET_LENGTH_TOO_LONG', { problem: PROBLEMS.upstreamTls, reason: 'it speaks no TLS' }],

@@ -14,6 +14,7 @@ import type { ReadMemory } from './read-memory.js';
 import type { TargetAddress } from './target-socket.js';
 import { TargetTls } from './target-tls.js';
 import type { UpstreamConnections } from './upstream-transport.js';
+import type { WorkloadIdentity } from './workload-identity.js';
 
 /** A name is looked up for each new connection: so soon does traffic follow where it points. */
 const NAMED_AGE_MS_MAX = 30_000;
@@ -23,6 +24,7 @@ const HTTP1 = 'http/1.1';
 /** What connections need of their worker. */
 export interface ConnectionParts {
   readonly memory: ReadMemory;
+  readonly workload: WorkloadIdentity;
   nowMs(): number;
   /** A socket was opened. */
   onConnected(): void;
@@ -35,7 +37,7 @@ export type ConnectTarget = typeof connectionsTo;
 export function connectionsTo(
   target: CompiledTarget,
   upstream: CompiledUpstream,
-  { memory, nowMs, onConnected }: ConnectionParts,
+  { memory, workload, nowMs, onConnected }: ConnectionParts,
 ): UpstreamConnections {
   const { hostname, port } = new URL(target.origin);
   const host = hostname.replace(/^\[|\]$/g, '');
@@ -47,7 +49,10 @@ export function connectionsTo(
   const addressFor = (protocols: readonly string[]): TargetAddress => ({
     host,
     port: port === '' ? usual : Number(port),
-    tls: settings === undefined ? null : new TargetTls(settings, target.serverName, protocols),
+    tls:
+      settings === undefined
+        ? null
+        : new TargetTls(settings, target.serverName, protocols, workload),
     replyHeadBytes,
   });
   const common = { memory, connectMs, ageMsMax, nowMs, onConnected };

@@ -71,6 +71,7 @@ const CONNECT_FAILURES: ReadonlySet<ProblemKind> = new Set([
   PROBLEMS.certificateUntrusted,
   PROBLEMS.certificatePin,
   PROBLEMS.certificateRefused,
+  PROBLEMS.spiffeId,
 ]);
 
 /** No connection came about: nothing was sent. */
@@ -84,6 +85,7 @@ export function failureDetail(problem: ProblemKind, cause: string): string {
     return `The target did not answer as it should: ${cause}.`;
   }
   if (problem.proxyError.startsWith('tls_')) return problem.when;
+  if (problem === PROBLEMS.noIdentity) return 'The gateway has no identity for the target now.';
   if (problem === PROBLEMS.tunnelNotTaken) return 'The target speaks no WebSocket here.';
   return isConnectFailure(problem)
     ? 'The target cannot be reached.'

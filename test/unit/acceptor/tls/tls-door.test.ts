@@ -257,7 +257,12 @@ describe('a session', () => {
 
   it.each(versions)('of %s never carries a client certificate to another name', async (version) => {
     const both = certificateOf(['a.test', 'b.test', '*.c.test'], [ec('a.test')]);
-    const clientCertificates = { mode: 'request' as const, ca: authority.cert, crl: '' };
+    const clientCertificates = {
+      mode: 'request' as const,
+      ca: authority.cert,
+      crl: '',
+      bundles: null,
+    };
     const rig = await open(materialOf([both], { clientCertificates }));
     const client = authority.sign({ names: 'URI:spiffe://test/billing' });
     const options = { minVersion: version, maxVersion: version, ...client };
@@ -273,7 +278,12 @@ describe('a session', () => {
   });
 
   it.each(versions)('of %s ends when the list of revoked certificates changes', async (version) => {
-    const rule = { mode: 'require' as const, ca: authority.cert, crl: authority.revoke() };
+    const rule = {
+      mode: 'require' as const,
+      ca: authority.cert,
+      crl: authority.revoke(),
+      bundles: null,
+    };
     const rig = await open(materialOf(CERTIFICATES, { clientCertificates: rule }));
     const client = authority.sign({});
     const options = { minVersion: version, maxVersion: version, ...client };
@@ -288,7 +298,7 @@ describe('a session', () => {
 });
 
 describe('a client certificate', () => {
-  const rule = { ca: authority.cert, crl: '' };
+  const rule = { ca: authority.cert, crl: '', bundles: null };
   const request = { clientCertificates: { ...rule, mode: 'request' as const } };
   const require = { clientCertificates: { ...rule, mode: 'require' as const } };
 

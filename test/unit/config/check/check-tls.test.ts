@@ -54,7 +54,7 @@ describe('tls of a listener', () => {
   });
 
   it.each<[string, ListenTlsConfig, RegExp]>([
-    ['nothing to show', {}, /^\/listen\/tls: needs "certificates" or "acme"/],
+    ['nothing to show', {}, /^\/listen\/tls: needs "certificates", "acme" or "spiffe"/],
     ['no file', { certificates: [{ cert: join(folder, 'no'), key }] }, /0\/cert: .*no such file/],
     ['a key that is not its own', { certificates: [{ cert, key: otherKey }] }, /key does not bel/],
     ['a certificate for a key', { certificates: [{ cert, key: cert }] }, /0\/key: has no private/],

@@ -71,7 +71,7 @@ describe('compileConfig', () => {
         'upstreams: must be a mapping of 1 to 1024 keys',
         'unknown key "extra"; known: listen, admin, workers, acceptors, trustedProxies, ' +
           'clientAddressField, hardening, paths, ' +
-          'requestId, via, ipFilter, cors, securityHeaders, versioning, compression, errors, upstreamErrors, limits, cache, store, kubernetes, stateDir, ' +
+          'requestId, via, ipFilter, cors, securityHeaders, versioning, compression, errors, upstreamErrors, limits, cache, store, kubernetes, spiffe, stateDir, ' +
           'logging, tracing, ' +
           'reload, shutdown, authenticators, tokenService, keys, plugins, upstreams, routes',
         'workers: must be an integer from 1 to 64, not 65',

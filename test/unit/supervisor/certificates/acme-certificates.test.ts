@@ -88,7 +88,7 @@ function listener(index: number, name = 'a.test'): ListenerSettings {
     tls: {
       certificates: [],
       ...{ minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', ciphers: 'X', strictSni: false },
-      ...{ clientCertificates: null, tickets: { file: '', rotateMs: 1 } },
+      ...{ spiffe: null, clientCertificates: null, tickets: { file: '', rotateMs: 1 } },
       acme: {
         ...{ email: 'a@b.test', names: [name], directory: 'https://ca.test/' },
         ...{ directoryCa: '', challenge: 'http-01' },

@@ -134,7 +134,8 @@ describe('certificates of listeners', () => {
       tls: {
         certificates: [],
         ...{ minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', ciphers: 'X', strictSni: false },
-        ...{ clientCertificates: null, tickets: { file: '', rotateMs: 1e6 }, acme: null },
+        ...{ clientCertificates: null, tickets: { file: '', rotateMs: 1e6 } },
+        ...{ spiffe: null, acme: null },
         ...tls,
       },
     };
