@@ -113,7 +113,8 @@ export class TargetTls {
   /** The handshake is over, and the certificate passed. Returns what is wrong all the same. */
   onSecure(socket: TLSSocket, nowMs: number): TargetTlsError | null {
     const { pins, spiffe } = this.settings;
-    // Node.js asks nobody who the other side is where a session is resumed.
+    // Where a session is resumed Node.js asks nobody who the other side is, and has no certificate
+    // of it either: whoever came here by one is refused.
     const mistake = spiffe === null ? null : this.mistakeOfWorkload(socket, spiffe);
     if (mistake !== null) return mistake;
     if (socket.isSessionReused()) return null;
