@@ -183,7 +183,7 @@ describe('the token', () => {
       origin: 'http://evil.example',
       'access-control-request-method': 'POST',
     });
-    expect(answer.status).toBe(405);
+    expect(answer.status).toBe(403);
     const names = Object.keys(answer.headers);
     expect(names.filter((name) => name.startsWith('access-control'))).toEqual([]);
   });

@@ -6,11 +6,12 @@ import { execFileSync } from 'node:child_process';
 import { request as httpRequest } from 'node:http';
 import { createServer, type Http2Server } from 'node:http2';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { grpcStatusName } from '../../src/base/grpc-status.js';
 import { listedTargets } from '../../src/config/references/listed-targets.js';
 import { loadConfigFile } from '../../src/config/source/load-config.js';
 import { type Expectation, loadExpectations } from '../../src/explain/expectation-file.js';
+import { eventually } from '../support/eventually.js';
 import {
   EXAMPLE_NAMES,
   EXAMPLE_VARIABLES,
@@ -20,9 +21,12 @@ import {
 } from '../support/examples.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
+import { describeUnless } from '../support/not-run.js';
+import { RedisServer, redisMissing } from '../support/redis-server.js';
 
 const TARGETS_MAX = 3;
 
+const PASSWORD = EXAMPLE_VARIABLES.STORE_PASSWORD;
 const NOBODY = 'http://127.0.0.1:9/';
 
 let origins: readonly FakeUpstream[] = [];
@@ -49,7 +53,15 @@ afterAll(async () => {
   await Promise.all(origins.map((origin) => origin.close()));
 });
 
-describe.each(EXAMPLE_NAMES)('the example %s', (name) => {
+const load = (name: string) => loadConfigFile(exampleFile(name), EXAMPLE_VARIABLES);
+const hasStore = (name: string): boolean => load(name).store !== undefined;
+
+for (const name of EXAMPLE_NAMES) {
+  const missing = hasStore(name) ? redisMissing() : '';
+  describeUnless(missing, `the example ${name}`, () => checkTable(name));
+}
+
+function checkTable(name: string): void {
   const table = loadExpectations(exampleTests(name), {});
   // Who calls, from where, and what targets have said before is what a client cannot simply say.
   const real = table.filter(
@@ -62,16 +74,18 @@ describe.each(EXAMPLE_NAMES)('the example %s', (name) => {
   it('answers as its table says', async () => {
     for (const expectations of [once, ...repeated.map((one) => [one])]) {
       if (expectations.length === 0) continue;
-      const gateway = await startExample(name);
+      const redis = hasStore(name) ? await RedisServer.start(['--requirepass', PASSWORD]) : null;
+      const gateway = await startExample(name, redis);
       try {
         for (const expectation of expectations) await check(gateway.url, expectation);
       } finally {
         await gateway.kill();
+        await redis?.stop();
       }
     }
     expect(real.length).toBeGreaterThan(0);
   });
-});
+}
 
 it('the library example prints what its comment says', () => {
   const file = join(EXAMPLES_FOLDER, 'library.mjs');
@@ -84,8 +98,10 @@ function isLocal(address: string): boolean {
 }
 
 /** The example on free ports, with origins of this test in place of its targets. */
-function startExample(name: string): Promise<GatewayProcess> {
-  const config = loadConfigFile(exampleFile(name), EXAMPLE_VARIABLES);
+async function startExample(name: string, redis: RedisServer | null): Promise<GatewayProcess> {
+  // There is no agent on this machine: in its place clients and targets show no certificates.
+  const { spiffe, ...written } = load(name);
+  const config = spiffe === undefined ? written : { ...written, listen: {} };
   const isOfCalls = config.routes.some(({ match }) => match.grpc !== undefined);
   const upstreams = Object.entries(config.upstreams).map(([upstream, options]) => {
     const listed = listedTargets(options.targets);
@@ -99,21 +115,30 @@ function startExample(name: string): Promise<GatewayProcess> {
       return [upstream, { ...options, targets: [{ url }] }] as const;
     }
     // Those origins speak HTTP/1.1.
-    const { protocol: _protocol, http2: _http2, ...others } = options;
-    return [upstream, { ...others, targets }] as const;
+    const { protocol: _protocol, http2: _http2, tls, ...others } = options;
+    const ownTls = spiffe === undefined && tls !== undefined && { tls };
+    return [upstream, { ...others, ...ownTls, targets }] as const;
   });
   const authenticators = Object.entries(config.authenticators ?? {}).map(([id, options]) => {
     // A service that is asked who calls: nobody answers there, and nothing leaves this machine.
     return [id, options.type === 'forwardAuth' ? { ...options, url: NOBODY } : options] as const;
   });
-  return GatewayProcess.start(
+  const gateway = await GatewayProcess.start(
     {
       ...config,
+      ...(redis !== null && { store: { ...config.store, url: redis.url } }),
       upstreams: Object.fromEntries(upstreams),
       ...(authenticators.length > 0 && { authenticators: Object.fromEntries(authenticators) }),
     },
     { GATEWAY_HOST: '127.0.0.1', GATEWAY_PORT: '0', GATEWAY_ADMIN_PORT: '0', GATEWAY_WORKERS: '1' },
   );
+  if (redis !== null) {
+    await eventually('the store is up', async () => {
+      const { state } = (await gateway.stats())['store'] as { readonly state: string };
+      return state === 'up';
+    });
+  }
+  return gateway;
 }
 
 async function check(url: string, { name, request, expect: expected }: Expectation) {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { wireEngine } from '../../src/acceptor/net/wire-engine.js';
 import { StartupError } from '../../src/base/startup-error.js';
+import type { ClientCertificateRule } from '../../src/channel/tls-material.js';
 import type { AcceptorWish } from '../support/acceptor-rig.js';
 import { EngineRig } from '../support/engine-rig.js';
 import { A_TLS_LISTENER } from '../support/engines.js';
@@ -120,12 +121,15 @@ describe('a header of the PROXY protocol', () => {
 describe('TLS', () => {
   const authority = new TestAuthority();
   const pair = authority.sign({ names: 'DNS:localhost' });
-  const showing = (server = {}) => materialOf([certificateOf(['localhost'], [pair])], server);
+  const showing = (server: Parameters<typeof materialOf>[1] = {}) =>
+    materialOf([certificateOf(['localhost'], [pair])], server);
   const settings = { tls: A_TLS_LISTENER };
 
   it('says to the worker who the client is', async () => {
     const { cert, key } = authority.sign({ subject: '/CN=ann', names: 'DNS:ann.example' });
-    const clientCertificates = { mode: 'require', ca: authority.cert, crl: '' } as const;
+    const clientCertificates: ClientCertificateRule = {
+      ...{ mode: 'require', ca: authority.cert, crl: '', bundles: null },
+    };
     const rig = await start({ settings, material: showing({ clientCertificates }) });
     rig.clientCertificate = { cert, key };
     const client = await rig.connect();
