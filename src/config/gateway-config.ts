@@ -2374,6 +2374,12 @@ export interface MatchConfig {
   /** Cookies, by name. 1 to 16 keys. Default: none. */
   readonly cookies?: Readonly<Record<string, string | MatchConditionConfig>>;
   /**
+   * Conditions of which none may hold: `[{ headers: { X-Bot: { present: true } } }]`. Each names
+   * one header field, query parameter or cookie, and none of its values may fit. Each counts as one
+   * condition. 1 to 16 items. Default: none.
+   */
+  readonly not?: readonly MatchNotConfig[];
+  /**
    * Name of the listener that the request came to, or a list of such names. 1 to 64 items. Default:
    * every listener.
    */
@@ -2412,6 +2418,16 @@ export interface MatchConditionConfig {
   readonly pattern?: string;
   /** `true`: there is a value, whatever it is. `false`: there is none. Default: true. */
   readonly present?: boolean;
+}
+
+/** One condition that must not hold. */
+export interface MatchNotConfig {
+  /** A field of the request, by name. 1 to 1 keys. Default: none. */
+  readonly headers?: Readonly<Record<string, string | MatchConditionConfig>>;
+  /** A parameter of the query, by name. 1 to 1 keys. Default: none. */
+  readonly query?: Readonly<Record<string, string | MatchConditionConfig>>;
+  /** A cookie, by name. 1 to 1 keys. Default: none. */
+  readonly cookies?: Readonly<Record<string, string | MatchConditionConfig>>;
 }
 
 /**

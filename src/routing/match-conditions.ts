@@ -2,7 +2,7 @@
  * Whether a request meets the conditions of a route.
  *
  * Thread: any (pure). A field, parameter or cookie that occurs more than once meets a condition
- * when one of its values does.
+ * when one of its values does, and one that is negated when none of them does.
  */
 import { assertNever } from '../base/assert.js';
 import type { MatchCondition, RoutedRequest } from './route-pattern.js';
@@ -22,7 +22,10 @@ export function compileConditions(
   conditions: readonly MatchCondition[],
   compile: MatcherFactory,
 ): ConditionCheck {
-  const checks = conditions.map((condition) => compileCondition(condition, compile));
+  const checks = conditions.map((condition) => {
+    const check = compileCondition(condition, compile);
+    return condition.isNot === true ? (request: RoutedRequest) => !check(request) : check;
+  });
   return (request) => {
     for (const check of checks) if (!check(request)) return false;
     return true;
@@ -74,6 +77,8 @@ export function areDisjoint(
  */
 function excludes(one: MatchCondition, other: MatchCondition): boolean {
   if (one.source !== other.source || one.name !== other.name) return false;
+  if (one.isNot === true) return other.isNot !== true && implies(other, one);
+  if (other.isNot === true) return implies(one, other);
   if (one.test === 'absent') return other.test !== 'absent';
   if (other.test === 'absent') return true;
   if (one.test === 'oneOf' && other.test === 'oneOf') {
@@ -87,4 +92,12 @@ function excludes(one: MatchCondition, other: MatchCondition): boolean {
     return !one.value.startsWith(other.value) && !other.value.startsWith(one.value);
   }
   return false;
+}
+
+/** Whether a value that meets the test of `one` meets that of `other`. False: not for sure. */
+function implies(one: MatchCondition, other: MatchCondition): boolean {
+  if (one.test === other.test && one.value === other.value) return true;
+  if (other.test === 'present') return one.test !== 'absent';
+  const hasStart = one.test === 'exact' || one.test === 'prefix';
+  return hasStart && other.test === 'prefix' && one.value.startsWith(other.value);
 }

@@ -21,13 +21,15 @@ export function comparePrecedence(one: RoutePattern, other: RoutePattern): numbe
 }
 
 /** `header x-beta is "1"` */
-export function conditionText({ source, name, test, value }: MatchCondition): string {
+export function conditionText({ source, name, test, value, isNot }: MatchCondition): string {
   if (test === 'oneOf') return `${source} is ${value.replaceAll('\n', ' or ')}`;
   const what = `${source} ${name}`;
   if (test === 'present') return `${what} is there`;
   if (test === 'absent') return `${what} is not there`;
-  if (test === 'pattern') return `${what} fits ${value}`;
-  return `${what} ${test === 'prefix' ? 'begins with' : 'is'} "${value}"`;
+  const isNegated = isNot === true;
+  if (test === 'pattern') return `${what} ${isNegated ? 'does not fit' : 'fits'} ${value}`;
+  if (test === 'exact') return `${what} ${isNegated ? 'is not' : 'is'} "${value}"`;
+  return `${what} ${isNegated ? 'does not begin' : 'begins'} with "${value}"`;
 }
 
 function compareHosts(one: readonly string[], other: readonly string[]): number {

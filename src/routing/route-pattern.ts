@@ -12,6 +12,8 @@ export interface MatchCondition {
   readonly test: 'present' | 'absent' | 'exact' | 'prefix' | 'pattern' | 'oneOf';
   /** Empty for `present` and `absent`; for `oneOf` values with line feeds between them. */
   readonly value: string;
+  /** No value may meet the test. Absent: one has to. */
+  readonly isNot?: true;
 }
 
 export interface RoutePattern {

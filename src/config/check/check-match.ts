@@ -19,6 +19,8 @@ import {
   asciiHost,
   compileMatch,
   methodsOfMatch,
+  namedConditions,
+  negatedConditions,
   pathExpression,
   pathOfMatch,
 } from '../references/route-match.js';
@@ -28,6 +30,8 @@ const USUAL_METHODS = 'usual';
 /** Methods that routes name beside those, in all. */
 const OTHER_METHODS_MAX = 100;
 
+/** What has conditions, by name. */
+const NAMED = ['headers', 'query', 'cookies'] as const;
 const CONDITION_KEYS = ['exact', 'prefix', 'pattern', 'present'] as const;
 
 /** The segments of the path, if it has sound ones. */
@@ -47,14 +51,9 @@ export function checkMatch(
     const problem = 'is no name of a host: write it without port and path, "*." only at its start';
     findings.addValue(at, `${findings.quote(at, host)} ${problem}`);
   }
-  for (const key of ['headers', 'query', 'cookies'] as const) {
-    for (const [name, condition] of Object.entries(match[key] ?? {})) {
-      if (condition === undefined || typeof condition === 'string') continue;
-      const at = pointerOf('routes', index, 'match', key, name);
-      if (!findings.hasUnder(at)) checkCondition(condition, at, findings);
-    }
-  }
   const at = pointerOf('routes', index, 'match');
+  checkConditions(match, at, findings);
+  checkNot(match, `${at}/not`, findings);
   if (route.match !== undefined) checkGrpc(match, at, findings);
   return checkPath(pathOfMatch(match), `${at}/path`, findings);
 }
@@ -73,6 +72,36 @@ function checkGrpc(match: SoundPart<MatchConfig>, at: string, findings: Findings
   }
   if (grpc.method !== undefined && grpc.service === undefined && !findings.hasUnder(`${at}/grpc`)) {
     findings.addKey(`${at}/grpc/method`, 'needs the service that has the method');
+  }
+}
+
+function checkConditions(
+  named: SoundPart<Pick<MatchConfig, (typeof NAMED)[number]>>,
+  pointer: string,
+  findings: Findings,
+): void {
+  for (const key of NAMED) {
+    for (const [name, condition] of Object.entries(named[key] ?? {})) {
+      if (condition === undefined || typeof condition === 'string') continue;
+      const at = pointer + pointerOf(key, name);
+      if (!findings.hasUnder(at)) checkCondition(condition, at, findings);
+    }
+  }
+}
+
+/** Each item is one condition, and leaves something of what the others ask for. */
+function checkNot(match: SoundPart<MatchConfig>, pointer: string, findings: Findings): void {
+  const asked = namedConditions(match);
+  for (const [position, item] of (match.not ?? []).entries()) {
+    const at = pointer + pointerOf(position);
+    if (item === undefined || findings.hasUnder(at)) continue;
+    checkConditions(item, at, findings);
+    const given = NAMED.filter((key) => item[key] !== undefined);
+    if (given.length !== 1) {
+      findings.addValue(at, `needs one of ${NAMED.join(', ')}: an item is one condition`);
+    } else if (!findings.hasUnder(at) && areDisjoint(negatedConditions(item), asked)) {
+      findings.addValue(at, 'no request is left: the route asks for just that');
+    }
   }
 }
 

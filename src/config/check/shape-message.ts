@@ -58,6 +58,7 @@ function describeCount(
   [whole, part]: readonly [string, string],
 ): string {
   if (min > 0 && max === undefined) return `${whole} of at least ${min} ${part}`;
+  if (min === 1 && max === 1) return `${whole} of one ${part}`;
   if (min > 0) return `${whole} of ${min} to ${max} ${part}s`;
   return max === undefined ? whole : `${whole} of at most ${max} ${part}s`;
 }

@@ -7,7 +7,7 @@ import { domainToASCII } from 'node:url';
 import type { MatchCondition } from '../../routing/route-pattern.js';
 import type { SoundPart } from '../../schema/finding.js';
 import type { CompiledMatch } from '../compiled-config.js';
-import type { MatchConditionConfig, MatchConfig } from '../gateway-config.js';
+import type { MatchConditionConfig, MatchConfig, MatchNotConfig } from '../gateway-config.js';
 
 const HOST = /^(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?$/;
 const BRACKETED = /^\[[0-9a-f:.]+\]$/;
@@ -72,21 +72,42 @@ function conditionsOf({
   headers,
   query,
   cookies,
+  not = [],
   listener,
 }: SoundPart<MatchConfig>): MatchCondition[] {
-  const of = (
-    source: MatchCondition['source'],
-    named: SoundPart<Readonly<Record<string, string | MatchConditionConfig>>> | undefined,
-  ): MatchCondition[] =>
-    Object.entries(named ?? {}).flatMap(([name, condition]) => {
-      if (condition === undefined) return [];
-      const key = source === 'header' ? name.toLowerCase() : name;
-      return { source, name: key, ...testOf(condition) };
-    });
-  const named = [...of('header', headers), ...of('query', query), ...of('cookie', cookies)];
-  return [...named, ...listenerCondition(listener)].sort((one, other) =>
-    textOf(one) < textOf(other) ? -1 : 1,
-  );
+  const named = namedConditions({ headers, query, cookies });
+  const all = [...named, ...not.flatMap(negatedConditions), ...listenerCondition(listener)];
+  return all.sort((one, other) => (textOf(one) < textOf(other) ? -1 : 1));
+}
+
+/** Those of one item of `not`. */
+export function negatedConditions(item: SoundPart<MatchNotConfig> | undefined): MatchCondition[] {
+  return namedConditions(item ?? {}).map((condition) => {
+    // There is one spelling for each of these two.
+    if (condition.test === 'present') return { ...condition, test: 'absent' };
+    if (condition.test === 'absent') return { ...condition, test: 'present' };
+    return { ...condition, isNot: true };
+  });
+}
+
+/** What stands in `headers`, `query` and `cookies`. */
+export function namedConditions({
+  headers,
+  query,
+  cookies,
+}: SoundPart<MatchNotConfig>): MatchCondition[] {
+  return [...of('header', headers), ...of('query', query), ...of('cookie', cookies)];
+}
+
+function of(
+  source: MatchCondition['source'],
+  named: SoundPart<Readonly<Record<string, string | MatchConditionConfig>>> | undefined,
+): MatchCondition[] {
+  return Object.entries(named ?? {}).flatMap(([name, condition]) => {
+    if (condition === undefined) return [];
+    const key = source === 'header' ? name.toLowerCase() : name;
+    return { source, name: key, ...testOf(condition) };
+  });
 }
 
 function listenerCondition(listener: SoundPart<MatchConfig>['listener']): MatchCondition[] {
@@ -96,8 +117,8 @@ function listenerCondition(listener: SoundPart<MatchConfig>['listener']): MatchC
   return [{ source: 'listener', name: '', test: 'oneOf', value }];
 }
 
-function textOf({ source, name, test, value }: MatchCondition): string {
-  return [source, name, test, value].join('\n');
+function textOf({ source, name, test, value, isNot }: MatchCondition): string {
+  return [source, name, test, value, isNot ?? ''].join('\n');
 }
 
 function testOf(

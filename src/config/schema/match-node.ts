@@ -44,6 +44,16 @@ const CONDITION_NODE = textOrNode(
   { maxLength: VALUE_CHARS_MAX },
 );
 
+const FIELD_NAMES = { propertyNames: textNode(HEADER_NAME_TEXT) } as const;
+const QUERY_NAMES = { propertyNames: lengthNode(1, VALUE_CHARS_MAX) } as const;
+const ONE = { minProperties: 1, maxProperties: 1 } as const;
+
+const NOT_NODE = objectNode('MatchNotConfig', 'One condition that must not hold.', {
+  headers: mapNode('A field of the request, by name.', CONDITION_NODE, { ...FIELD_NAMES, ...ONE }),
+  query: mapNode('A parameter of the query, by name.', CONDITION_NODE, { ...QUERY_NAMES, ...ONE }),
+  cookies: mapNode('A cookie, by name.', CONDITION_NODE, { ...FIELD_NAMES, ...ONE }),
+});
+
 const GRPC_SERVICE_TEXT = textShape(
   '^[A-Za-z_][A-Za-z0-9_]*([.][A-Za-z_][A-Za-z0-9_]*)*$',
   'the full name of a service (written grpc.health.v1.Health)',
@@ -92,17 +102,24 @@ export const MATCH_NODE = objectNode('MatchConfig', 'Which requests a route take
     { 'x-absent': 'every host', minItems: 1, maxItems: 256, uniqueItems: true },
   ),
   headers: mapNode('Fields of the request, by name.', CONDITION_NODE, {
-    propertyNames: textNode(HEADER_NAME_TEXT),
+    ...FIELD_NAMES,
     ...RANGE,
   }),
   query: mapNode('Parameters of the query, by name.', CONDITION_NODE, {
-    propertyNames: lengthNode(1, VALUE_CHARS_MAX),
+    ...QUERY_NAMES,
     ...RANGE,
   }),
   cookies: mapNode('Cookies, by name.', CONDITION_NODE, {
-    propertyNames: textNode(HEADER_NAME_TEXT),
+    ...FIELD_NAMES,
     ...RANGE,
   }),
+  not: listNode(
+    'Conditions of which none may hold: `[{ headers: { X-Bot: { present: true } } }]`. Each ' +
+      'names one header field, query parameter or cookie, and none of its values may fit. Each ' +
+      'counts as one condition.',
+    NOT_NODE,
+    { minItems: 1, maxItems: CONDITIONS_MAX, uniqueItems: true },
+  ),
   listener: oneOrListNode(
     'Name of the listener that the request came to, or a list of such names.',
     lengthNode(1, 253),

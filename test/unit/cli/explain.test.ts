@@ -200,6 +200,9 @@ routes:
     upstream: api
     ipFilter: { allow: [10.0.0.0/8] }
   - { name: gone, match: { path: /gone }, respond: { status: 410 } }
+  - name: people
+    match: { path: /gone, not: [{ headers: { X-Bot: { prefix: a } } }] }
+    upstream: api
 `,
       'filters.yaml',
     );
@@ -221,8 +224,13 @@ routes:
       ['all', 'another route has this path, for all methods'],
       ['inner', 'takes GET, not POST'],
       ['gone', 'segment 1 is "gone", not "inner"'],
+      ['people', 'segment 1 is "gone", not "inner"'],
     ]);
-    const answered = await of('GET', '/gone');
+    const answered = await of('GET', '/gone', '-H', 'X-Bot: ab');
+    expect(answered.candidates.map(({ route, why }) => [route, why])).toContainEqual([
+      'people',
+      'only if header x-bot does not begin with "a"',
+    ]);
     expect(answered).toMatchObject({ upstream: '', outcome: { kind: 'answered', status: 410 } });
     expect(answered.targets).toEqual([]);
   });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hostName } from '../../../src/routing/host-name.js';
 import { areDisjoint } from '../../../src/routing/match-conditions.js';
-import { comparePrecedence } from '../../../src/routing/precedence.js';
+import { comparePrecedence, conditionText } from '../../../src/routing/precedence.js';
 import type {
   MatchCondition,
   RoutedRequest,
@@ -27,6 +27,8 @@ const condition = (
   test: MatchCondition['test'],
   value = '',
 ): MatchCondition => ({ source, name, test, value });
+
+const not = (one: MatchCondition): MatchCondition => ({ ...one, isNot: true });
 
 describe('the name of a host', () => {
   it.each([
@@ -134,6 +136,89 @@ describe('conditions', () => {
     expect(areDisjoint([condition('header', 'x', 'prefix', 'a')], [exact('ab')])).toBe(false);
     expect(areDisjoint([condition('header', 'x', 'prefix', 'a')], [exact('b')])).toBe(true);
     expect(areDisjoint([], [])).toBe(false);
+  });
+
+  it('that are negated hold when none of the values meets them, or there is none', () => {
+    const table = tableOf(
+      { path: '/*' },
+      { path: '/a', conditions: [not(condition('header', 'x', 'exact', '1'))] },
+      { path: '/b', conditions: [not(condition('query', 'x', 'prefix', '1'))] },
+      { path: '/c', conditions: [not(condition('cookie', 'x', 'pattern', '[0-9]+|a'))] },
+    );
+    const find = (path: string, key: string, ...values: string[]) =>
+      table.find('GET', path, aRequest({ [key]: values }));
+    expect(find('/a', 'header:x')).toBe(1);
+    expect(find('/a', 'header:x', '2', '11')).toBe(1);
+    expect(find('/a', 'header:x', '2', '1')).toBe(0);
+    expect(find('/b', 'query:x', '21')).toBe(2);
+    expect(find('/b', 'query:x', '21', '12')).toBe(0);
+    expect(find('/c', 'cookie:x', '7x', 'ab')).toBe(3);
+    expect(find('/c', 'cookie:x', '7x', '77')).toBe(0);
+  });
+
+  it('that are negated exclude what would meet them, and nothing else', () => {
+    const x = (test: MatchCondition['test'], value = '') => condition('header', 'x', test, value);
+    const cases: [MatchCondition, MatchCondition, boolean][] = [
+      [x('exact', '1'), x('exact', '1'), true],
+      [x('exact', '2'), x('exact', '1'), false],
+      [x('exact', 'ab'), x('prefix', 'a'), true],
+      [x('prefix', 'ab'), x('prefix', 'a'), true],
+      [x('prefix', 'a'), x('prefix', 'ab'), false],
+      [x('prefix', 'a'), x('exact', 'a'), false],
+      [x('pattern', 'a+'), x('pattern', 'a+'), true],
+      [x('pattern', 'a+'), x('pattern', 'b+'), false],
+      [x('absent'), x('exact', '1'), false],
+      [x('present'), x('exact', '1'), false],
+      [condition('query', 'x', 'exact', '1'), x('exact', '1'), false],
+    ];
+    for (const [one, other, expected] of cases) {
+      const where = `${JSON.stringify(one)} and not ${JSON.stringify(other)}`;
+      expect(areDisjoint([one], [not(other)]), where).toBe(expected);
+      expect(areDisjoint([not(other)], [one]), where).toBe(expected);
+      expect(areDisjoint([not(one)], [not(other)]), where).toBe(false);
+    }
+  });
+
+  it('exclude each other only where no request with one value of a name meets both', () => {
+    const values = fc.constantFrom('', 'a', 'ab', 'b');
+    const any = fc
+      .record({
+        test: fc.constantFrom('present', 'absent', 'exact', 'prefix'),
+        value: values,
+        isNot: fc.boolean(),
+      })
+      .map(({ test, value, isNot }): MatchCondition => {
+        const plain = condition('header', 'x', test as MatchCondition['test'], value);
+        return isNot && test !== 'present' && test !== 'absent' ? not(plain) : plain;
+      });
+    const given = fc.oneof(
+      fc.constant<string[]>([]),
+      values.map((value) => [value]),
+    );
+    const holds = (one: MatchCondition, request: RoutedRequest): boolean =>
+      tableOf({ path: '/a', conditions: [one] }).find('GET', '/a', request) === 0;
+    fc.assert(
+      fc.property(any, any, given, (one, other, list) => {
+        const request = aRequest({ 'header:x': list });
+        fc.pre(areDisjoint([one], [other]));
+        expect(holds(one, request) && holds(other, request)).toBe(false);
+      }),
+    );
+  });
+
+  it('are said in words', () => {
+    const x = (test: MatchCondition['test'], value = '') => condition('header', 'x', test, value);
+    const said = [x('exact', '1'), x('prefix', 'a'), x('pattern', 'a+')];
+    expect(said.map((one) => conditionText(not(one)))).toEqual([
+      'header x is not "1"',
+      'header x does not begin with "a"',
+      'header x does not fit a+',
+    ]);
+    expect(said.map(conditionText)).toEqual([
+      'header x is "1"',
+      'header x begins with "a"',
+      'header x fits a+',
+    ]);
   });
 });
 
