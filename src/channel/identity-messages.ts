@@ -6,6 +6,7 @@
  */
 
 import type { ManagedKey } from '../base/managed-key.js';
+import type { ProofUse } from '../base/proof-use.js';
 import type { LoginNotice, LoginRequest } from './login-messages.js';
 import type { WorkloadMaterial } from './workload-material.js';
 
@@ -18,6 +19,7 @@ export type CallerNotice =
   | RevocationNotice
   | ApiKeysNotice
   | TokenReplyNotice
+  | ProofReplyNotice
   | LoginNotice;
 
 /** Who the gateway itself is from now on, for targets that are workloads. */
@@ -74,6 +76,13 @@ export interface TokenReplyNotice {
   readonly reply: TokenReply;
 }
 
+/** Whether a proof was used before; from now on it was. */
+export interface ProofReplyNotice {
+  readonly type: 'proofReply';
+  readonly askId: number;
+  readonly use: ProofUse;
+}
+
 export type TokenReply =
   | {
       readonly kind: 'tokens';
@@ -98,6 +107,14 @@ export type IdentityRequest =
   | { readonly type: 'keySetWanted'; readonly source: string; readonly version: number }
   | { readonly type: 'tokenAsk'; readonly askId: number; readonly ask: TokenAsk }
   | { readonly type: 'acknowledged'; readonly serial: number }
+  /** A proof that fits is about to be believed. */
+  | {
+      readonly type: 'proofAsk';
+      readonly askId: number;
+      readonly key: string;
+      /** Seconds since 1970; from then on it is refused for its age. */
+      readonly until: number;
+    }
   | LoginRequest;
 
 export type TokenAsk =

@@ -1114,6 +1114,18 @@ export interface JwtAuthenticatorConfig {
    */
   readonly certificateBinding?: 'verify' | 'require' | 'ignore';
   /**
+   * Tokens that are bound to a key of their holder (`cnf.jkt`, DPoP, RFC 9449) must come with a
+   * proof, whatever stands here. `accepted`: callers without credentials are told about the scheme
+   * DPoP too. `required`: tokens that are not bound are refused. Default: bound tokens need a
+   * proof.
+   */
+  readonly dpop?: 'accepted' | 'required';
+  /**
+   * How far the time of a DPoP proof may be from now, either way. For that long it is remembered
+   * that it was used. 1s to 10m. Default: 60s.
+   */
+  readonly dpopWindow?: Duration;
+  /**
    * Where the token may stand: `header:NAME`, `cookie:NAME`, `query:NAME`, or `subprotocol:PREFIX`
    * of a WebSocket, since pages can set no field there: what follows the prefix, such as `bearer.`,
    * in one of the subprotocols that they offer. The first place that has something counts; two

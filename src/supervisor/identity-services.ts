@@ -1,6 +1,6 @@
 /**
  * What the main thread keeps for workers so that they can identify callers: key sets of issuers,
- * the token service, and the providers of logins.
+ * the token service, the providers of logins, and which proofs were used.
  *
  * Thread: supervisor (on the main thread). The code is loaded only where it is configured.
  */
@@ -13,6 +13,7 @@ import { Announcements } from './announcements.js';
 import type { ApiKeys } from './api-keys/api-keys.js';
 import type { KeySets } from './key-sets/key-sets.js';
 import type { LoginService } from './login/login-service.js';
+import { ProofMemory } from './proofs/proof-memory.js';
 import type { SharedState } from './shared/shared-state.js';
 import type { TokenService } from './token-service/token-service.js';
 
@@ -34,6 +35,7 @@ export class IdentityServices {
   /** null: no keys are made at run time. */
   apiKeys: ApiKeys | null = null;
   private logins: LoginService | null = null;
+  private readonly proofs = new ProofMemory();
   private readonly announcements: Announcements;
 
   constructor(private readonly options: IdentityServicesOptions) {
@@ -108,6 +110,10 @@ export class IdentityServices {
       this.tokenService?.onAsk(lane, request.askId, request.ask);
     } else if (request.type === 'acknowledged') {
       this.announcements.onAcknowledged(request.serial);
+    } else if (request.type === 'proofAsk') {
+      const { askId, key, until } = request;
+      const use = this.proofs.use(key, until, this.options.clock.unixMs() / 1000);
+      this.options.reply(lane, { type: 'proofReply', askId, use });
     } else {
       this.logins?.onRequest(lane, request);
     }

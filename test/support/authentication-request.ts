@@ -7,6 +7,9 @@ export interface RequestWish {
   readonly authorization?: string;
   readonly fields?: readonly (readonly [name: string, value: string])[];
   readonly target?: string;
+  readonly method?: string;
+  readonly scheme?: string;
+  readonly host?: string;
   readonly certificate?: string;
   readonly body?: string;
 }
@@ -15,16 +18,20 @@ export function aRequest({
   authorization,
   fields = [],
   target = '/',
+  method = 'GET',
+  scheme = 'http',
+  host = 'gateway.test',
   certificate = '',
   body = '',
 }: RequestWish = {}) {
-  const parts = ['GET', target, '127.0.0.1', 'http', 'host', 'gateway.test'];
+  const parts = [method, target, '127.0.0.1', scheme, 'host', host];
   if (authorization !== undefined) parts.push('authorization', authorization);
   for (const [name, value] of fields) parts.push(name, value);
   return {
-    method: 'GET',
+    method,
+    target,
     routedTarget: target,
-    scheme: 'http',
+    scheme,
     clientIp: '127.0.0.1',
     requestId: 'r1',
     certificate,

@@ -71,6 +71,7 @@ function request(name: string, value: string): AnyRequest {
   const fields = new RequestFields(parts);
   return {
     method: 'GET',
+    target: '/',
     routedTarget: '/',
     scheme: 'http',
     clientIp: '127.0.0.1',
@@ -88,6 +89,8 @@ function jwtConfig(wish: Partial<CompiledJwtAuthenticator>): CompiledJwtAuthenti
   return {
     ...COMMON,
     type: 'jwt',
+    dpop: 'bound',
+    dpopWindowMs: 60_000,
     from: [AUTHORIZATION],
     forwardPlaces: false,
     algorithms: ['HS256'],

@@ -111,6 +111,8 @@ function compileJwt(config: JwtAuthenticatorConfig): Own<CompiledJwtAuthenticato
     // A token that never ends could never be taken back.
     requiredClaims: [...new Set(['exp', ...(config.requiredClaims ?? [])])],
     binding: config.certificateBinding ?? defaults.certificateBinding,
+    dpop: config.dpop ?? 'bound',
+    dpopWindowMs: durationMs(config.dpopWindow ?? defaults.dpopWindow),
     consumerClaim: config.consumerClaim ?? defaults.consumerClaim,
   };
 }

@@ -92,6 +92,13 @@ const BINDING_NODE = stringNode(
   { default: defaults.certificateBinding, enum: ['verify', 'require', 'ignore'] },
 );
 
+const DPOP_NODE = stringNode(
+  'Tokens that are bound to a key of their holder (`cnf.jkt`, DPoP, RFC 9449) must come with a ' +
+    'proof, whatever stands here. `accepted`: callers without credentials are told about the ' +
+    'scheme DPoP too. `required`: tokens that are not bound are refused.',
+  { 'x-absent': 'bound tokens need a proof', enum: ['accepted', 'required'] },
+);
+
 const JWT_NODE = objectNode(
   'JwtAuthenticatorConfig',
   'Bearer tokens that are signed (JWT, RFC 7519). Exactly one of `secret`, `secretFile`, ' +
@@ -166,6 +173,13 @@ const JWT_NODE = objectNode(
     ),
     consumerClaim: CONSUMER_CLAIM_NODE,
     certificateBinding: BINDING_NODE,
+    dpop: DPOP_NODE,
+    dpopWindow: durationNode(
+      'How far the time of a DPoP proof may be from now, either way. For that long it is ' +
+        'remembered that it was used.',
+      ['1s', '10m'],
+      { default: defaults.dpopWindow },
+    ),
     from: TOKEN_FROM_NODE,
     ...commonNodes(true),
   },

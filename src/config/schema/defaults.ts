@@ -124,6 +124,7 @@ export const DEFAULTS = {
     forwardTimeout: '200ms',
     consumerFrom: 'subject',
     certificateBinding: 'verify',
+    dpopWindow: '60s',
     forwardRequestHeaders: ['authorization', 'cookie', 'accept', 'x-requested-with'],
   },
   hmac: { tolerance: '5m', bodyBytes: '1MiB' },

@@ -36,9 +36,14 @@ export type AuthenticationResult =
   /**
    * The credentials are not valid. The caller gets the reason, which says nothing about keys; the
    * operator gets the cause, which may name claims and what was expected. Absent: the reason says
-   * all.
+   * all. `challenge`: for WWW-Authenticate, in place of the authenticator's own.
    */
-  | { readonly verdict: 'refused'; readonly reason: string; readonly cause?: string }
+  | {
+      readonly verdict: 'refused';
+      readonly reason: string;
+      readonly cause?: string;
+      readonly challenge?: string;
+    }
   /** The caller is known and may not do this. */
   | { readonly verdict: 'denied'; readonly reason: string }
   /**
@@ -55,6 +60,8 @@ export const ABSENT: AuthenticationResult = { verdict: 'absent' };
 /** The part of a request that an authenticator sees. */
 export interface AuthenticationRequest {
   readonly method: string;
+  /** Path and query as the client wrote them. */
+  readonly target: string;
   /** The path by which it was routed, with the query. */
   readonly routedTarget: string;
   readonly scheme: string;
@@ -90,6 +97,8 @@ export interface Authenticator {
   readonly name: string;
   /** For WWW-Authenticate (RFC 9110 11.6.1), without parameters about an error. */
   readonly challenge: string;
+  /** Another scheme in which the same credentials may come, like {@link challenge}. */
+  readonly otherChallenge?: string;
   /**
    * The credentials are a bearer token, whose errors have a name in the challenge (RFC 6750 3.1).
    */

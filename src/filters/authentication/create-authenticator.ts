@@ -6,25 +6,32 @@
  */
 import { assertNever } from '../../base/assert.js';
 import type { Authenticator } from './authenticator.js';
+import type { ProofFeed } from './dpop/proof-feed.js';
 import type { KeySetFeed } from './key-set-feed.js';
-import { type ManagedKeyFeed, NO_MANAGED_KEYS } from './managed-keys.js';
+import type { ManagedKeyFeed } from './managed-keys.js';
 import type { LoginFeed } from './oidc/login-feed.js';
 import type { CompiledAuthenticator } from './options.js';
 
+/** What authenticators learn from the main thread. */
+export interface AuthenticatorFeeds {
+  readonly keySets: KeySetFeed;
+  readonly logins: LoginFeed;
+  readonly apiKeys: ManagedKeyFeed;
+  readonly proofs: ProofFeed;
+}
+
 export async function createAuthenticator(
   config: CompiledAuthenticator,
-  feed: KeySetFeed,
-  logins: LoginFeed,
-  apiKeys: ManagedKeyFeed = NO_MANAGED_KEYS,
+  feeds: AuthenticatorFeeds,
 ): Promise<Authenticator> {
   switch (config.type) {
     case 'jwt': {
       const { JwtAuthenticator } = await import('./jwt-authenticator.js');
-      return JwtAuthenticator.create(config, feed);
+      return JwtAuthenticator.create(config, feeds.keySets, feeds.proofs);
     }
     case 'apiKey': {
       const { ApiKeyAuthenticator } = await import('./api-key-authenticator.js');
-      return new ApiKeyAuthenticator(config, apiKeys);
+      return new ApiKeyAuthenticator(config, feeds.apiKeys);
     }
     case 'basic': {
       const { BasicAuthenticator } = await import('./basic-authenticator.js');
@@ -44,7 +51,7 @@ export async function createAuthenticator(
     }
     case 'oidc': {
       const { OidcAuthenticator } = await import('./oidc/oidc-authenticator.js');
-      return new OidcAuthenticator(config, logins);
+      return new OidcAuthenticator(config, feeds.logins);
     }
     case 'hmac': {
       const { HmacAuthenticator } = await import('./hmac/hmac-authenticator.js');

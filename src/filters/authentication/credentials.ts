@@ -6,7 +6,7 @@
  */
 import { parametersOf } from '../query-parameters.js';
 import type { AuthenticationRequest } from './authenticator.js';
-import { bearerToken } from './bearer-token.js';
+import { bearerToken, dpopToken } from './bearer-token.js';
 import type { CredentialPlace } from './options.js';
 
 /** Where credentials are looked for, and which of them the target gets. */
@@ -26,10 +26,13 @@ export class Credentials {
   /** Cookies and parameters of the query that it does not get. */
   readonly hides: readonly CredentialPlace[];
 
-  /** `isBearer`: a field has them after the word Bearer. */
+  /**
+   * `isBearer`: a field has them after the word Bearer; `isDpop`: or Authorization after DPoP.
+   */
   constructor(
     private readonly rule: CredentialRule,
     private readonly isBearer: boolean,
+    private readonly isDpop = false,
   ) {
     this.readsAuthorization = rule.from.some(isAuthorization);
     const hidden = rule.forwardPlaces ? [] : rule.from.filter((place) => !isAuthorization(place));
@@ -54,7 +57,10 @@ export class Credentials {
   }
 
   private textAt(place: CredentialPlace, request: AuthenticationRequest): string | null {
-    if (isAuthorization(place)) return bearerToken(request.fields.authorization);
+    if (isAuthorization(place)) {
+      const { authorization } = request.fields;
+      return bearerToken(authorization) || (this.isDpop ? dpopToken(authorization) : '');
+    }
     const [text = '', another] = valuesAt(place, request);
     if (another !== undefined) return null;
     const isAfterWord = this.isBearer && place.kind === 'header';

@@ -1,5 +1,6 @@
 /**
- * Verifies signed bearer tokens (RFC 7519, RFC 6750, RFC 8725).
+ * Verifies signed bearer tokens (RFC 7519, RFC 6750, RFC 8725), and that whoever sends a bound one
+ * holds its key (RFC 8705, RFC 9449).
  *
  * Thread: worker. Owns a bounded number of remembered tokens that were verified, each until its
  * `exp`, under a hash of the whole token. When a key is removed, all are forgotten.
@@ -18,6 +19,8 @@ import {
 import { tokenDigest } from './bearer-token.js';
 import { claimsProblem, quoted } from './claim-checks.js';
 import { Credentials } from './credentials.js';
+import { NO_PROOFS, type ProofFeed } from './dpop/proof-feed.js';
+import { DPOP_CHALLENGE, ProofOfPossession } from './dpop/proof-of-possession.js';
 import { ExpiringMemory } from './expiring-memory.js';
 import { claimAt, makeIdentity, textOf } from './identity.js';
 import { KeyRing } from './key-ring.js';
@@ -39,7 +42,8 @@ const REMEMBERED_CHARS_MAX = 16 * 1024 * 1024;
 
 export class JwtAuthenticator implements Authenticator {
   readonly name: string;
-  readonly challenge = 'Bearer realm="sluice"';
+  readonly challenge: string;
+  readonly otherChallenge?: string;
   readonly isBearer = true;
   readonly ownedFields: readonly string[];
   readonly stripsAuthorization: boolean;
@@ -47,6 +51,7 @@ export class JwtAuthenticator implements Authenticator {
   readonly hides: readonly CredentialPlace[];
 
   private readonly credentials: Credentials;
+  private readonly possession: ProofOfPossession;
   private readonly remembered = new ExpiringMemory<AcceptedToken>(
     REMEMBERED_MAX,
     REMEMBERED_CHARS_MAX,
@@ -60,9 +65,13 @@ export class JwtAuthenticator implements Authenticator {
   private constructor(
     private readonly config: CompiledJwtAuthenticator,
     private readonly feed: KeySetFeed,
+    proofs: ProofFeed,
   ) {
     this.name = config.name;
-    this.credentials = new Credentials(config, true);
+    this.challenge = config.dpop === 'required' ? DPOP_CHALLENGE : 'Bearer realm="sluice"';
+    if (config.dpop === 'accepted') this.otherChallenge = DPOP_CHALLENGE;
+    this.credentials = new Credentials(config, true, true);
+    this.possession = new ProofOfPossession(config, proofs);
     const { hiddenFields, readsAuthorization, hides } = this.credentials;
     this.ownedFields = [...config.claimHeaders.map(([header]) => header), ...hiddenFields];
     this.stripsAuthorization = !config.forwardCredentials;
@@ -74,8 +83,9 @@ export class JwtAuthenticator implements Authenticator {
   static async create(
     config: CompiledJwtAuthenticator,
     feed: KeySetFeed,
+    proofs: ProofFeed = NO_PROOFS,
   ): Promise<JwtAuthenticator> {
-    const authenticator = new JwtAuthenticator(config, feed);
+    const authenticator = new JwtAuthenticator(config, feed, proofs);
     if (config.keySource === null) {
       const secret = { kty: 'oct', k: Buffer.from(config.secret, 'utf8').toString('base64url') };
       await authenticator.useKeys(config.secret === '' ? config.keys : [secret]);
@@ -107,17 +117,23 @@ export class JwtAuthenticator implements Authenticator {
     const known = this.remembered.get(digest, unixSeconds);
     if (known === undefined) return this.verifyBound(token, digest, { request, unixSeconds });
     if (this.isRevoked(known.identity.claims)) return refused(REVOKED);
-    return bound(known, request, this.config.binding);
+    const held = bound(known, request, this.config.binding);
+    return this.possession.check(held, token, request, unixSeconds);
   }
 
-  /** The same token may come over another connection: what is remembered knows no certificate. */
+  /**
+   * The same token may come over another connection, and with another proof: what is remembered
+   * knows neither.
+   */
   private async verifyBound(
     token: string,
     digest: string,
     asked: { readonly request: AuthenticationRequest; readonly unixSeconds: number },
   ): Promise<AuthenticationResult> {
-    const result = await this.verify(token, digest, asked.unixSeconds);
-    return bound(result, asked.request, this.config.binding);
+    const { request, unixSeconds } = asked;
+    const result = await this.verify(token, digest, unixSeconds);
+    const held = bound(result, request, this.config.binding);
+    return this.possession.check(held, token, request, unixSeconds);
   }
 
   private async verify(

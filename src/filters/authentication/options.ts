@@ -41,7 +41,15 @@ export interface ClaimChecks {
   readonly requiredClaims: readonly string[];
 }
 
-export interface CompiledJwtAuthenticator extends Common, ClaimChecks, Placed {
+/** What is asked of tokens that are bound to a key of their holder (RFC 9449), and of others. */
+export interface DpopRule {
+  /** `bound`: bound tokens need a proof; `accepted`: callers are told so; `required`: no others. */
+  readonly dpop: 'bound' | 'accepted' | 'required';
+  /** How far the time of a proof may be from now, either way. */
+  readonly dpopWindowMs: number;
+}
+
+export interface CompiledJwtAuthenticator extends Common, ClaimChecks, Placed, DpopRule {
   readonly type: 'jwt';
   readonly algorithms: readonly string[];
   /** Empty: there is no shared secret. */

@@ -12,6 +12,7 @@ import { decodeCanonical, parseStrictObject, type StrictObject } from './strict-
 /** The contents of a token before its signature is checked. Nothing here may be believed. */
 export interface TokenParts {
   readonly token: string;
+  readonly header: StrictObject;
   readonly algorithm: string;
   readonly kid: string | undefined;
   readonly payload: Buffer;
@@ -27,7 +28,7 @@ export function readToken(token: string): TokenParts | undefined {
   if (fields === undefined || !isPlainHeader(fields)) return undefined;
   const { alg, kid } = fields;
   if (typeof alg !== 'string' || (kid !== undefined && typeof kid !== 'string')) return undefined;
-  return { token, algorithm: alg, kid, payload };
+  return { token, header: fields, algorithm: alg, kid, payload };
 }
 
 /**

@@ -11,8 +11,10 @@ import {
 } from '../../filters/authentication/authenticator.js';
 import { createAuthenticator } from '../../filters/authentication/create-authenticator.js';
 import { Credentials } from '../../filters/authentication/credentials.js';
+import type { ProofFeed } from '../../filters/authentication/dpop/proof-feed.js';
 import { mayBeKnown } from '../../filters/authentication/forward-credentials.js';
 import type { KeySetFeed } from '../../filters/authentication/key-set-feed.js';
+import { NO_MANAGED_KEYS } from '../../filters/authentication/managed-keys.js';
 import type { LoginFeed } from '../../filters/authentication/oidc/login-feed.js';
 import type { CompiledAuthenticator } from '../../filters/authentication/options.js';
 import type { AuthenticatorSource } from '../../worker/worker-epoch.js';
@@ -33,6 +35,9 @@ const NO_FEED: KeySetFeed = {
   isRevoked: () => false,
 };
 
+/** An explanation uses nothing up. */
+const UNUSED_PROOFS: ProofFeed = { use: async () => 'first' };
+
 /** These authenticators keep nothing open, so there is nothing to close. */
 export const OFFLINE_AUTHENTICATORS: AuthenticatorSource = {
   acquire: (configs) =>
@@ -40,7 +45,12 @@ export const OFFLINE_AUTHENTICATORS: AuthenticatorSource = {
       configs.map((config) =>
         needsAnswer(config)
           ? unanswered(config)
-          : createAuthenticator(config, NO_FEED, loginsOf(config)),
+          : createAuthenticator(config, {
+              keySets: NO_FEED,
+              logins: loginsOf(config),
+              apiKeys: NO_MANAGED_KEYS,
+              proofs: UNUSED_PROOFS,
+            }),
       ),
     ),
   release: async () => {},

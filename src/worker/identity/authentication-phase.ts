@@ -18,7 +18,7 @@ import type {
 import { authorizationProblem } from '../../filters/authentication/claim-checks.js';
 import { type LocalReply, refusal } from '../../filters/local-reply.js';
 import { ANONYMOUS, type Exchange } from '../exchange/exchange.js';
-import { challengeField, challengesOf } from '../route/challenges.js';
+import { challengeField, challengesOf, challengesWith } from '../route/challenges.js';
 import type { WorkerRoute } from '../route/worker-route.js';
 
 /**
@@ -38,9 +38,17 @@ interface Rejections {
   readonly answer: LocalReply | null;
   /** For the operator: each authenticator with what it did not like. */
   readonly cause: string;
+  /** For WWW-Authenticate, where one had its own for this request; null: the route's. */
+  readonly challenges: FieldBlock | null;
 }
 
-const NONE: Rejections = { refused: '', unavailable: '', answer: null, cause: '' };
+const NONE: Rejections = {
+  refused: '',
+  unavailable: '',
+  answer: null,
+  cause: '',
+  challenges: null,
+};
 
 export class AuthenticationPhase {
   /**
@@ -88,8 +96,9 @@ export class AuthenticationPhase {
       return 'next';
     }
     if (rejections.unavailable !== '') return notDecided(rejections);
-    const { answer, refused, cause } = rejections;
+    const { answer, refused, cause, challenges } = rejections;
     if (answer !== null) return { ...answer, cause };
+    if (challenges !== null) return unauthorizedBy(challenges, refused, cause);
     const isOther = refused === '' && route.config.allowsAnonymous === true;
     return unauthorized(route, isOther ? 'they are of another kind' : refused, cause);
   }
@@ -192,7 +201,10 @@ function withResult(
 ): Rejections {
   if (result.verdict === 'refused') {
     const cause = withCause(rejections, authenticator, result.cause ?? result.reason);
-    return { ...rejections, refused: result.reason, cause };
+    const { reason, challenge } = result;
+    if (challenge === undefined) return { ...rejections, refused: reason, cause };
+    const challenges = challengesWith(route.authenticators, authenticator, challenge);
+    return { ...rejections, refused: reason, cause, challenges };
   }
   if (result.verdict === 'unavailable') {
     const cause = withCause(rejections, authenticator, result.reason);
@@ -223,10 +235,14 @@ function withChallenges(
 }
 
 function unauthorized(route: WorkerRoute, reason: string, cause: string): LocalReply {
+  const { plain, invalid } = route.challenges;
+  return unauthorizedBy(reason === '' ? plain : invalid, reason, cause);
+}
+
+function unauthorizedBy(fields: FieldBlock, reason: string, cause: string): LocalReply {
   const detail =
     reason === '' ? 'This route needs credentials.' : `The credentials are refused: ${reason}.`;
-  const { plain, invalid } = route.challenges;
-  return refusal(PROBLEMS.unauthorized, detail, { fields: reason === '' ? plain : invalid, cause });
+  return refusal(PROBLEMS.unauthorized, detail, { fields, cause });
 }
 
 function forbidden(detail: string, fields: FieldBlock, cause: string): LocalReply {

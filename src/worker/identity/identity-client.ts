@@ -13,9 +13,11 @@ import type {
 } from '../../channel/identity-messages.js';
 import type { CompiledConfig } from '../../config/compiled-config.js';
 import type { Authenticator } from '../../filters/authentication/authenticator.js';
+import type { AuthenticatorFeeds } from '../../filters/authentication/create-authenticator.js';
 import type { CompiledAuthenticator } from '../../filters/authentication/options.js';
 import type { TokenEndpoints } from '../answer/token-endpoints.js';
 import { LoginClient } from './login-client.js';
+import { ProofClient } from './proof-client.js';
 import { ReceivedApiKeys } from './received-api-keys.js';
 import { ReceivedKeySets } from './received-key-sets.js';
 
@@ -35,6 +37,8 @@ export interface IdentityTask {
 export class IdentityClient {
   private readonly shared = new Map<string, SharedAuthenticator>();
   private readonly apiKeys = new ReceivedApiKeys();
+  private readonly proofs: ProofClient;
+  private readonly feeds: AuthenticatorFeeds;
 
   private constructor(
     private readonly clock: Clock,
@@ -43,7 +47,11 @@ export class IdentityClient {
     private readonly post: (request: IdentityRequest) => void,
     /** null: there is no token service. */
     readonly tokens: TokenEndpoints | null,
-  ) {}
+  ) {
+    this.proofs = new ProofClient(clock, post);
+    const { apiKeys, proofs } = this;
+    this.feeds = { keySets, logins, apiKeys, proofs };
+  }
 
   /** `post` brings a request to the main thread. */
   static async create(
@@ -83,7 +91,7 @@ export class IdentityClient {
           known.uses++;
           return known.made;
         }
-        const made = createAuthenticator(config, this.keySets, this.logins, this.apiKeys);
+        const made = createAuthenticator(config, this.feeds);
         this.shared.set(key, { made, uses: 1 });
         made.catch(() => this.shared.delete(key));
         return made;
@@ -115,6 +123,8 @@ export class IdentityClient {
     } else if (notice.type === 'apiKeys') {
       this.apiKeys.onNotice(notice);
       if (notice.serial > 0) this.post({ type: 'acknowledged', serial: notice.serial });
+    } else if (notice.type === 'proofReply') {
+      this.proofs.onReply(notice.askId, notice.use);
     } else if (notice.type === 'tokenReply') {
       this.tokens?.onReply(notice);
     } else {

@@ -51,6 +51,8 @@ function jwtConfig(wish: Partial<CompiledJwtAuthenticator> = {}): CompiledJwtAut
     requiredClaims: ['exp'],
     consumerClaim: 'sub',
     binding: 'verify',
+    dpop: 'bound',
+    dpopWindowMs: 60_000,
     ...wish,
   };
 }

@@ -147,7 +147,15 @@ describe('a token that is bound to a certificate', () => {
     const feed = { subscribe: () => () => {}, askNewer: () => null, isRevoked: () => false };
     return JwtAuthenticator.create(
       {
-        ...{ type: 'jwt', index: 0, name: 'jwt', claimHeaders: [], forwardCredentials: true },
+        ...{
+          type: 'jwt',
+          dpop: 'bound',
+          dpopWindowMs: 60_000,
+          index: 0,
+          name: 'jwt',
+          claimHeaders: [],
+          forwardCredentials: true,
+        },
         ...{ algorithms: ['HS256'], secret: JWT_SECRET, keys: [], keySource: null, issuer: '' },
         ...{ audiences: [], clockSkewMs: 0, requiredClaims: ['exp'], consumerClaim: 'sub' },
         from: [{ kind: 'header', name: 'authorization' }],
@@ -165,7 +173,7 @@ describe('a token that is bound to a certificate', () => {
     ['verify', 'another certificate', { ...claims, cnf }, other, 'refused'],
     ['verify', 'no certificate', { ...claims, cnf }, {}, 'refused'],
     ['verify', 'no binding', claims, {}, 'accepted'],
-    ['verify', 'a binding of another kind', { ...claims, cnf: { jkt: 'x' } }, {}, 'accepted'],
+    ['verify', 'a binding of another kind', { ...claims, cnf: { kid: 'x' } }, {}, 'accepted'],
     ['verify', 'an empty binding', { ...claims, cnf: { 'x5t#S256': '' } }, other, 'refused'],
     ['verify', 'a null binding', { ...claims, cnf: { 'x5t#S256': null } }, {}, 'refused'],
     ['require', 'no binding', claims, withCertificate(), 'refused'],

@@ -34,6 +34,7 @@ function request(
 ): AuthenticationRequest {
   return {
     method: 'GET',
+    target: '/',
     routedTarget: '/',
     scheme: 'https',
     clientIp: '127.0.0.1',
