@@ -263,6 +263,14 @@ export const FAMILIES = {
     'mirror_differences_total',
     'Replies to copies that differ from what the client got, by part.',
   ),
+  fallbacks: head(
+    'fallbacks_total',
+    'Requests that went on to this upstream, since those before it had failed.',
+  ),
+  noFallbacks: head(
+    'fallbacks_refused_total',
+    'Requests that their upstream has failed at, and that must not be sent to another one.',
+  ),
   splitBacks: head('split_taken_back_total', 'Times that a guard has taken a split back.'),
   coordinatorEvents: head('coordinator_events_total', 'Actions of the coordinator, by kind.'),
   coordinatorKeys: head('coordinator_tracked_keys', 'Rows of all limits in use.'),

@@ -20,6 +20,7 @@ import {
   type Labels,
 } from '../observability/prometheus-text.js';
 import { cachePieces, RouteCacheSamples } from './cache-figures.js';
+import { fallbackPieces } from './fallback-rows.js';
 import type { GatewayViews } from './gateway-views.js';
 import { addHistograms, type CodingFigures, type RouteCacheFigures } from './merged-figures.js';
 import { FAMILIES, SUMMED_FAMILIES } from './metric-families.js';
@@ -64,6 +65,7 @@ export class MetricsReader {
     yield* limiterPieces(this.views);
     yield* splitPieces(this.views);
     yield* mirrorPieces(this.views);
+    yield* fallbackPieces(this.views);
     yield* threadPieces(this.views);
   }
 

@@ -24,6 +24,7 @@ import {
   targetLatencyHistogram,
 } from '../observability/counters.js';
 import { cacheRow, routeCacheRow } from './cache-figures.js';
+import { fallbackRows } from './fallback-rows.js';
 import type { GatewayViews } from './gateway-views.js';
 import { type LiveFigures, sumOfAcceptors } from './live-figures.js';
 import {
@@ -112,6 +113,7 @@ export class StatsReader {
     return {
       targets: this.targetRows(),
       mirrors: mirrorRows(this.views),
+      fallbacks: fallbackRows(this.views),
       splits: this.views.config.rollouts.map((one) => splitRow(this.views, one)),
       target_names: live.targetNames.map(targetNameRow),
       discovery: live.discovery.map(discoveryRow),

@@ -18,6 +18,7 @@ import type { MatchCondition } from '../routing/route-pattern.js';
 import type { CompiledCanary } from './compiled-canary.js';
 import type { CompiledDiscovery } from './compiled-discovery.js';
 import type { CompiledDocument, OpenapiScope } from './compiled-document.js';
+import type { CompiledFallback, FailureKinds } from './compiled-fallback.js';
 import type { CompiledFaults } from './compiled-faults.js';
 import type { CompiledLimiter } from './compiled-limiter.js';
 import type { CompiledMirror } from './compiled-mirror.js';
@@ -288,14 +289,7 @@ export interface CompiledBreaker {
     readonly minimumRequests: number;
     readonly windowMs: number;
   } | null;
-  readonly failureOn: {
-    readonly connectFailure: boolean;
-    readonly timeout: boolean;
-    readonly reset: boolean;
-    readonly status5xx: boolean;
-    /** Beside those, ascending. */
-    readonly statuses: readonly number[];
-  };
+  readonly failureOn: FailureKinds;
   readonly openForMs: number;
   /** At least openForMs. */
   readonly openForMaxMs: number;
@@ -417,6 +411,8 @@ export interface CompiledRoute extends CompiledMatch {
   readonly onCoordinatorLost: 'wait' | 'open' | 'closed';
   /** Absent: nothing goes wrong on purpose. */
   readonly faults?: CompiledFaults;
+  /** Absent: what its upstream has failed at goes nowhere else. */
+  readonly fallback?: CompiledFallback;
   /** Absent: no requests are copied. */
   readonly mirror?: CompiledMirror;
   /** Absent: nothing is stored. */

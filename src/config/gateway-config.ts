@@ -2214,6 +2214,13 @@ export interface RouteConfig {
   /** Who is on which side of `upstreams`. */
   readonly split?: SplitConfig;
   /**
+   * Upstreams that get a request after `upstream` has failed, its own retries included, one after
+   * the other, as long as nothing of a body has gone to the client. Only requests that may run
+   * twice go on, and those that no target has taken. The time is bounded by `timeout` of the route
+   * alone. 1 to 4 items.
+   */
+  readonly fallback?: readonly string[] | FallbackConfig;
+  /**
    * Requests are copied to another upstream, whose replies go nowhere: no client waits for it, and
    * whatever becomes of a copy changes nothing for the request.
    */
@@ -2527,6 +2534,22 @@ export interface SplitGuardConfig {
    * Requests that both sides must have had before they are compared. 20 to 1000000. Default: 200.
    */
   readonly minRequests?: number;
+}
+
+/**
+ * Upstreams that get a request after `upstream` has failed, its own retries included, one after the
+ * other, as long as nothing of a body has gone to the client. Only requests that may run twice go
+ * on, and those that no target has taken. The time is bounded by `timeout` of the route alone.
+ */
+export interface FallbackConfig {
+  /** Names of upstreams, in the order in which they are tried. 1 to 4 items. */
+  readonly upstreams: readonly string[];
+  /**
+   * What counts as a failure. `connectFailure` is also an open circuit breaker, and no target that
+   * is healthy. `5xx` stands for the statuses 500 to 599; any status from 400 to 599 may be named.
+   * 1 to 32 items. Default: connectFailure, timeout, reset, 5xx, 429.
+   */
+  readonly on?: readonly FailureKind[];
 }
 
 /**

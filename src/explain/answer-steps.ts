@@ -6,6 +6,7 @@
 import { assertNever, defined } from '../base/assert.js';
 import type { CompiledUpstream } from '../config/compiled-config.js';
 import { sourceInWords } from '../config/compiled-discovery.js';
+import type { CompiledFallback } from '../config/compiled-fallback.js';
 import type { CompiledMirror } from '../config/compiled-mirror.js';
 import type { Exchange } from '../worker/exchange/exchange.js';
 import { pathForTarget, type WorkerRoute } from '../worker/route/worker-route.js';
@@ -21,6 +22,9 @@ export function answerSteps(route: WorkerRoute, exchange: Exchange): readonly St
       return [
         { step: 'rewrite', detail: rewriteText(route, exchange), reply: null },
         { step: 'forward', detail: sent, reply: null },
+        ...(config.fallback === undefined
+          ? []
+          : [{ step: 'fallback', detail: fallbackText(config.fallback), reply: null }]),
         ...(config.mirror === undefined
           ? []
           : [{ step: 'mirror', detail: mirrorText(config.mirror), reply: null }]),
@@ -43,6 +47,17 @@ export function answerSteps(route: WorkerRoute, exchange: Exchange): readonly St
     default:
       return assertNever(answer);
   }
+}
+
+function fallbackText({ upstreams, on }: CompiledFallback): string {
+  const kinds = [
+    on.connectFailure ? 'connectFailure' : '',
+    on.timeout ? 'timeout' : '',
+    on.reset ? 'reset' : '',
+    on.status5xx ? '5xx' : '',
+    ...on.statuses,
+  ].filter((kind) => kind !== '');
+  return `then ${upstreams.map(({ name }) => name).join(', ')}, on ${kinds.join(', ')}`;
 }
 
 function mirrorText({ name, percent, compares }: CompiledMirror): string {

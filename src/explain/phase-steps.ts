@@ -74,7 +74,9 @@ export async function judgePhases(asked: Inquiry): Promise<PhasesFound> {
     }
     if (phase === PHASE_ANSWER && asksForTarget(inquiry)) {
       const asked = decide({ ...inquiry, earlier, plan: route.targetAdmission });
-      decided = { ...asked, limits: decided.limits, refusal: decided.refusal ?? asked.refusal };
+      // Where this upstream has no target, another one may have some.
+      const refusal = decided.refusal ?? (route.fallback === null ? asked.refusal : null);
+      decided = { ...asked, limits: decided.limits, refusal };
     }
     const found = await stepsOf(phase, inquiry, decided);
     if (phase !== PHASE_FIRST_LIMIT && found.some(({ reply }) => reply !== null)) earlier = 0;
@@ -240,16 +242,19 @@ async function identityStep({ request, context, exchange, route }: Inquiry): Pro
   return { step: 'authenticate', detail, reply: refusal };
 }
 
-/** A route with a cache asks for a target when nothing that is stored answers. */
-function asksForTarget({ context, exchange }: Inquiry): boolean {
+/** A route with a cache asks for a target when nothing stored answers; with fallbacks, always. */
+function asksForTarget({ context, exchange, route }: Inquiry): boolean {
   const looked = context.cache.foundFor(exchange);
-  return looked !== undefined && looked.look !== 'serve';
+  return looked === undefined ? route.fallback !== null : looked.look !== 'serve';
 }
 
 function cacheSteps(inquiry: Inquiry, decided: Decided): StepFound[] {
   const { context, exchange, route } = inquiry;
   const looked = context.cache.foundFor(exchange);
-  if (looked === undefined) return [];
+  if (looked === undefined) {
+    const isLate = route.fallback !== null && route.upstream !== null;
+    return isLate ? targetSteps(route.upstream, decided) : [];
+  }
   const step = cacheStep({ exchange, route, looked, unixMs: context.moment.unixMs });
   if (step.reply !== null || route.upstream === null) return [step];
   return [step, ...targetSteps(route.upstream, decided)];

@@ -105,6 +105,10 @@ export interface AccessRecord {
   readonly cache: string;
   /** What was done to the request on purpose; empty or absent: nothing. */
   readonly fault?: string;
+  /** The upstream in place of the route's own that had the request last; empty or absent: none. */
+  readonly fallback?: string;
+  /** Why no other upstream got it though its own has failed; empty or absent: no such reason. */
+  readonly noFallback?: string;
   /** What plugins have put there, as JSON; absent or empty: nothing. */
   readonly plugins?: string;
 }
@@ -229,6 +233,7 @@ export class AccessLog implements RequestLog {
     shown: Readonly<Record<string, string>> | undefined,
   ): string {
     const { traceId, cause, call, cache, fault = '', webSocket = '', plugins = '' } = record;
+    const { fallback = '', noFallback = '' } = record;
     // Concatenation costs half as much as an object that is made only for JSON.stringify.
     return (
       `{"level":"info","time":"${this.output.time()}","thread":${this.thread}` +
@@ -249,6 +254,8 @@ export class AccessLog implements RequestLog {
       (call === null ? '' : textOfCall(call)) +
       (cache === '' ? '' : `,"cache":"${cache}"`) +
       (fault === '' ? '' : `,"fault":"${fault}"`) +
+      (fallback === '' ? '' : `,"fallback":${quoteJson(fallback)}`) +
+      (noFallback === '' ? '' : `,"noFallback":"${noFallback}"`) +
       (traceId === '' ? '' : `,"traceId":"${traceId}"`) +
       (plugins === '' ? '' : `,"plugins":${plugins}`) +
       (shown === undefined ? '' : `,"headers":${JSON.stringify(shown)}`) +

@@ -3,7 +3,7 @@
  *
  * Thread: any (both ends). A block has one writer; the reader adds the blocks up.
  *
- *     process (64) │ cache by reason (72) │ problems (96) │ loop delay (24) │ routes (80 each) │
+ *     process (64) │ cache by reason (72) │ problems (96) │ loop delay (24) │ routes (88 each) │
  *     targets (32 each) │ upstreams (8 each) │ methods of gRPC (call-counters.ts)
  *
  *     row of a route    15 requests, method class by status class
@@ -11,6 +11,7 @@
  *                       +40 opened … (WEBSOCKET_COUNTERS)    +48 closes by code
  *                       +64 what the cache did (CACHE_RESULTS)
  *                       +72 copied … (MIRROR_COUNTERS)
+ *                       +80 first … (FALLBACK_COUNTERS)
  *     row of a target   +0 requests … (TARGET_COUNTERS)      +8 time to the head, a histogram
  *     histogram (20)    18 buckets by upper bound, one above all, the sum in milliseconds
  *
@@ -129,7 +130,7 @@ export const COUNTERS_PROCESS_MAX = 64 + 3 * REASONS_MAX;
 const PROBLEMS_MAX = 96;
 const LOOP_DELAY = COUNTERS_PROCESS_MAX + PROBLEMS_MAX;
 const ROUTES = LOOP_DELAY + 24;
-const ROUTE_FIGURES = 80;
+const ROUTE_FIGURES = 88;
 const TARGET_FIGURES = 32;
 const UPSTREAM_FIGURES = 8;
 
@@ -183,6 +184,13 @@ export const MIRROR_COUNTERS = {
   otherStatus: 77,
   otherFields: 78,
   otherBody: 79,
+} as const;
+/** Figures of the requests of one route that its upstream has failed at. */
+export const FALLBACK_COUNTERS = {
+  /** Gone on to the first upstream of `fallback`; those after it follow, four in all. */
+  first: 80,
+  /** Not sent to another one, since they may have been done already. */
+  refused: 84,
 } as const;
 /** Figures of one target; each try counts. */
 export const TARGET_COUNTERS = { requests: 0, errors: 1, connectFailures: 2, timeouts: 3 } as const;

@@ -53,6 +53,7 @@ import { CompressionCounts } from './telemetry/compression-counts.js';
 import { ExchangeMetrics, type MetricsOutputs } from './telemetry/exchange-metrics.js';
 import { RequestTracing } from './telemetry/request-tracing.js';
 import { RetryLoop } from './tries/retry-loop.js';
+import type { RetryLoopParts } from './tries/retry-loop-parts.js';
 import { RetryPlanner } from './tries/retry-planner.js';
 import { Tunnels } from './tunnel/tunnels.js';
 import { Forwarder } from './upstream/forwarder.js';
@@ -177,7 +178,7 @@ export class WorkerRuntime {
     this.planner = new RetryPlanner(config, ledger, random);
     this.cache = this.createCache(task);
     const gate = new AdmissionGate(config.capacity, task.coordinator, this.lane);
-    const tries = this.createTries(touch, onError);
+    const tries = this.createTries({ gate, touch, onError });
     this.pipeline = new RequestPipeline({
       epochs: this.epochs,
       requestIds: new RequestIdSource(host.requestIdPrefix),
@@ -356,9 +357,10 @@ export class WorkerRuntime {
     });
   }
 
-  private createTries(touch: () => void, onError: (error: unknown) => void): RetryLoop {
+  private createTries(parts: Pick<RetryLoopParts, 'gate' | 'touch' | 'onError'>): RetryLoop {
     const { nowMs, unixMs } = this.host.clock;
     return new RetryLoop({
+      ...parts,
       planner: this.planner,
       forwarder: this.forwarder,
       replies: this.replies,
@@ -369,11 +371,9 @@ export class WorkerRuntime {
       wheel: this.wheel,
       nowMs,
       unixMs,
-      touch,
       onFailed: (exchange, problem) => this.pipeline.onTriesFailed(exchange, problem),
       onReply: (exchange, reply) => this.pipeline.onTriesReply(exchange, reply),
       onAsideDone: (exchange) => this.pipeline.onAsideDone(exchange),
-      onError,
     });
   }
 

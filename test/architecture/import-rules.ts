@@ -44,6 +44,7 @@ export const CONFIG_TYPE_FILES = [
   'config/compiled-replies.ts',
   'config/compiled-split.ts',
   'config/compiled-mirror.ts',
+  'config/compiled-fallback.ts',
   'config/compiled-faults.ts',
   'config/compiled-target-tls.ts',
   'config/gateway-config.ts',

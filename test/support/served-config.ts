@@ -26,9 +26,12 @@ export function servedOf(config: CompiledConfig): ServedConfig {
 }
 
 /** All routes of a configuration without filters, whose authenticators see no credentials. */
-export function workerRoutesOf(config: CompiledConfig): WorkerRoute[] {
+export function workerRoutesOf(
+  config: CompiledConfig,
+  every: Partial<Authenticator> = {},
+): WorkerRoute[] {
   const filters = new Map();
-  const authenticators = config.authenticators.map(() => SEES_NOBODY);
+  const authenticators = config.authenticators.map(() => ({ ...SEES_NOBODY, ...every }));
   const routes = new WorkerRoutes({
     config: servedOf(config),
     authenticators,

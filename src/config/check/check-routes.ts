@@ -11,6 +11,7 @@ import type { RouteConfig } from '../gateway-config.js';
 import { openapiFile, readOpenapiGroup, refusesUnsupported } from '../openapi/openapi-routes.js';
 import { readGrpcJson } from '../references/grpc-json-rules.js';
 import { pathExpression } from '../references/route-match.js';
+import { checkFallback } from './check-fallback.js';
 import { checkFilters } from './check-filters.js';
 import { checkMatch, OverlapCheck } from './check-match.js';
 import { checkMirror } from './check-mirror.js';
@@ -37,6 +38,7 @@ export function checkRoutes(
     checkName(route.name, index, { indexByName, findings });
     checkReferences(route, index, { names, findings });
     checkSplit(route, pointerOf('routes', index), { known: names.upstreams, findings });
+    checkFallback(route, pointerOf('routes', index), { known: names.upstreams, findings });
     checkMirror(route, pointerOf('routes', index), { known: names.upstreams, findings });
     const segments = checkMatch(route, index, findings);
     checkGrpcJson(route, index, { overlaps, findings });

@@ -34,6 +34,7 @@ import { compileAnswer } from './compile-answer.js';
 import { compileAuthorization } from './compile-authenticators.js';
 import { compileRouteCache } from './compile-cache.js';
 import { compileUpstreamErrors, type ErrorTexts } from './compile-errors.js';
+import { compileFallback } from './compile-fallback.js';
 import { compileFilters, type DescribedRule } from './compile-filters.js';
 import { compileMirror } from './compile-mirror.js';
 import { compileShares } from './compile-overload.js';
@@ -82,6 +83,9 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
       ...compileMatch(config.match),
       answer: compileAnswer(config, { upstreamIndexes, authenticatorIndexes }, rollouts),
       ...(config.faults !== undefined && { faults: compileFaults(config.faults) }),
+      ...(config.fallback !== undefined && {
+        fallback: compileFallback(config.fallback, upstreamIndexes),
+      }),
       ...(config.mirror !== undefined && {
         mirror: compileMirror(config.mirror, upstreamIndexes, references.workers),
       }),

@@ -12,6 +12,7 @@ import type {
   CompiledOutlierDetection,
   HashSource,
 } from '../compiled-config.js';
+import type { FailureKinds } from '../compiled-fallback.js';
 import type {
   CircuitBreakerConfig,
   FailureKind,
@@ -62,22 +63,27 @@ export function compileBreaker(config: CircuitBreakerConfig, isOnly: boolean): C
   const openForMs = durationMs(config.openFor ?? fallback.openFor);
   const failureOn: readonly FailureKind[] =
     config.failureOn ?? (isOnly ? fallback.failureOnOfOnlyTarget : fallback.failureOn);
-  const statuses = failureOn.filter((kind) => typeof kind === 'number');
   const { openForMax } = config;
   return {
     failureThreshold: config.failureThreshold ?? fallback.failureThreshold,
     failureRate: config.failureRate === undefined ? null : compileFailureRate(config.failureRate),
-    failureOn: {
-      connectFailure: failureOn.includes('connectFailure'),
-      timeout: failureOn.includes('timeout'),
-      reset: failureOn.includes('reset'),
-      status5xx: failureOn.includes('5xx'),
-      statuses: statuses.toSorted((one, other) => one - other),
-    },
+    failureOn: compileFailureOn(failureOn),
     openForMs,
     openForMaxMs: openForMax === undefined ? openForMs : durationMs(openForMax),
     halfOpenRequests: config.halfOpenRequests ?? fallback.halfOpenRequests,
     rampUpMs: durationMs(config.rampUp ?? fallback.rampUp),
+  };
+}
+
+/** What counts as a failure. */
+export function compileFailureOn(kinds: readonly FailureKind[]): FailureKinds {
+  const statuses = kinds.filter((kind) => typeof kind === 'number');
+  return {
+    connectFailure: kinds.includes('connectFailure'),
+    timeout: kinds.includes('timeout'),
+    reset: kinds.includes('reset'),
+    status5xx: kinds.includes('5xx'),
+    statuses: statuses.toSorted((one, other) => one - other),
   };
 }
 

@@ -91,6 +91,7 @@ export const DEFAULTS = {
   },
   split: { weight: 1, ramp: { from: 1, to: 100 }, guard: { minRequests: 200 } },
   faults: { percent: 100 },
+  fallback: { on: ['connectFailure', 'timeout', 'reset', '5xx', 429] },
   mirror: {
     percent: 100,
     maxInFlight: 64,

@@ -28,6 +28,7 @@ import { AUTHORIZE_NODE, USED_NAME } from './authenticator-nodes.js';
 import { ROUTE_CACHE_NODE } from './cache-nodes.js';
 import { DEFAULTS } from './defaults.js';
 import { ERRORS_NODE, UPSTREAM_ERRORS_NODE } from './error-nodes.js';
+import { ROUTE_FALLBACK_NODE } from './fallback-node.js';
 import { ROUTE_HOST_NODE, ROUTE_PATHS_NODE } from './forwarding-nodes.js';
 import { MATCH_NODE } from './match-node.js';
 import { LOGIN_NODE } from './oidc-node.js';
@@ -339,6 +340,7 @@ export const ROUTE_PROPERTIES = {
   }),
   upstreams: SIDES_NODE,
   split: SPLIT_NODE,
+  fallback: ROUTE_FALLBACK_NODE,
   mirror: MIRROR_NODE,
   faults: FAULTS_NODE,
   paths: ROUTE_PATHS_NODE,

@@ -51,6 +51,9 @@ const RETRY_CONDITION_TEXT = typedShape<'connectFailure' | 'reset' | 'timeout' |
 /** Statuses that say that something went wrong. */
 const ERROR_RANGE = [400, 599] as const;
 
+/** What a target can fail by. */
+export const FAILURE_KIND_NODE = integerOrTextNode(ERROR_RANGE, FAILURE_KIND_TEXT);
+
 const TARGET_NODE = objectNode(
   'TargetConfig',
   'One address of an upstream.',
@@ -160,7 +163,7 @@ const CIRCUIT_BREAKER_NODE = objectNode(
     failureOn: listNode(
       'What counts as a failure. `5xx` stands for the statuses 500 to 599; any status from 400 ' +
         'to 599 may be named.',
-      integerOrTextNode(ERROR_RANGE, FAILURE_KIND_TEXT),
+      FAILURE_KIND_NODE,
       {
         'x-absent':
           '`[connectFailure, timeout, reset, "5xx"]`; without `"5xx"` where an upstream has one ' +

@@ -169,6 +169,9 @@ function placeFacts(
   return {
     ...facts,
     nextKeySpace,
+    fallbacks: facts.fallbacks.map(
+      ([index, name, upstreams]) => [rowAt(rows.routes, index), name, upstreams] as const,
+    ),
     mirrors: facts.mirrors.map(([index, name]) => [rowAt(rows.routes, index), name] as const),
     placeLimiters: facts.placeLimiters.map((index) => rowAt(rows.limiters, index)),
     authenticatorsByUpstream: facts.authenticatorsByUpstream.map(

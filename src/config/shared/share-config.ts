@@ -20,7 +20,12 @@ import {
 } from '../../filters/validation/schema-engine.js';
 import { type RouteTableMemory, writeRouteTable } from '../../routing/route-table-writer.js';
 import { ConfigError } from '../check/config-error.js';
-import type { CompiledConfig, CompiledLimiter, CompiledRoute } from '../compiled-config.js';
+import type {
+  CompiledAnswer,
+  CompiledConfig,
+  CompiledLimiter,
+  CompiledRoute,
+} from '../compiled-config.js';
 import { routePatterns } from './route-patterns.js';
 import type { RouteFacts, SharedConfig } from './shared-config.js';
 
@@ -115,9 +120,7 @@ function factsOf({ routes, limiters }: CompiledConfig, { codes }: SchemaList): R
     const places = route.limiterIndexes.filter((index) => placeLimiters.has(index)).length;
     placesMax = Math.max(placesMax, places);
     if (route.answer.kind !== 'upstream') continue;
-    const { mirror } = route;
-    const sides = route.answer.split?.sides ?? [route.answer];
-    for (const { upstreamIndex } of mirror === undefined ? sides : [...sides, mirror]) {
+    for (const { upstreamIndex } of placesOfAnswer(route, route.answer)) {
       const authenticators = byUpstream.get(upstreamIndex) ?? new Set<number>();
       for (const index of route.authenticators) authenticators.add(index);
       byUpstream.set(upstreamIndex, authenticators);
@@ -127,6 +130,9 @@ function factsOf({ routes, limiters }: CompiledConfig, { codes }: SchemaList): R
     filters: [...filters],
     hasPatterns: codes.some((code) => code.includes(PATTERNS_IN_CODE)),
     hasCaches: routes.some(({ cache }) => cache !== undefined),
+    fallbacks: routes.flatMap(({ index, name, fallback }) =>
+      fallback === undefined ? [] : [[index, name, fallback.upstreams.map((one) => one.name)]],
+    ),
     mirrors: routes
       .filter(({ mirror }) => mirror !== undefined)
       .map(({ index, name }) => [index, name] as const),
@@ -136,6 +142,16 @@ function factsOf({ routes, limiters }: CompiledConfig, { codes }: SchemaList): R
     authenticatorsByUpstream: [...byUpstream].map(([row, indexes]) => [row, [...indexes]]),
     nextKeySpace: limiters.reduce((most, { keySpace }) => Math.max(most, keySpace + 1), 0),
   };
+}
+
+/** All upstreams that requests of the route may come to. */
+function placesOfAnswer(
+  { mirror, fallback }: CompiledRoute,
+  answer: Extract<CompiledAnswer, { kind: 'upstream' }>,
+): readonly { readonly upstreamIndex: number }[] {
+  const sides = answer.split?.sides ?? [answer];
+  const later = fallback?.upstreams ?? [];
+  return mirror === undefined ? [...sides, ...later] : [...sides, ...later, mirror];
 }
 
 /** Two limits of one route may be the same in everything: the second is another one. */

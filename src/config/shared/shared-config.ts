@@ -25,6 +25,7 @@ import type {
   GatewaySettings,
 } from '../compiled-config.js';
 
+import type { CompiledFallback } from '../compiled-fallback.js';
 import type { CompiledMirror } from '../compiled-mirror.js';
 
 /** What is known of all routes together, so that nobody has to look at each of them. */
@@ -37,6 +38,8 @@ export interface RouteFacts {
   readonly hasPriorities: boolean;
   /** Some route has a cache. */
   readonly hasCaches: boolean;
+  /** Row and name of each route with fallbacks, and the names of their upstreams. */
+  readonly fallbacks: readonly (readonly [number, string, readonly string[]])[];
   /** Row and name of each route whose requests are copied. */
   readonly mirrors: readonly (readonly [number, string])[];
   /** Limits on requests in flight that one route has, at most. */
@@ -187,6 +190,7 @@ function placedRoute(route: CompiledRoute, place: number, rows: SharedRows): Com
     ...route,
     index: rowAt(rows.routes, place),
     answer: placeAnswer(route.answer, rows),
+    ...(route.fallback !== undefined && { fallback: placeFallback(route.fallback, rows) }),
     ...(route.mirror !== undefined && { mirror: placeMirror(route.mirror, rows) }),
     limiterIndexes: route.limiterIndexes.map((at) => rowAt(rows.limiters, at)),
   };
@@ -203,6 +207,14 @@ function placeAnswer(answer: CompiledAnswer, { upstreams, rollouts }: SharedRows
   }));
   const rollout = split.rollout === undefined ? {} : { rollout: rowAt(rollouts, split.rollout) };
   return { ...answer, upstreamIndex, split: { ...split, sides, ...rollout } };
+}
+
+function placeFallback(fallback: CompiledFallback, { upstreams }: SharedRows): CompiledFallback {
+  const placed = fallback.upstreams.map((one) => ({
+    ...one,
+    upstreamIndex: rowAt(upstreams, one.upstreamIndex),
+  }));
+  return { ...fallback, upstreams: placed };
 }
 
 function placeMirror(mirror: CompiledMirror, { upstreams }: SharedRows): CompiledMirror {

@@ -57,6 +57,16 @@ export function isSafeToRepeat(end: TryEndKind, request: RequestReplay): boolean
   return request.isIdempotent && request.isBodyKept;
 }
 
+/**
+ * The same for somebody else's targets, which know nothing of the request: a target that says it
+ * has too much to do (429, 503) has done nothing of it.
+ */
+export function isSafeElsewhere(end: TryEnd, request: RequestReplay): boolean {
+  if (isSafeToRepeat(end.kind, request)) return true;
+  const isRefused = end.kind === END_STATUS && (end.status === 429 || end.status === 503);
+  return isRefused && request.isBodyKept && !request.isReplyStarted;
+}
+
 /** Whether the configuration wants another try after this end. */
 export function isRetriable(end: TryEnd, conditions: RetryConditions): boolean {
   switch (end.kind) {

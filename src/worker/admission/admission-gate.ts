@@ -46,15 +46,15 @@ export class AdmissionGate {
     return true;
   }
 
-  /** The exchange is over. */
-  leave(exchange: Exchange, nowMs: number): void {
+  /** The exchange is over, or has left its upstream; `isLate`: which took too long. */
+  leave(exchange: Exchange, nowMs: number, isLate = exchange.reply.status === 504): void {
     const { admission, route } = exchange;
     const { enteredMs } = admission;
     if (enteredMs === 0 || route === null) return;
     admission.onEntered(0);
     const writer = this.writerOf(upstreamOfRoute(route).index);
     writer.add(-1);
-    const latencyMs = latencyOf(exchange, enteredMs, nowMs);
+    const latencyMs = isLate ? nowMs - enteredMs : latencyOf(exchange, enteredMs);
     if (latencyMs >= 0) writer.countLatency(latencyBucket(latencyMs));
   }
 
@@ -70,8 +70,7 @@ export class AdmissionGate {
 }
 
 /** -1: it says nothing of how loaded the upstream is. A failure that comes fast does not. */
-function latencyOf({ reply }: Exchange, enteredMs: number, nowMs: number): number {
+function latencyOf({ reply }: Exchange, enteredMs: number): number {
   const { status, headMs } = reply;
-  if (status === 504) return nowMs - enteredMs;
   return headMs === 0 || status >= 500 ? -1 : headMs - enteredMs;
 }

@@ -39,7 +39,8 @@ import { detailOfVerdict, problemOfVerdict } from './verdict-problem.js';
 
 export type AdmissionOutcome = 'next' | LocalReply;
 
-const OVERLOADED = refusal(PROBLEMS.overloaded, 'Too many requests are in flight.', {
+/** What is shed here. */
+export const OVERLOADED = refusal(PROBLEMS.overloaded, 'Too many requests are in flight.', {
   fields: RETRY_SOON,
 });
 const COORDINATOR_LOST = refusal(PROBLEMS.coordinatorLost, 'No decision came in time.', {

@@ -73,7 +73,12 @@ export class TargetPreference {
       exchange.admission.onBalanceHash(this.hash.low);
     }
     const sticky = this.stickyOf(upstream);
-    if (sticky === null) return;
+    if (sticky === null) {
+      // What the upstream before this one has set, if there was one, means nothing here.
+      const { preferredTarget } = exchange.admission;
+      if (preferredTarget !== NO_PREFERENCE) exchange.admission.onPreference(NO_PREFERENCE);
+      return;
+    }
     const value = cookieValue(exchange.fields.value('cookie'), sticky.cookie);
     // A value that no target has, of another process or made up, is as good as none.
     const position = value === '' ? NO_PREFERENCE : sticky.values.indexOf(value);

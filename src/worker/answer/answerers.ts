@@ -32,7 +32,7 @@ export function createAnswerers(parts: AnswererParts, sink: AnswerSink): Answere
   parts.cache.connect((exchange) => cached.goOn(exchange));
   return {
     cached,
-    upstream: new UpstreamAnswerer(parts.filters, parts.tries, parts.mirrors, sink),
+    upstream: new UpstreamAnswerer(parts, sink),
     fixed: new FixedAnswerer(parts.filters),
     tokens: new TokensAnswerer(parts, sink),
     login: new LoginAnswerer(parts, sink),

@@ -5,11 +5,10 @@
  * comes here without a target: it asks for one only when none of what is stored answers it.
  */
 import { defined } from '../../base/assert.js';
-import { RETRY_SOON } from '../../base/problem-reply.js';
-import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
+import type { ProblemKind } from '../../base/problems.js';
 import type { ReplyView } from '../../channel/coordinator/coordinator-records.js';
-import { refusal } from '../../filters/local-reply.js';
 import type { AdmissionGate } from '../admission/admission-gate.js';
+import { OVERLOADED } from '../admission/admission-phase.js';
 import type { Look, ReplyCache } from '../cache/reply-cache.js';
 import { QUERY } from '../cache/route-cache.js';
 import type { DeadlineWheel } from '../exchange/deadline-wheel.js';
@@ -17,10 +16,6 @@ import { type Exchange, routeOf, upstreamOf } from '../exchange/exchange.js';
 import type { FilterRunner } from '../request/filter-runner.js';
 import type { RetryLoop } from '../tries/retry-loop.js';
 import { Answerer, type AnswerResult, type AnswerSink } from './answerer.js';
-
-const OVERLOADED = refusal(PROBLEMS.overloaded, 'Too many requests are in flight.', {
-  fields: RETRY_SOON,
-});
 
 export interface CachedAnswererParts {
   readonly cache: ReplyCache;

@@ -29,6 +29,8 @@ export class KeptReply implements ReplyFieldBlock {
     readonly attempt: TryInFlight,
     readonly status: number,
     { fields, bodyBytes, date, phrase = '' }: ReplyFieldBlock,
+    /** The upstream that it is of, in place of the route's own; '': of that. */
+    readonly fallback = '',
   ) {
     this.fields = fields;
     this.bodyBytes = bodyBytes;

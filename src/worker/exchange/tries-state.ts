@@ -4,15 +4,30 @@
  * Thread: worker. Written by tries/. Invariant: a hedge is in flight only beside another try.
  */
 import type { ProblemKind } from '../../base/problems.js';
+import { END_NOT_SENT, type TryEnd } from '../../policy/retry/retry-rule.js';
 import type { KeptReply } from './kept-reply.js';
 import type { TryInFlight } from './try-in-flight.js';
+
+/** Why a request that another upstream could have had did not go there. */
+export type NoFallback = '' | 'method' | 'body';
+
+/** The first upstream has no target to give. */
+const NO_TARGET_GIVEN: TryEnd = { kind: END_NOT_SENT, status: 0 };
 
 /** A time that does not come. */
 export const NEVER_MS = Number.POSITIVE_INFINITY;
 
 export class TriesState {
-  /** Tries sent, the first included. */
+  /** Tries sent to the present upstream, the first included. */
   sent = 0;
+  /** Those sent to upstreams that it went to before. */
+  sentBefore = 0;
+  /** The upstream in place of the route's own that has the request, or answered it; '': none. */
+  fallback = '';
+  /** '': nothing kept it from going to another upstream. */
+  noFallback: NoFallback = '';
+  /** How the present upstream has failed; null: not in a way that another would make good. */
+  lastEnd: TryEnd | null = null;
   /** Retries planned; hedges are not among them. */
   retries = 0;
   /** Bit p: the target at position p of the upstream was tried, and failed. */
@@ -120,14 +135,15 @@ export class TriesState {
     this.triedMask |= triedBit;
   }
 
-  onFailed(problem: ProblemKind, cause: string): void {
+  onFailed(problem: ProblemKind, cause: string, end: TryEnd | null = null): void {
     this.lastProblem = problem;
     this.lastCause = cause;
+    this.lastEnd = end;
   }
 
   /** No target was given, and for so long none will be. */
   onRefused(problem: ProblemKind, refusedMs: number): void {
-    this.onFailed(problem, '');
+    this.onFailed(problem, '', NO_TARGET_GIVEN);
     this.refusedMs = refusedMs;
   }
 
@@ -141,6 +157,41 @@ export class TriesState {
 
   keep(reply: KeptReply | null): void {
     this.keptReply = reply;
+  }
+
+  /** The reply that is kept says so: `end`. */
+  onKept(reply: KeptReply, end: TryEnd): void {
+    this.keptReply = reply;
+    this.lastEnd = end;
+  }
+
+  /** The reply that was kept goes to the client, whichever upstream it is of. */
+  onKeptGiven({ attempt, status, fallback }: KeptReply): void {
+    this.keptReply = null;
+    this.fallback = fallback;
+    this.onAnswered(attempt, status);
+  }
+
+  /** The present upstream gets nothing more of the request, which may go to another one. */
+  onLeft(): void {
+    this.sentBefore += this.sent;
+    this.sent = 0;
+    this.retries = 0;
+    this.triedMask = 0;
+    this.hasResent = false;
+    this.lastEnd = null;
+    this.resumeAtMs = NEVER_MS;
+    this.hedgeAtMs = NEVER_MS;
+  }
+
+  /** This upstream has the request now. */
+  onFallback(name: string): void {
+    this.fallback = name;
+    this.refusedMs = -1;
+  }
+
+  onNoFallback(why: NoFallback): void {
+    this.noFallback = why;
   }
 
   /** False: that was so before. */

@@ -119,7 +119,7 @@ export class Mirrors {
     if (isAside) {
       this.inFlight.set(row, Math.max(0, (this.inFlight.get(row) ?? 0) - 1));
       if (!mirror.isWhole) this.parts.ledger.countMirror(row, MIRROR_COUNTERS.failed);
-    } else if (!reply.isCut && !reply.isAborted && !reply.isLocal && mirror.status !== 0) {
+    } else if (isTargets(reply) && exchange.tries.fallback === '' && mirror.status !== 0) {
       mirror.onWhole();
     }
     const { pair } = mirror;
@@ -159,6 +159,11 @@ export class Mirrors {
       },
     });
   }
+}
+
+/** Whether the client has got all that a target has said. */
+function isTargets({ isCut, isAborted, isLocal }: Exchange['reply']): boolean {
+  return !isCut && !isAborted && !isLocal;
 }
 
 function seenOf(end: MirrorEnd): SeenReply {

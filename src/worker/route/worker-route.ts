@@ -15,6 +15,7 @@ import type {
   CompiledRoute,
   CompiledUpstream,
 } from '../../config/compiled-config.js';
+import type { FailureKinds } from '../../config/compiled-fallback.js';
 import type { CompiledMirror } from '../../config/compiled-mirror.js';
 import type { CompiledSplit } from '../../config/compiled-split.js';
 import type { ServedConfig } from '../../config/shared/shared-config.js';
@@ -69,6 +70,8 @@ export interface WorkerRoute {
   readonly upstream: CompiledUpstream | null;
   /** Once it is known who calls, one of them takes the place of this route; null: it has one. */
   readonly sides: RouteSides | null;
+  /** Where a request goes that its upstream has failed at; null: nowhere. */
+  readonly fallback: FallbackPlan | null;
   /** Where its requests are copied to; null: nowhere. */
   readonly mirror: MirrorPlan | null;
   /** What its requests count for where its split is rolled out; null: nothing is counted. */
@@ -102,6 +105,16 @@ export interface WorkerRoute {
   readonly replyStages: readonly StageSource[];
   /** The gateway itself reads the body before it goes anywhere, and bounds it as it comes. */
   readonly readsBody: boolean;
+}
+
+/** Where a request goes that an upstream has failed at. */
+export interface FallbackPlan {
+  readonly on: FailureKinds;
+  /** The place of the upstream among those of the route's `fallback`. */
+  readonly position: number;
+  readonly name: string;
+  /** The same route, with this upstream, and with those after it as fallbacks. */
+  readonly route: WorkerRoute;
 }
 
 /** Where requests are copied to. */
@@ -205,7 +218,9 @@ export class WorkerRoutes {
     const upstream = 'upstream' in answer ? answer.upstream : null;
     const plugins = pluginsOf(route.plugins, this.parts.plugins);
     const filters = filtersOf(route, answer, plugins, this.parts.filters);
-    const atOnce = answer.kind === 'cached' ? null : upstream;
+    // Whoever may go to another upstream asks for a target once its body is here.
+    const isLate = answer.kind === 'cached' || route.fallback !== undefined;
+    const atOnce = isLate ? null : upstream;
     const configured = route.authenticators.map((index) =>
       defined(this.parts.authenticators[index], 'the authenticator of a route'),
     );
@@ -217,12 +232,13 @@ export class WorkerRoutes {
       upstream,
       sides: null,
       measured: null,
+      fallback: this.fallbackOf(route),
       mirror: this.mirrorOf(route),
       filters,
       plugins,
       hides: hiddenCredentials([
         ...authenticators.flatMap(({ hides = NOTHING }) => hides),
-        ...(upstream === null ? NOTHING : (this.hidden.get(upstream.index) ?? NOTHING)),
+        ...(upstream === null ? NOTHING : this.hiddenFrom(upstream, route)),
       ]),
       replyStages: stagesOf(filters, {
         pages: this.pagesOf(route),
@@ -247,8 +263,29 @@ export class WorkerRoutes {
     };
   }
 
+  /** Credentials are hidden once, for all upstreams that a request may come to. */
+  private hiddenFrom({ index }: CompiledUpstream, { fallback }: CompiledRoute): CredentialPlace[] {
+    const later = fallback?.upstreams.map(({ upstreamIndex }) => upstreamIndex) ?? [];
+    return [index, ...later].flatMap((row) => this.hidden.get(row) ?? NOTHING);
+  }
+
+  private fallbackOf({ fallback, ...route }: CompiledRoute, position = 0): FallbackPlan | null {
+    const [first, ...rest] = fallback?.upstreams ?? [];
+    if (fallback === undefined || first === undefined) return null;
+    const { upstreamIndex, name } = first;
+    const made = this.makeOf({ ...route, answer: { kind: 'upstream', upstreamIndex } });
+    const later = { ...route, fallback: { ...fallback, upstreams: rest } };
+    const next = this.fallbackOf(later, position + 1);
+    return { on: fallback.on, position, name, route: { ...made, fallback: next } };
+  }
+
   /** Copies have passed all filters of the request. */
-  private mirrorOf({ mirror, plugins: _plugins, ...route }: CompiledRoute): MirrorPlan | null {
+  private mirrorOf({
+    mirror,
+    fallback: _fallback,
+    plugins: _plugins,
+    ...route
+  }: CompiledRoute): MirrorPlan | null {
     if (mirror === undefined) return null;
     const { upstreamIndex, hasCredentials } = mirror;
     const copied = this.makeOf({ ...route, answer: { kind: 'upstream', upstreamIndex } });

@@ -35,6 +35,7 @@ import {
   collapsedCounter,
   durationHistogram,
   endStreams,
+  FALLBACK_COUNTERS,
   LATENCY_BOUNDS_MS,
   NO_ROUTE,
   problemCounter,
@@ -293,6 +294,16 @@ export class ExchangeMetrics {
     this.counters.add(kind === 'delay' ? COUNTERS.faultDelays : COUNTERS.faultAborts);
   }
 
+  /** A request has gone on to this one of the upstreams of its route's `fallback`. */
+  countFallback(routeIndex: number, position: number): void {
+    this.counters.add(routeCounter(routeIndex, FALLBACK_COUNTERS.first + position));
+  }
+
+  /** A request would have gone on, but must not be sent twice. */
+  countNoFallback(routeIndex: number): void {
+    this.counters.add(routeCounter(routeIndex, FALLBACK_COUNTERS.refused));
+  }
+
   /** `figure`: of MIRROR_COUNTERS. */
   countMirror(routeIndex: number, figure: number): void {
     this.counters.add(routeCounter(routeIndex, figure));
@@ -384,7 +395,7 @@ export class ExchangeMetrics {
       target: head.target,
       route: exchange.route?.config.name ?? '',
       upstreamTarget: this.hostPorts[exchange.targetIndex] ?? '',
-      tries: tries.sent,
+      tries: tries.sentBefore + tries.sent,
       status: reply.status,
       bytes: reply.bytesSent,
       coding: reply.coding,
@@ -399,6 +410,8 @@ export class ExchangeMetrics {
       traceId: exchange.trace?.traceId ?? '',
       cache: exchange.caching?.outcome ?? '',
       fault: exchange.fault,
+      fallback: tries.fallback,
+      noFallback: tries.noFallback,
       plugins: exchange.plugins?.record ?? '',
     });
   }

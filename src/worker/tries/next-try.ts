@@ -188,14 +188,17 @@ export class NextTry {
 
   private launchNext(exchange: Exchange): void {
     const { tries } = exchange;
+    // A reply that is still coming would keep its connection for as long as the next try takes.
+    const isComing = tries.keptReply?.isComplete === false;
+    if (isComing && tries.current === null) this.owner.settler.dropKept(exchange);
     if (tries.sent === 0) {
+      // The request may have become complete while there was no target yet.
+      this.startRouteClock(exchange);
       this.launchFirst(exchange);
       return;
     }
     if (tries.current === null) {
       this.parts.ledger.countRetry(upstreamOf(exchange).index);
-      // A reply that is still coming would keep its connection for as long as the next try takes.
-      if (tries.keptReply?.isComplete === false) this.owner.settler.dropKept(exchange);
     } else {
       this.parts.ledger.countHedge(upstreamOf(exchange).index);
     }

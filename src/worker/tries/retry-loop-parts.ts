@@ -9,9 +9,12 @@ import type { TargetPreference } from '../admission/target-preference.js';
 import type { ReplyCache } from '../cache/reply-cache.js';
 import type { Exchange } from '../exchange/exchange.js';
 import type { ReplyPath } from '../reply/reply-path.js';
+import type { FallbacksParts } from './fallbacks.js';
 import type { NextTryParts } from './next-try.js';
 
-export interface RetryLoopParts extends NextTryParts {
+export interface RetryLoopParts extends NextTryParts, FallbacksParts {
+  readonly planner: NextTryParts['planner'];
+  readonly ledger: NextTryParts['ledger'];
   readonly replies: Pick<
     ReplyPath,
     'interim' | 'head' | 'data' | 'skip' | 'trailers' | 'end' | 'endSilent' | 'takeBack' | 'onStuck'

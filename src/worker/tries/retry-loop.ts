@@ -44,6 +44,7 @@ import {
   outcomeOfReply,
   trailersOfCall,
 } from './call-outcome.js';
+import { Fallbacks } from './fallbacks.js';
 import { NextTry } from './next-try.js';
 import { OtherReplies } from './other-replies.js';
 import { outcomeOfEnd, outcomeOfStatus } from './outcome-class.js';
@@ -74,10 +75,12 @@ export class RetryLoop implements TryListener {
   private readonly settler: TrySettler;
   private readonly next: NextTry;
   private readonly instead: OtherReplies;
+  private readonly fallbacks: Fallbacks;
 
   constructor(private readonly parts: RetryLoopParts) {
     this.settler = new TrySettler(parts);
     this.instead = new OtherReplies(parts, this.settler);
+    this.fallbacks = new Fallbacks(parts);
     this.next = new NextTry(parts, {
       settler: this.settler,
       listener: this,
@@ -118,7 +121,8 @@ export class RetryLoop implements TryListener {
     exchange.tries.onHead(upstreamMs);
     this.parts.ledger.countHead(attempt.targetIndex, upstreamMs);
     const { statuses } = upstreamOf(exchange).retry.conditions;
-    if (statuses.includes(status) && this.tryKeep(attempt, status, block)) return;
+    const isFailure = statuses.includes(status) || this.fallbacks.isFailure(exchange, status);
+    if (isFailure && this.tryKeep(attempt, status, block)) return;
     if (exchange.grpc !== null && this.tryKeepCode(attempt, status, block)) return;
     this.win(exchange, attempt, status);
     if (status === SWITCHING_PROTOCOLS) this.settler.onTunnel(exchange, attempt);
@@ -241,14 +245,15 @@ export class RetryLoop implements TryListener {
     const isUnasked = UNASKED.has(problem);
     const outcome = isUnasked ? OUTCOME_CANCELLED : outcomeOfEnd(kind, upstreamOf(exchange));
     this.settler.settle(exchange, attempt, outcome);
-    exchange.tries.onFailed(problem, cause);
+    const end = { kind, status: 0 } as const;
+    exchange.tries.onFailed(problem, cause, isUnasked ? null : end);
     this.leave(exchange, attempt);
     if (exchange.reply.isStarted) {
       this.parts.onFailed(exchange, problem);
     } else if (!exchange.tries.isUnderWay) {
       // What was to be sent together with its body has not been sent.
       this.parts.replies.takeBack(exchange);
-      const isPlanned = !isUnasked && this.next.tryPlan(exchange, { kind, status: 0 }, 0);
+      const isPlanned = !isUnasked && this.next.tryPlan(exchange, end, 0);
       if (isPlanned) this.next.waitOrResume(exchange);
       else this.giveLast(exchange);
     }
@@ -259,7 +264,7 @@ export class RetryLoop implements TryListener {
     const askedMs = retryAfterMs(block.fields, this.parts.unixMs());
     const { exchange } = attempt;
     const outcome = outcomeOfStatus(status, upstreamOf(exchange));
-    const kept = new KeptReply(attempt, status, block);
+    const kept = new KeptReply(attempt, status, block, exchange.tries.fallback);
     const end = { kind: END_STATUS, status } as const;
     return this.keepIfPlanned(exchange, kept, { end, askedMs, outcome });
   }
@@ -276,7 +281,7 @@ export class RetryLoop implements TryListener {
     if (askedMs === DO_NOT_RETRY) return false;
     const end = { kind: END_GRPC_STATUS, status: code } as const;
     const outcome = outcomeOfCode(code, upstream);
-    const kept = new KeptReply(attempt, status, block);
+    const kept = new KeptReply(attempt, status, block, exchange.tries.fallback);
     return this.keepIfPlanned(exchange, kept, { end, askedMs, outcome });
   }
 
@@ -285,12 +290,13 @@ export class RetryLoop implements TryListener {
     const { attempt } = kept;
     const { tries } = exchange;
     this.leave(exchange, attempt);
-    const isKept = tries.isUnderWay || this.next.tryPlan(exchange, end, askedMs);
-    if (!isKept) return false;
+    const isTriedAgain = tries.isUnderWay || this.next.tryPlan(exchange, end, askedMs);
+    if (!isTriedAgain && !this.fallbacks.mayGoOn(exchange, end)) return false;
     this.settler.dropKept(exchange);
-    tries.keep(kept);
+    tries.onKept(kept, end);
     this.settler.settle(exchange, attempt, outcome);
     if (tries.resumeAtMs !== NEVER_MS) this.next.waitOrResume(exchange);
+    else if (!isTriedAgain) this.giveLast(exchange);
     return true;
   }
 
@@ -349,16 +355,19 @@ export class RetryLoop implements TryListener {
     return true;
   }
 
-  /** No other try will be made: what the last one came to goes to the client. */
+  /** No other try is made here: another upstream has it, or the client what the last came to. */
   private giveLast(exchange: Exchange): void {
+    if (this.fallbacks.tryGoOn(exchange)) {
+      this.next.beginUnadmitted(exchange);
+      return;
+    }
     const { tries } = exchange;
     const { keptReply: kept } = tries;
     if (kept === null || kept.isBroken) {
       this.parts.onFailed(exchange, tries.lastProblem ?? PROBLEMS.upstreamReset);
       return;
     }
-    tries.keep(null);
-    tries.onAnswered(kept.attempt, kept.status);
+    tries.onKeptGiven(kept);
     if (kept.isComplete) this.onTargetDone(exchange);
     const isOn = this.giveHead(exchange, kept.attempt, kept.status, kept);
     if (isOn) this.giveKeptBody(exchange, kept);
