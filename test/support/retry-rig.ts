@@ -78,6 +78,8 @@ export interface Options {
   readonly hasFallback?: boolean;
   /** Default: 0. */
   readonly bodyBytes?: number;
+  /** Default: true. */
+  readonly isComplete?: boolean;
 }
 
 /** The tries with everything around them but the ends: coordinator, targets and client are played. */
@@ -158,6 +160,7 @@ export class Rig {
     this.exchange = makeExchange({
       method: options.method,
       bodyBytes: options.bodyBytes ?? 0,
+      isComplete: options.isComplete ?? true,
       route: this.routeOf(options),
       epoch: {
         errorPages: null,

@@ -5,6 +5,7 @@ import {
   VERDICT_ADMITTED,
   VERDICT_CIRCUIT_OPEN,
 } from '../../../../src/channel/coordinator/coordinator-records.js';
+import type { Upload } from '../../../../src/worker/exchange/upload.js';
 import { ATTEMPTS, expectAllSettled, Rig, TARGET_COUNT, take } from '../../../support/retry-rig.js';
 
 const GET = { method: 'GET', hedgeAfterMs: -1, routeTimeoutMs: 0, hasFallback: true };
@@ -129,6 +130,19 @@ describe('a request that its upstream has failed at', () => {
     answer(rig, 0, 500);
     rig.verdict(VERDICT_ADMITTED, 0);
     take(rig, { what: 'connect', which: 1 });
+    rig.advance(800);
+    expect(rig.problem).toBe(PROBLEMS.routeTimeout);
+    expectAllSettled(rig);
+  });
+
+  it('is bounded by that time, though its body came to its end between two upstreams', () => {
+    const body = { bodyBytes: 70_000, isComplete: false };
+    const rig = new Rig({ ...POST, ...body, routeTimeoutMs: 700 });
+    failFirst(rig);
+    (rig.exchange.upload as Upload).take(Buffer.alloc(70_000), true, rig.nowMs);
+    rig.loop.onRequestComplete(rig.exchange);
+    rig.verdict(VERDICT_ADMITTED, 0);
+    take(rig, { what: 'connect', which: 1 + ATTEMPTS });
     rig.advance(800);
     expect(rig.problem).toBe(PROBLEMS.routeTimeout);
     expectAllSettled(rig);
