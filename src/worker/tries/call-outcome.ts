@@ -57,7 +57,7 @@ export function outcomeOfForeign(status: number, upstream: CompiledUpstream): nu
 }
 
 /** The fields behind a reply: those of the target, with a status where it has given none. */
-export function trailersOfCall(grpc: Readonly<GrpcCall>, trailers: FieldBlock): FieldBlock {
+function trailersOfCall(grpc: Readonly<GrpcCall>, trailers: FieldBlock): FieldBlock {
   if (grpc.status !== NO_GRPC_STATUS) return trailers;
   const code = codeIn(trailers);
   grpc.onStatus(code === NO_GRPC_STATUS ? GRPC_INTERNAL : code);
@@ -75,4 +75,9 @@ export function outcomeOfReply(exchange: Exchange): number {
   const upstream = upstreamOf(exchange);
   if (grpc?.isTargets === true) return outcomeOfCode(grpc.status, upstream);
   return outcomeOfStatus(tries.answerStatus, upstream);
+}
+
+/** What follows the reply; a call gets a status in any case. */
+export function lastFieldsOf({ grpc }: Exchange, trailers: FieldBlock): FieldBlock {
+  return grpc?.isTargets === true ? trailersOfCall(grpc, trailers) : trailers;
 }

@@ -40,9 +40,9 @@ import type { TryListener, UpstreamTry } from '../upstream/upstream-try.js';
 import {
   codeIn,
   isCallReply,
+  lastFieldsOf,
   outcomeOfCode,
   outcomeOfReply,
-  trailersOfCall,
 } from './call-outcome.js';
 import { Fallbacks } from './fallbacks.js';
 import { NextTry } from './next-try.js';
@@ -495,9 +495,4 @@ export class RetryLoop implements TryListener {
     this.settler.endAll(exchange, OUTCOME_CANCELLED);
     this.settler.dropKept(exchange);
   }
-}
-
-/** What follows the reply; a call gets a status in any case. */
-function lastFieldsOf({ grpc }: Exchange, trailers: FieldBlock): FieldBlock {
-  return grpc?.isTargets === true ? trailersOfCall(grpc, trailers) : trailers;
 }
