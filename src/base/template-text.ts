@@ -7,7 +7,7 @@
 
 /** Where a value comes from. `name` is empty where `root` says everything. */
 export interface TemplateSource {
-  readonly root: 'clientIp' | 'params' | 'claims' | 'headers' | 'query' | 'request';
+  readonly root: 'clientIp' | 'params' | 'claims' | 'headers' | 'query' | 'request' | 'body';
   readonly name: string;
 }
 
@@ -22,7 +22,7 @@ export type ParsedTemplate =
 /** The NAMEs of `request.NAME`. */
 const REQUEST_PARTS = ['id', 'method', 'path', 'query', 'host', 'scheme', 'consumer'];
 
-const SOURCE = /^(?:(clientIp)|(params|claims|headers|query|request)\.([^\s{}$]{1,200}))$/;
+const SOURCE = /^(?:(clientIp)|(params|claims|headers|query|request|body)\.([^\s{}$]{1,200}))$/;
 
 /**
  * Any other `${...}` is plain text: `$${NAME}` in a configuration file becomes such a `${NAME}`.

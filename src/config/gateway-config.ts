@@ -3043,6 +3043,24 @@ export interface RewriteFieldsConfig {
 /** What `routes[].rewrite.body`, `routes[].rewriteReply.body` may have. */
 export interface RewriteBodyConfig {
   /**
+   * What the body is: JSON, or a form (`application/x-www-form-urlencoded`), whose names are
+   * members as they are written; one that comes more than once is a list. Default: json.
+   */
+  readonly from?: 'json' | 'form';
+  /**
+   * What it becomes, with its `Content-Type`. A form can be made of an object of texts, numbers,
+   * booleans and lists of these; members that are null are left out. Default: json.
+   */
+  readonly to?: 'json' | 'form';
+  /**
+   * The whole document in place of the one that came, with values of the request and `${body.NAME}`
+   * in its strings: a member of what came, a member of a member (`${body.user.id}`,
+   * `${body.items.0}`), or all of it (`${body.*}`). A string that is one such value and no more
+   * keeps its type. Members whose value is missing are left out, items are null. Excludes `set`,
+   * `remove` and `rename`. Default: the document that came.
+   */
+  readonly template?: TemplateConfig;
+  /**
    * Members to set, to values of any type; parents that are missing are made. Values of the request
    * may stand in strings. At most 64 keys. Default: none.
    */
@@ -3191,6 +3209,8 @@ export type LimiterKeyName = 'clientIp' | 'consumer' | 'route' | `header:${strin
 export type SchemaDialect = '2020-12' | 'draft-07';
 
 export type SchemaConfig = Readonly<Record<string, unknown>> | boolean | string;
+
+export type TemplateConfig = Readonly<Record<string, unknown>> | readonly unknown[] | string;
 
 /** The same configuration, with the editor's help while it is written. */
 export function defineConfig(config: GatewayConfig): GatewayConfig {

@@ -4,7 +4,8 @@
  * Thread: worker.
  */
 import { isUtf8 } from 'node:buffer';
-import { markNumbers } from './exact-numbers.js';
+import { markNumbers, NO_MARKS, type NumberMarks } from './exact-numbers.js';
+import { type BodyFormat, FORM_TYPE, readForm, writeForm } from './form-text.js';
 import { type JsonLimits, type JsonProblem, scanJson } from './json-scan.js';
 
 /** The byte order mark in UTF-8. */
@@ -22,6 +23,25 @@ export interface ParseProblem {
 export type ParsedJson =
   | { readonly isValid: true; readonly value: unknown }
   | { readonly isValid: false; readonly problem: ParseProblem };
+
+/** How a body is written when it comes, and when it goes on. */
+export interface BodyFormats {
+  readonly from: BodyFormat;
+  readonly to: BodyFormat;
+}
+
+/** Changes a document and returns it; `marks`: of the numbers in it that are texts meanwhile. */
+export type DocumentChange = (document: unknown, marks: NumberMarks) => unknown;
+
+/** Why a body cannot be changed: it is not what it should be, or cannot be written so. */
+export interface RewriteProblem {
+  readonly at: 'read' | 'write';
+  readonly detail: string;
+}
+
+type ReadDocument =
+  | { readonly isValid: true; readonly document: unknown; readonly marks: NumberMarks }
+  | { readonly isValid: false; readonly detail: string };
 
 export class CollectedBody {
   private parsed: ParsedJson | null = null;
@@ -57,16 +77,23 @@ export class CollectedBody {
     return this.parsed;
   }
 
-  /** Changes the document; numbers that stay are written as they came. False: it is no JSON. */
-  editJson(change: (document: unknown) => unknown): boolean {
-    const parsed = this.json();
-    if (!parsed.isValid) return false;
-    const marked = markNumbers(withoutMark(this.original.toString('utf8')));
-    const document: unknown = marked === null ? parsed.value : JSON.parse(marked.text);
-    const written = JSON.stringify(change(document));
-    this.original = Buffer.from(marked === null ? written : marked.restore(written), 'utf8');
-    this.parsed = null;
-    return true;
+  /**
+   * Reads the document, changes it and writes it; numbers that stay are written as they came. null:
+   * it is done; else nothing has changed.
+   */
+  rewrite({ from, to }: BodyFormats, change: DocumentChange): RewriteProblem | null {
+    const read = from === 'form' ? this.readAsForm() : this.readMarked();
+    if (!read.isValid) return { at: 'read', detail: read.detail };
+    const { document, marks } = read;
+    const changed = change(document, marks) ?? null;
+    if (to === 'form') {
+      const form = writeForm(changed, marks);
+      if (!form.isValid) return { at: 'write', detail: form.detail };
+      this.replaceBy(Buffer.from(form.text, 'latin1'));
+      return null;
+    }
+    this.replaceBy(Buffer.from(marks.restore(JSON.stringify(changed)), 'utf8'));
+    return null;
   }
 
   /** Something else goes on in its place. */
@@ -78,6 +105,21 @@ export class CollectedBody {
   /** What goes on: the bytes that came, unless a filter changed them. */
   bytes(): Buffer {
     return this.original;
+  }
+
+  private readMarked(): ReadDocument {
+    const parsed = this.json();
+    if (!parsed.isValid) return { isValid: false, detail: parsed.problem.detail };
+    const marked = markNumbers(withoutMark(this.original.toString('utf8')));
+    if (marked === null) return { isValid: true, document: parsed.value, marks: NO_MARKS };
+    return { isValid: true, document: JSON.parse(marked.text), marks: marked };
+  }
+
+  private readAsForm(): ReadDocument {
+    const text = this.text();
+    if (text === null) return { isValid: false, detail: 'the body is not UTF-8' };
+    const form = readForm(text);
+    return form.isValid ? { isValid: true, document: form.value, marks: NO_MARKS } : form;
   }
 
   private parse(): ParsedJson {
@@ -107,6 +149,16 @@ function notJson(detail: string): ParsedJson {
 export function isJsonType(mediaType: string): boolean {
   return mediaType === 'application/json' || /^[a-z0-9.+_-]+\/[a-z0-9._-]+\+json$/.test(mediaType);
 }
+
+export function isOfFormat(mediaType: string, format: BodyFormat): boolean {
+  return format === 'form' ? mediaType === FORM_TYPE : isJsonType(mediaType);
+}
+
+/** The Content-Type of a body that was written so. */
+export const TYPE_OF_FORMAT: Readonly<Record<BodyFormat, string>> = {
+  json: 'application/json',
+  form: FORM_TYPE,
+};
 
 /** The media type in lower case and its charset, if any. */
 export function parseContentType(value: string): { mediaType: string; charset: string } {

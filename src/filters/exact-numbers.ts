@@ -15,11 +15,20 @@ const MINUS = 45;
 const ZERO = 48;
 const NINE = 57;
 
-export interface MarkedJson {
+/** How texts that stand for numbers become numbers again. */
+export interface NumberMarks {
+  /** JSON with the numbers in it, at whatever place they are by now. */
+  restore(json: string): string;
+  /** The digits, where the text stands for a number; else the text itself. */
+  plain(text: string): string;
+}
+
+/** Of a document in which no text stands for a number. */
+export const NO_MARKS: NumberMarks = { restore: (json) => json, plain: (text) => text };
+
+export interface MarkedJson extends NumberMarks {
   /** The document with texts in place of such numbers. */
   readonly text: string;
-  /** Puts the numbers back, at whatever place they are by now. */
-  restore(text: string): string;
 }
 
 /** `text` is valid JSON. Null: it has no number that would change. */
@@ -43,5 +52,6 @@ export function markNumbers(text: string): MarkedJson | null {
   if (mark === '') return null;
   const places = new RegExp(`"${mark}([^"]*)"`, 'g');
   const restore = (changed: string): string => changed.replaceAll(places, '$1');
-  return { text: marked + text.slice(copiedTo), restore };
+  const plain = (one: string): string => (one.startsWith(mark) ? one.slice(mark.length) : one);
+  return { text: marked + text.slice(copiedTo), restore, plain };
 }

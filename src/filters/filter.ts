@@ -7,7 +7,8 @@
  */
 
 import type { Coding } from '../base/content-codings.js';
-import type { CollectedBody } from './collected-body.js';
+import type { BodyFormats, CollectedBody } from './collected-body.js';
+import type { NumberMarks } from './exact-numbers.js';
 import type { JsonLimits } from './json-scan.js';
 import type { LocalReply } from './local-reply.js';
 import type { ReplyHead } from './reply-head.js';
@@ -54,12 +55,14 @@ export interface RequestBodySteps {
   isNeeded(request: RequestView): boolean;
 }
 
-/** A JSON reply that is collected and changed. */
-export interface ReplyBodyEdit {
+/** Changes a document and returns it; `marks`: of numbers in it that are texts meanwhile. */
+export type BodyEditor = (document: unknown, request: RequestView, marks: NumberMarks) => unknown;
+
+/** A reply that is collected and changed. */
+export interface ReplyBodyEdit extends BodyFormats {
   /** Largest body. */
   readonly maxBytes: number;
-  /** Changes the document and returns it. */
-  readonly edit: (document: unknown, request: RequestView) => unknown;
+  readonly edit: BodyEditor;
 }
 
 /** Which replies are compressed, and how. */

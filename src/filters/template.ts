@@ -5,6 +5,7 @@
  * of them was chosen by a client or by who issued its token.
  */
 import { parseTemplate, type TemplatePart, type TemplateSource } from '../base/template-text.js';
+import { NO_MARKS, type NumberMarks } from './exact-numbers.js';
 import type { RequestView } from './filter.js';
 
 /** Where the text goes. */
@@ -29,16 +30,27 @@ export function compileTemplate(text: string, place: TemplatePlace): Template {
   };
 }
 
-/** The value as it is when the text is one source and no more; undefined: it is missing. */
-export function compileJsonTemplate(text: string): (request: RequestView) => unknown {
+/** The document that `${body.NAME}` reads. */
+export interface TemplateBody {
+  readonly document: unknown;
+  readonly marks: NumberMarks;
+}
+
+/** A value of JSON; undefined: it is missing. `body`: null where there is none to read. */
+export type JsonTemplate = (request: RequestView, body: TemplateBody | null) => unknown;
+
+/** The value as it is when the text is one source and no more. */
+export function compileJsonTemplate(text: string): JsonTemplate {
   const parsed = parseTemplate(text);
   if (!parsed.isValid) throw new Error(parsed.problem);
-  const [only] = parsed.parts;
-  if (parsed.parts.length === 1 && typeof only === 'object') {
-    return (request) => readSource(only, request);
+  const { parts } = parsed;
+  const [only] = parts;
+  if (parts.length === 0) return () => '';
+  if (parts.length === 1 && typeof only === 'string') return () => only;
+  if (parts.length === 1 && typeof only === 'object') {
+    return (request, body) => readSource(only, request, body);
   }
-  const template = compileTemplate(text, 'plain');
-  return (request) => template(request) ?? undefined;
+  return (request, body) => evaluate(parts, request, ESCAPES.plain, body) ?? undefined;
 }
 
 function encodeText(part: TemplatePart): TemplatePart {
@@ -49,6 +61,7 @@ function evaluate(
   parts: readonly TemplatePart[],
   request: RequestView,
   encode: (value: string) => string,
+  body: TemplateBody | null = null,
 ): string | null {
   let text = '';
   for (const part of parts) {
@@ -56,7 +69,8 @@ function evaluate(
       text += part;
       continue;
     }
-    const value = textOf(readSource(part, request));
+    const marks = part.root === 'body' && body !== null ? body.marks : NO_MARKS;
+    const value = textOf(readSource(part, request, body), marks);
     if (value === null) return null;
     text += isUrlPart(part, encode)
       ? value
@@ -109,25 +123,34 @@ function hasDotSegment(path: string): boolean {
   return /\/(?:\/|\.{1,2}(?:[/?]|$))/.test(path.replace(/^https?:\/\//, '').replace(/\?.*$/, ''));
 }
 
-function textOf(value: unknown): string | null {
+function textOf(value: unknown, marks: NumberMarks): string | null {
   switch (typeof value) {
     case 'string':
-      return value;
+      return marks.plain(value);
     case 'number':
     case 'boolean':
     case 'bigint':
       return String(value);
     case 'object':
       if (value === null) return null;
-      return Array.isArray(value) && value.every((one) => typeof one === 'string')
+      return Array.isArray(value) && value.every((one) => isText(one, marks))
         ? value.join(' ')
-        : JSON.stringify(value);
+        : marks.restore(JSON.stringify(value));
     default:
       return null;
   }
 }
 
-function readSource(source: TemplateSource, request: RequestView): unknown {
+/** A text that stands for a number is none. */
+function isText(value: unknown, marks: NumberMarks): boolean {
+  return typeof value === 'string' && marks.plain(value) === value;
+}
+
+function readSource(
+  source: TemplateSource,
+  request: RequestView,
+  body: TemplateBody | null,
+): unknown {
   const { root, name } = source;
   switch (root) {
     case 'clientIp':
@@ -135,7 +158,9 @@ function readSource(source: TemplateSource, request: RequestView): unknown {
     case 'params':
       return request.params[name];
     case 'claims':
-      return claimOf(request.claims, name);
+      return memberOf(request.claims, name);
+    case 'body':
+      return body === null ? undefined : bodyValue(body.document, name);
     case 'headers': {
       const values = request.fields.values(name.toLowerCase());
       return values.length === 0 ? undefined : values.join(', ');
@@ -168,14 +193,24 @@ function requestPart(request: RequestView, name: string): string | undefined {
   }
 }
 
-/** A claim by its own name, else a path of names. */
-function claimOf(claims: Readonly<Record<string, unknown>> | null, name: string): unknown {
-  if (claims === null) return undefined;
-  if (Object.hasOwn(claims, name)) return claims[name];
-  let value: unknown = claims;
+/** `*` is the whole document. */
+function bodyValue(document: unknown, name: string): unknown {
+  return name === '*' ? document : memberOf(document, name);
+}
+
+/** A member by its own name, else a path of names; items of lists have their place for a name. */
+function memberOf(whole: unknown, name: string): unknown {
+  if (typeof whole !== 'object' || whole === null) return undefined;
+  if (hasMember(whole, name)) return Reflect.get(whole, name);
+  let value: unknown = whole;
   for (const key of name.split('.')) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
+    if (typeof value !== 'object' || value === null || !hasMember(value, key)) return undefined;
     value = Reflect.get(value, key);
   }
   return value;
+}
+
+/** A list has `length` of its own as well, which no document says. */
+function hasMember(value: object, name: string): boolean {
+  return Object.hasOwn(value, name) && !(Array.isArray(value) && name === 'length');
 }

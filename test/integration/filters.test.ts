@@ -61,6 +61,23 @@ beforeAll(async () => {
           },
         },
       }),
+      route('form', '/form/:id', {
+        validation: {
+          contentTypes: ['application/x-www-form-urlencoded'],
+          body: { type: 'object', required: ['name'] },
+        },
+        rewrite: {
+          body: {
+            from: 'form',
+            template: { id: '${params.id}', name: '${body.name}', tags: '${body.tag}' },
+          },
+        },
+        rewriteReply: { body: { template: { id: '${body.item.id}', by: '${params.id}' } } },
+      }),
+      route('forms', '/forms', {
+        rewrite: { body: { to: 'form' } },
+        rewriteReply: { body: { from: 'form' } },
+      }),
       route('reply', '/reply', {
         rewriteReply: {
           headers: { remove: ['x-internal'], set: { 'x-by': 'gateway' }, rename: { 'x-a': 'x-b' } },
@@ -326,6 +343,77 @@ describe('a rewrite', () => {
   ])('lets no body through that it cannot change: %.20s as %s', async (body, type, status) => {
     expect((await send(body, type)).status).toBe(status);
     expect(upstream.received).toEqual([]);
+  });
+});
+
+describe('a body that goes on in another format', () => {
+  const FORM = 'application/x-www-form-urlencoded';
+  const post = (path: string, type: string, body: string) =>
+    ask(path, { method: 'POST', body, headers: { 'content-type': type } });
+  const answerWith = (type: string, body: string): void => {
+    upstream.script = (request, response) =>
+      upstream.keep(request, () => {
+        response.writeHead(200, { 'content-type': type, etag: '"x"' });
+        response.end(body);
+      });
+  };
+
+  it('is JSON that a template makes of a form, with its own type and length', async () => {
+    answerWith('application/json', '{"item":{"id":12345678901234567890},"secret":1}');
+    const reply = await post('/form/7', `${FORM}; charset=utf-8`, 'name=%22%7D%C3%A9&tag=a&tag=b');
+    expect(await reply.text()).toBe('{"id":12345678901234567890,"by":"7"}');
+    const [received] = upstream.received;
+    const body = '{"id":"7","name":"\\"}\u00e9","tags":["a","b"]}';
+    expect(received?.body.toString()).toBe(body);
+    expect(received?.headers['content-type']).toBe('application/json');
+    expect(received?.headers['content-length']).toBe(String(Buffer.byteLength(body)));
+  });
+
+  it('is validated as it came', async () => {
+    const refused = await post('/form/7', FORM, 'tag=a');
+    expect(refused.status).toBe(400);
+    expect(await refused.json()).toMatchObject({ violations: [{ in: 'body', rule: 'required' }] });
+    expect((await post('/form/7', 'application/json', '{"name":"a"}')).status).toBe(415);
+    expect(upstream.received).toEqual([]);
+  });
+
+  it('is a form that is made of JSON, and JSON that is made of the form that answers', async () => {
+    answerWith(`${FORM};charset=utf-8`, 'ok=1&line=a+b&line=c');
+    const reply = await post('/forms', 'application/json', '{"n":9007199254740993,"l":["x y",1]}');
+    expect(reply.headers.get('content-type')).toBe('application/json');
+    expect(reply.headers.get('etag')).toBeNull();
+    expect(await reply.text()).toBe('{"ok":"1","line":["a b","c"]}');
+    const [received] = upstream.received;
+    expect(received?.body.toString()).toBe('n=9007199254740993&l=x+y&l=1');
+    expect(received?.headers['content-type']).toBe(FORM);
+  });
+
+  it('goes on not at all where that cannot be', async () => {
+    const nested = await post('/forms', 'application/json', '{"a":{"b":1}}');
+    expect(nested.status).toBe(400);
+    expect(await nested.json()).toMatchObject({
+      detail:
+        'The body cannot be written as a form: the member "a" is an object, and a form is flat.',
+    });
+    expect((await post('/forms', FORM, 'a=1')).status).toBe(415);
+    expect((await post('/form/7', FORM, 'name=%ff')).status).toBe(400);
+    expect(upstream.received).toEqual([]);
+  });
+
+  it('is no body where none came, and keeps its type', async () => {
+    await post('/forms', 'application/json', '');
+    const [received] = upstream.received;
+    expect(received?.headers['content-type']).toBe('application/json');
+    expect(received?.body.length).toBe(0);
+  });
+
+  it('of a target that is none of its kind is 502, or passes where it has another type', async () => {
+    answerWith(FORM, 'a=%');
+    expect((await post('/forms', 'application/json', '{}')).status).toBe(502);
+    answerWith('text/plain', 'as it is');
+    const plain = await post('/forms', 'application/json', '{}');
+    expect(plain.headers.get('content-type')).toBe('text/plain');
+    expect(await plain.text()).toBe('as it is');
   });
 });
 

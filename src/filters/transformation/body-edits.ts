@@ -1,23 +1,32 @@
 /**
- * Changes members of a JSON document.
+ * Changes members of a document, or makes another one of it.
  *
  * Thread: worker. Members are own properties, always: no name in a body or in the configuration
  * reaches what belongs to all objects.
  */
 import { PROBLEMS } from '../../base/problems.js';
-import { type CollectedBody, isCoded, isJsonType, parseContentType } from '../collected-body.js';
-import type { BodyStep, RequestView } from '../filter.js';
+import {
+  type BodyFormats,
+  type CollectedBody,
+  isCoded,
+  isOfFormat,
+  parseContentType,
+  type RewriteProblem,
+} from '../collected-body.js';
+import type { BodyEditor, BodyStep, ReplyBodyEdit, RequestView } from '../filter.js';
+import { type BodyFormat, FORM_TYPE } from '../form-text.js';
 import { refusal } from '../local-reply.js';
-import { compileJsonTemplate } from '../template.js';
+import { compileJsonTemplate, type JsonTemplate } from '../template.js';
 import { EVERY } from './body-pointer.js';
-import type { CompiledBodyEdits } from './options.js';
-
-/** Changes a document and returns it. */
-export type BodyEditor = (document: unknown, request: RequestView) => unknown;
+import type { BodyTemplate, CompiledBodyEdits } from './options.js';
 
 /** Changes the bodies of requests; what cannot be changed is refused. */
 export function requestBodyStep(edits: CompiledBodyEdits): BodyStep {
-  const edit = compileBodyEdits(edits);
+  const plan = { from: edits.from, to: edits.to, edit: compileBodyEditor(edits) };
+  const wrongType = refusal(
+    PROBLEMS.unsupportedMediaType,
+    `This route takes ${TAKES[edits.from]}.`,
+  );
   return (body, request) => {
     if (body.isEmpty) return null;
     const [type = '', second] = request.fields.values('content-type');
@@ -25,28 +34,54 @@ export function requestBodyStep(edits: CompiledBodyEdits): BodyStep {
     // Of two types the target could go by the other one.
     const isReadable = second === undefined && (charset === '' || charset === 'utf-8');
     const isPlain = !isCoded(request.fields.values('content-encoding'));
-    if (!isJsonType(mediaType) || !isReadable || !isPlain) return NOT_JSON;
-    return editBody(body, edit, request)
-      ? null
-      : refusal(PROBLEMS.validationFailed, 'The body cannot be read as JSON.');
+    if (!isOfFormat(mediaType, edits.from) || !isReadable || !isPlain) return wrongType;
+    const problem = editBody(body, plan, request);
+    return problem === null ? null : refusal(PROBLEMS.validationFailed, problemText(plan, problem));
   };
 }
 
-const NOT_JSON = refusal(PROBLEMS.unsupportedMediaType, 'This route takes JSON in UTF-8 only.');
+const TAKES: Readonly<Record<BodyFormat, string>> = {
+  json: 'JSON in UTF-8 only',
+  form: `forms (${FORM_TYPE}) in UTF-8 only`,
+};
+const NAMES: Readonly<Record<BodyFormat, string>> = { json: 'JSON', form: 'a form' };
 
-/** False: it is no JSON. */
-export function editBody(body: CollectedBody, edit: BodyEditor, request: RequestView): boolean {
-  return body.editJson((document) => edit(document, request));
+function problemText({ from, to }: BodyFormats, { at, detail }: RewriteProblem): string {
+  return at === 'read'
+    ? `The body cannot be read as ${NAMES[from]}: ${detail}.`
+    : `The body cannot be written as ${NAMES[to]}: ${detail}.`;
+}
+
+/** null: it is done. */
+export function editBody(
+  body: CollectedBody,
+  plan: BodyFormats & Pick<ReplyBodyEdit, 'edit'>,
+  request: RequestView,
+): RewriteProblem | null {
+  return body.rewrite(plan, (document, marks) => plan.edit(document, request, marks));
+}
+
+/** Compiles a template, or changes of what has come. */
+export function compileBodyEditor(edits: CompiledBodyEdits): BodyEditor {
+  return edits.template === null ? compileBodyEdits(edits) : compileBodyTemplate(edits.template);
+}
+
+/** Makes the document anew; what a text of it becomes is a value, and never a part of JSON. */
+export function compileBodyTemplate({ value }: BodyTemplate): BodyEditor {
+  const make = compileValue(value);
+  return (document, request, marks) => make(request, { document, marks });
 }
 
 /** Compiles the changes: first renames, then removals, then what is set. */
-export function compileBodyEdits(edits: CompiledBodyEdits): BodyEditor {
+export function compileBodyEdits(
+  edits: Pick<CompiledBodyEdits, 'set' | 'remove' | 'rename'>,
+): (document: unknown, request: RequestView) => unknown {
   const renames = edits.rename.map(compileRename);
   const set = edits.set.map(({ keys, value }) => ({ keys, make: compileValue(value) }));
   return (document, request) => {
     for (const rename of renames) rename(document);
     for (const keys of edits.remove) remove(document, keys);
-    for (const { keys, make } of set) put(document, keys, () => make(request));
+    for (const { keys, make } of set) put(document, keys, () => make(request, null));
     return document;
   };
 }
@@ -63,17 +98,18 @@ function compileRename({ from, to }: CompiledBodyEdits['rename'][number]) {
   };
 }
 
-function compileValue(value: unknown): (request: RequestView) => unknown {
+function compileValue(value: unknown): JsonTemplate {
   if (typeof value === 'string') {
     return value.includes('${') ? compileJsonTemplate(value) : () => value;
   }
   if (typeof value !== 'object' || value === null) return () => value;
   if (Array.isArray(value)) {
     const items = value.map(compileValue);
-    return (request) => items.map((item) => item(request) ?? null);
+    return (request, body) => items.map((item) => item(request, body) ?? null);
   }
   const members = Object.entries(value).map(([name, item]) => [name, compileValue(item)] as const);
-  return (request) => Object.fromEntries(members.map(([name, item]) => [name, item(request)]));
+  return (request, body) =>
+    Object.fromEntries(members.map(([name, item]) => [name, item(request, body)]));
 }
 
 /** Calls `visit` with every value to which the keys from `at` on lead. */

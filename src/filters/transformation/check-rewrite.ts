@@ -26,6 +26,7 @@ export function checkRewrite(rewrite: SoundPart<RewriteConfig>, place: CheckPlac
   checkHeaders(rewrite.headers ?? {}, `${at}/headers`, { ...place, reserved: RESERVED_FIELDS });
   checkFields(rewrite.query ?? {}, `${at}/query`, place);
   checkBody(rewrite.body ?? {}, `${at}/body`, place);
+  checkType(rewrite, at, place.findings);
 }
 
 /** Checks `rewriteReply` of the route at `place`. */
@@ -35,6 +36,22 @@ export function checkRewriteReply(reply: SoundPart<RewriteReplyConfig>, place: C
   checkCookies(reply.cookies ?? {}, `${at}/cookies`, place.findings);
   checkHeaders(reply.headers ?? {}, `${at}/headers`, { ...place, reserved: RESERVED_IN_REPLIES });
   checkBody(reply.body ?? {}, `${at}/body`, place);
+  checkType(reply, at, place.findings);
+}
+
+/** What the body becomes has one type. */
+function checkType(
+  { headers = {}, body = {} }: SoundPart<Pick<RewriteConfig, 'headers' | 'body'>>,
+  pointer: string,
+  findings: Findings,
+): void {
+  const { from = 'json', to = 'json' } = body;
+  if (from === to) return;
+  const { set = {}, add = {}, remove = [], rename = {} } = headers;
+  const names = [set, add, rename].flatMap((one) => Object.keys(one));
+  const all = [...names, ...remove, ...Object.values(rename)];
+  if (!all.some((name) => name?.toLowerCase() === 'content-type')) return;
+  findings.addKey(`${pointer}/body/to`, 'says what Content-Type is: headers must not change it');
 }
 
 /** A slash that one has and the other has not would be missing, or be there twice. */
@@ -169,11 +186,13 @@ function checkFields(
 }
 
 function checkBody(
-  { set = {}, remove = [], rename = {} }: SoundPart<RewriteBodyConfig>,
+  body: SoundPart<RewriteBodyConfig>,
   pointer: string,
   context: TemplateContext,
 ): void {
   const { findings } = context;
+  const { set = {}, remove = [], rename = {} } = body;
+  checkDocument(body, pointer, context);
   for (const [key, value] of Object.entries(set)) {
     const at = `${pointer}${pointerOf('set', key)}`;
     checkPointer(key, at, findings);
@@ -195,6 +214,29 @@ function checkBody(
   for (const [index, key] of remove.entries()) {
     const keys = checkSource(key, `${pointer}/remove/${index}`, gone, findings);
     if (keys !== undefined) gone.push({ keys, text: key ?? '', how: 'is removed' });
+  }
+}
+
+/** The template, and whether a form can be made of it. */
+function checkDocument(
+  body: SoundPart<RewriteBodyConfig>,
+  pointer: string,
+  context: TemplateContext,
+): void {
+  const { template, to } = body;
+  if (template === undefined) return;
+  const { findings } = context;
+  for (const key of ['set', 'remove', 'rename'] as const) {
+    if (body[key] === undefined) continue;
+    findings.addKey(`${pointer}/${key}`, 'template makes the whole document: write it there');
+  }
+  const at = `${pointer}/template`;
+  checkValue(template, at, { ...context, hasBody: true });
+  if (to !== 'form' || typeof template === 'string') return;
+  if (Array.isArray(template)) findings.addValue(at, 'a form is made of an object');
+  for (const [name, value] of Object.entries(template)) {
+    const isFlat = [value].flat().every((one) => typeof one !== 'object' || one === null);
+    if (!isFlat) findings.addValue(at + pointerOf(name), 'a form is flat: write texts and lists');
   }
 }
 

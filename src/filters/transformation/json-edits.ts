@@ -1,12 +1,19 @@
 /**
- * Changes the JSON bodies of a target's replies.
+ * Changes the JSON bodies, or forms, of a target's replies.
  *
  * Thread: worker. The body is collected, and its head waits meanwhile. What cannot be changed does
  * not go out unchanged: it may hold what was to be taken out.
  */
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import { PROBLEMS } from '../../base/problems.js';
-import { CollectedBody, isCoded, isJsonType, parseContentType } from '../collected-body.js';
+import {
+  CollectedBody,
+  isCoded,
+  isOfFormat,
+  parseContentType,
+  type RewriteProblem,
+  TYPE_OF_FORMAT,
+} from '../collected-body.js';
 import type { ReplyBodyEdit, RequestView } from '../filter.js';
 import type { JsonLimits } from '../json-scan.js';
 import { ReplyHead } from '../reply-head.js';
@@ -27,7 +34,7 @@ export class JsonEdits implements StageSource {
       case 'refuse':
         return new UnchangeableReply();
       case 'pass':
-        return new PassedReply();
+        return new PassedReply(this.plan);
       case 'collect':
         return new CollectedReply(this.plan, request);
     }
@@ -42,7 +49,7 @@ function judge(reply: StageHead, plan: ReplyBodyPlan): Verdict {
   if (reply.isBodiless || reply.bodyBytes === 0) return 'pass';
   const head = new ReplyHead(reply.status, reply.fields, false);
   const types = head.value('content-type').split(',').map(parseContentType);
-  if (!types.some(({ mediaType }) => isJsonType(mediaType))) return 'pass';
+  if (!types.some(({ mediaType }) => isOfFormat(mediaType, plan.from))) return 'pass';
   // Of several types the client may go by any one.
   const isForeign = types.length > 1 || !['', 'utf-8'].includes(types[0]?.charset ?? '');
   const isTooLong = reply.bodyBytes > plan.maxBytes;
@@ -58,10 +65,14 @@ class UnchangeableReply extends ReplyStage {
   }
 }
 
-/** A reply without a JSON body, on a route that changes such bodies. */
+/** A reply without such a body, on a route that changes such bodies. */
 class PassedReply extends ReplyStage {
+  constructor(private readonly plan: ReplyBodyPlan) {
+    super();
+  }
+
   override head(head: StageHead): void {
-    head.fields = withoutValidators(head.fields);
+    head.fields = withType(withoutValidators(head.fields), this.plan);
     // The length that a GET would have is not known before its body has been changed.
     if (head.isBodiless) head.bodyBytes = -1;
     this.next.head(head);
@@ -110,13 +121,13 @@ class CollectedReply extends ReplyStage {
     const body = new CollectedBody(Buffer.concat(this.chunks), this.plan.limits);
     const { waiting } = this;
     // Frameworks say application/json before they know that they have nothing to send.
-    const isReady = body.isBlank || editBody(body, this.plan.edit, this.request);
-    if (waiting === null || !isReady) {
-      this.refuse(PROBLEMS.replyUnchangeable, 'The reply is no JSON.');
+    const problem = body.isBlank ? null : editBody(body, this.plan, this.request);
+    if (waiting === null || problem !== null) {
+      this.refuse(PROBLEMS.replyUnchangeable, problemText(this.plan, problem));
       return;
     }
     const bytes = body.bytes();
-    waiting.fields = withoutValidators(waiting.fields);
+    waiting.fields = withType(withoutValidators(waiting.fields), this.plan);
     waiting.bodyBytes = bytes.length;
     this.next.head(waiting);
     if (bytes.length > 0) this.next.data(bytes, trailers === null);
@@ -127,6 +138,22 @@ class CollectedReply extends ReplyStage {
   override cancel(): void {
     this.chunks.length = 0;
   }
+}
+
+/** Nothing of what the target has sent is said to the client. */
+function problemText({ from }: ReplyBodyPlan, problem: RewriteProblem | null): string {
+  if (problem?.at === 'write') return 'The reply cannot be written as a form.';
+  return from === 'form' ? 'The reply is no form.' : 'The reply is no JSON.';
+}
+
+/** With the type that bodies have once they are written in another way. */
+function withType(fields: FieldBlock, { from, to }: ReplyBodyPlan): FieldBlock {
+  if (from === to) return fields;
+  const head = new ReplyHead(0, fields, false);
+  const { mediaType } = parseContentType(head.value('content-type'));
+  if (!isOfFormat(mediaType, from)) return fields;
+  head.set('Content-Type', TYPE_OF_FORMAT[to]);
+  return head.toBlock();
 }
 
 /** What no longer fits a body that was changed. */

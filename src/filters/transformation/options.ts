@@ -7,6 +7,7 @@
 import { defined } from '../../base/assert.js';
 import { sizeBytes } from '../../base/quantities.js';
 import { isPlainText } from '../../base/template-text.js';
+import type { BodyFormats } from '../collected-body.js';
 import { filterOptions } from '../filter-options.js';
 import { parsePointer } from './body-pointer.js';
 import { checkRewrite, checkRewriteReply } from './check-rewrite.js';
@@ -29,7 +30,14 @@ export interface CompiledFieldEdits {
   readonly rename: readonly (readonly [string, string])[];
 }
 
-export interface CompiledBodyEdits {
+/** What the whole document becomes. */
+export interface BodyTemplate {
+  readonly value: unknown;
+}
+
+export interface CompiledBodyEdits extends BodyFormats {
+  /** null: members are changed. */
+  readonly template: BodyTemplate | null;
   readonly set: readonly { readonly keys: readonly string[]; readonly value: unknown }[];
   readonly remove: readonly (readonly string[])[];
   readonly rename: readonly { readonly from: readonly string[]; readonly to: readonly string[] }[];
@@ -172,8 +180,11 @@ function domainKey(name: string): string {
 }
 
 function compileBodyEdits(config: RewriteBodyConfig): CompiledBodyEdits {
-  const { set = {}, remove = [], rename = {} } = config;
+  const { from = 'json', to = 'json', template, set = {}, remove = [], rename = {} } = config;
   return {
+    from,
+    to,
+    template: template === undefined ? null : { value: template },
     set: Object.entries(set).map(([pointer, value]) => ({ keys: pointerKeysOf(pointer), value })),
     remove: remove.map(pointerKeysOf),
     rename: Object.entries(rename).map(([from, to]) => ({

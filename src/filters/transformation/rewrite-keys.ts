@@ -60,8 +60,41 @@ const QUERY_NODE = fieldsNode(
 const POINTER = lengthNode(2, 1024);
 const POINTERS = { propertyNames: POINTER, maxProperties: CHANGES_MAX };
 
+/** An empty key in YAML is null, and hardly a wish for a body that says so. */
+const TEMPLATE_VALUE: SchemaNode<Readonly<Record<string, unknown>> | readonly unknown[] | string> =
+  {
+    'x-typescript':
+      'TemplateConfig = Readonly<Record<string, unknown>> | readonly unknown[] | string',
+    'x-absent': 'the document that came',
+    type: ['object', 'array', 'string'],
+    minLength: 1,
+    maxLength: 4096,
+    additionalProperties: JSON_VALUE,
+  };
+
+const FORMATS = { enum: ['json', 'form'], default: 'json' } as const;
+
 function bodyNode(description: string) {
   return objectNode('RewriteBodyConfig', description, {
+    from: stringNode(
+      'What the body is: JSON, or a form (`application/x-www-form-urlencoded`), whose names are ' +
+        'members as they are written; one that comes more than once is a list.',
+      FORMATS,
+    ),
+    to: stringNode(
+      'What it becomes, with its `Content-Type`. A form can be made of an object of texts, ' +
+        'numbers, booleans and lists of these; members that are null are left out.',
+      FORMATS,
+    ),
+    template: refined(TEMPLATE_VALUE, {
+      description:
+        'The whole document in place of the one that came, with values of the request and ' +
+        '`${body.NAME}` in its strings: a member of what came, a member of a member ' +
+        '(`${body.user.id}`, `${body.items.0}`), or all of it (`${body.*}`). A string that is ' +
+        'one such value and no more keeps its type. Members whose value is missing are left ' +
+        'out, items are null. Excludes `set`, `remove` and `rename`.',
+      writeOnly: true,
+    }),
     set: mapNode(
       'Members to set, to values of any type; parents that are missing are made. Values of the ' +
         'request may stand in strings.',

@@ -6,23 +6,26 @@
  */
 import { PROBLEMS } from '../../base/problems.js';
 import { stripSentPrefix } from '../../routing/strip-prefix.js';
+import { TYPE_OF_FORMAT } from '../collected-body.js';
 import type {
   EditableRequest,
   EditStep,
   FilterSteps,
+  ReplyBodyEdit,
   ReplyStep,
   RequestBodySteps,
   RequestView,
 } from '../filter.js';
 import { refusal } from '../local-reply.js';
 import { compileTemplate, type Template } from '../template.js';
-import { compileBodyEdits, requestBodyStep } from './body-edits.js';
+import { compileBodyEditor, requestBodyStep } from './body-edits.js';
 import type { CompiledBodyEdits, CompiledFieldEdits, CompiledTransformation } from './options.js';
 import { compileQueryEdits } from './query-edits.js';
 import { cookiesStep, urlsStep } from './reply-names.js';
 
 /** What says how a body is encoded, or what it adds up to: no longer true once it is changed. */
 const DIGEST_FIELDS = ['content-md5', 'digest', 'content-digest', 'repr-digest'];
+const TYPE_FIELD = 'content-type';
 /** By these a target would send a part of a document, or a coded one. */
 const PARTIAL_FIELDS = ['accept-encoding', 'range', 'if-range'];
 
@@ -36,14 +39,21 @@ export function transformationSteps(
     droppedFields: [
       ...(headers === null ? [] : droppedNames(headers)),
       ...(body === null ? [] : DIGEST_FIELDS),
+      ...(changesFormat(body) ? [TYPE_FIELD] : []),
       ...(replyBody === null ? [] : PARTIAL_FIELDS),
     ],
     replyHead: replyHeadStep(options),
     replyBody:
-      replyBody === null
-        ? null
-        : { maxBytes: replyBody.maxBytes, edit: compileBodyEdits(replyBody) },
+      replyBody === null ? null : { ...formatsOf(replyBody), edit: compileBodyEditor(replyBody) },
   };
+}
+
+function formatsOf({ maxBytes, from, to }: CompiledBodyEdits): Omit<ReplyBodyEdit, 'edit'> {
+  return { maxBytes, from, to };
+}
+
+function changesFormat(body: CompiledBodyEdits | null): body is CompiledBodyEdits {
+  return body !== null && body.from !== body.to;
 }
 
 function requestBodySteps(edits: CompiledBodyEdits): RequestBodySteps {
@@ -54,7 +64,7 @@ function requestBodySteps(edits: CompiledBodyEdits): RequestBodySteps {
 /** Null: nothing is to be done for each request. */
 function editStep(options: CompiledTransformation): EditStep | null {
   const target = targetMaker(options);
-  const fields = options.headers === null ? null : fieldMaker(options.headers);
+  const fields = fieldsMaker(options);
   if (target === null && fields === null) return null;
   return (request) => {
     if (fields !== null) request.addedFields = fields(request);
@@ -63,6 +73,21 @@ function editStep(options: CompiledTransformation): EditStep | null {
     if (made === null) return PATH_FAILED;
     request.rewrittenTarget = made;
     return null;
+  };
+}
+
+type FieldMaker = (request: EditableRequest) => string[];
+
+/** Null: no field is added. */
+function fieldsMaker({ headers, body }: CompiledTransformation): FieldMaker | null {
+  const named = headers === null ? null : fieldMaker(headers);
+  if (!changesFormat(body)) return named;
+  const type = TYPE_OF_FORMAT[body.to];
+  return (request) => {
+    const fields = named === null ? [] : named(request);
+    if (request.bodyBytes !== 0) fields.push(TYPE_FIELD, type);
+    else for (const one of request.fields.values(TYPE_FIELD)) fields.push(TYPE_FIELD, one);
+    return fields;
   };
 }
 
@@ -94,7 +119,7 @@ function targetMaker(
 }
 
 /** The fields that go to the target beside those that are not dropped. */
-function fieldMaker(edits: CompiledFieldEdits): (request: EditableRequest) => string[] {
+function fieldMaker(edits: CompiledFieldEdits): FieldMaker {
   const set = compileFields([...edits.set, ...edits.add]);
   return (request) => {
     const fields: string[] = [];

@@ -26,6 +26,7 @@ import {
   filterOptions,
   type ReadDocument,
 } from '../filter-options.js';
+import { FORM_TYPE } from '../form-text.js';
 import type { SchemaInput } from './schema-code.js';
 import { type SchemaDialect, schemaProblem } from './schema-engine.js';
 
@@ -176,8 +177,6 @@ export interface SharedStyle extends ParameterStyle {
   /** Of `json`, and of nothing else. */
   readonly schema?: number;
 }
-
-const FORM_TYPE = 'application/x-www-form-urlencoded';
 
 /** Bodies of this type are texts by name; all others that are looked into are JSON. */
 export function isFormType(mediaType: string): boolean {

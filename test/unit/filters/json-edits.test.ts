@@ -8,6 +8,8 @@ import { makeExchange } from '../../support/make-exchange.js';
 
 const PLAN: ReplyBodyPlan = {
   maxBytes: 100,
+  from: 'json',
+  to: 'json',
   limits: { maxDepth: 9, maxMembers: 99 },
   edit: (all) => all,
 };

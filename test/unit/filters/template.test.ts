@@ -79,9 +79,9 @@ describe('a template', () => {
   });
 
   it('alone in a member of JSON keeps its type', () => {
-    expect(compileJsonTemplate('${claims.roles}')(request)).toEqual(['a', 'b']);
-    expect(compileJsonTemplate('is ${claims.nested.id}')(request)).toBe('is 7');
-    expect(compileJsonTemplate('${claims.missing}')(request)).toBeUndefined();
+    expect(compileJsonTemplate('${claims.roles}')(request, null)).toEqual(['a', 'b']);
+    expect(compileJsonTemplate('is ${claims.nested.id}')(request, null)).toBe('is 7');
+    expect(compileJsonTemplate('${claims.missing}')(request, null)).toBeUndefined();
   });
 
   it('that cannot be meant is told', () => {

@@ -106,9 +106,11 @@ describe('CONFIG_SCHEMA', () => {
       '$.routes[].rewrite.query.add.NAME',
       '$.routes[].rewrite.headers.set.NAME',
       '$.routes[].rewrite.headers.add.NAME',
+      '$.routes[].rewrite.body.template',
       '$.routes[].rewrite.body.set.NAME',
       '$.routes[].rewriteReply.headers.set.NAME',
       '$.routes[].rewriteReply.headers.add.NAME',
+      '$.routes[].rewriteReply.body.template',
       '$.routes[].rewriteReply.body.set.NAME',
     ]);
   });
