@@ -1571,6 +1571,92 @@ export interface HmacAuthenticatorConfig {
 }
 
 /**
+ * Callers who sign their requests (HTTP Message Signatures, RFC 9421). The body is collected before
+ * anything else is done with a request that is signed.
+ */
+export interface HttpSignatureAuthenticatorConfig {
+  /** Kind of authenticator. */
+  readonly type: 'httpSignature';
+  /** The keys. 1 to 1000 items. */
+  readonly keys: readonly HttpSignatureKeyConfig[];
+  /**
+   * What a signature must cover; it may cover more. `@target-uri` also covers `@scheme`,
+   * `@authority`, `@path` and `@query`; `@request-target` covers `@path` and `@query`. At most 32
+   * items. Default: `["@method", "@authority", "@path"]`.
+   */
+  readonly components?: readonly string[];
+  /** Whether a signature must cover `@query` where the request has a query. Default: true. */
+  readonly coverQuery?: boolean;
+  /**
+   * Whether a signature must cover `content-digest` (RFC 9530) where the request has a body. A
+   * digest that is covered is always held against the body. Default: true.
+   */
+  readonly coverBody?: boolean;
+  /** The label of the signature; others are not looked at. Default: any one that fits is enough. */
+  readonly label?: string;
+  /**
+   * The `tag` of the signature; those with another one, or none, do not count. Default: not looked
+   * at.
+   */
+  readonly tag?: string;
+  /**
+   * How old a signature may be by its `created`, which it must have: for that long one that was
+   * overheard could be sent again. 1s to 24h. Default: 5m.
+   */
+  readonly maxAge?: Duration;
+  /**
+   * How far the clocks may disagree when `created` and `expires` are judged. 0s to 10m. Default:
+   * 30s.
+   */
+  readonly clockSkew?: Duration;
+  /** Largest body of a signed request. 1KiB to 16MiB. Default: 1MiB. */
+  readonly bodyBytes?: ByteSize;
+  /**
+   * Fields that the upstream gets, by the claim that each holds: `x-user: sub`. A claim inside
+   * another is named with dots: `realm_access.roles`. Printable ASCII except `%` stands as it is,
+   * all else is percent-encoded; lists are joined by commas. Fields of these names that the client
+   * sends are removed. At most 32 keys. Default: none.
+   */
+  readonly claimHeaders?: Readonly<Record<string, string>>;
+  /** Whether the upstream gets the credentials too. Default: true. */
+  readonly forwardCredentials?: boolean;
+}
+
+/**
+ * A key, and who is known by it. `secret` for hmac-sha256; for all others `publicKey` or
+ * `publicKeyFile`.
+ */
+export interface HttpSignatureKeyConfig {
+  /** The name of the key: `keyid` of signatures. */
+  readonly keyId: string;
+  /** Who signs with it: the consumer. 1 to 256 characters. Default: `keyId`. */
+  readonly consumer?: string;
+  /** The only algorithm that the key is used with. A signature with another `alg` is refused. */
+  readonly algorithm:
+    | 'hmac-sha256'
+    | 'ed25519'
+    | 'ecdsa-p256-sha256'
+    | 'rsa-pss-sha512'
+    | 'rsa-v1_5-sha256';
+  /**
+   * The shared secret in base64, of 32 bytes or more: `openssl rand -base64 32`. 1 to 1024
+   * characters. Default: none.
+   */
+  readonly secret?: string;
+  /**
+   * The public key or certificate in PEM, or a JWK in JSON. 1 to 65536 characters. Default: none.
+   */
+  readonly publicKey?: string;
+  /**
+   * A file that holds such a key. A relative path begins where the configuration file is. 1 to 1024
+   * characters. Default: none.
+   */
+  readonly publicKeyFile?: string;
+  /** What the signer may do, for `authorize.scopes`. At most 32 items. Default: none. */
+  readonly scopes?: readonly string[];
+}
+
+/**
  * Makes tokens for callers that an authenticator has let in, and takes them back. Routes with
  * `tokenService` say where; an authenticator with `tokenService: true` accepts the tokens. Keys and
  * sessions are kept in memory, and a restart ends all of them, unless they are `shared`.
@@ -3131,7 +3217,8 @@ export type AuthenticatorConfig =
   | ForwardAuthenticatorConfig
   | CertificateAuthenticatorConfig
   | OidcAuthenticatorConfig
-  | HmacAuthenticatorConfig;
+  | HmacAuthenticatorConfig
+  | HttpSignatureAuthenticatorConfig;
 
 export type TraceFormatName = 'w3c' | 'b3' | 'b3multi' | 'jaeger';
 

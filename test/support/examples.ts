@@ -28,6 +28,11 @@ export const EXAMPLE_VARIABLES = {
   SESSION_SECRET: 'a secret of at least thirty-two characters',
   GITHUB_WEBHOOK_SECRET: 'a secret that GitHub knows',
   STRIPE_WEBHOOK_SECRET: 'a secret that Stripe knows',
+  PARTNER_PUBLIC_KEY: JSON.stringify({
+    kty: 'OKP',
+    crv: 'Ed25519',
+    x: 'JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs',
+  }),
   ADMIN_TOKEN: 'a token of the admin listener'.replaceAll(' ', '-'),
 };
 

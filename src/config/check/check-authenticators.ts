@@ -25,6 +25,7 @@ import { credentialPlace } from '../references/credential-place.js';
 import { noteFile } from '../references/files-read.js';
 import { readKeyFile, readPublicKeys } from '../references/key-material.js';
 import { CERTIFICATE_NAMES } from '../schema/authenticator-nodes.js';
+import { checkHttpSignature } from './check-http-signature.js';
 
 /** Least bytes of a secret, which is the size of the hash (RFC 7518 3.2). */
 const SECRET_BYTES_MIN: Readonly<Record<string, number>> = { HS256: 32, HS384: 48, HS512: 64 };
@@ -83,6 +84,9 @@ export function checkAuthenticator(
   if (config.type === 'forwardAuth') checkForward(config, check);
   if (config.type === 'clientCertificate') checkClients(config, check);
   if (config.type === 'hmac') checkHmac(config, check);
+  if (config.type === 'httpSignature') {
+    checkHttpSignature(config, (message, ...at) => check.value(message, ...at));
+  }
 }
 
 function checkJwt(config: Sound<JwtAuthenticatorConfig>, check: AuthenticatorCheck): void {

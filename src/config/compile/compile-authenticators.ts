@@ -35,6 +35,7 @@ import { readKeyFile, readPublicKeys } from '../references/key-material.js';
 import { CERTIFICATE_NAMES } from '../schema/authenticator-nodes.js';
 import { DEFAULTS } from '../schema/defaults.js';
 import { compileHmac } from './compile-hmac.js';
+import { compileHttpSignature } from './compile-http-signature.js';
 import { compileOidc } from './compile-oidc.js';
 
 const { authenticator: defaults } = DEFAULTS;
@@ -86,6 +87,8 @@ function compileOne(
       return { ...common, ...compileCertificates(config) };
     case 'hmac':
       return { ...common, ...compileHmac(config, name) };
+    case 'httpSignature':
+      return { ...common, ...compileHttpSignature(config) };
     case 'oidc':
       return { ...common, ...compileOidc(config, name) };
     default:

@@ -72,6 +72,8 @@ function eachFile(config: unknown, use: FileUse): void {
   for (const authenticator of Object.values(authenticators ?? {})) {
     resolveMember(authenticator, 'secretFile', use);
     resolveMember(authenticator, 'publicKeyFile', use);
+    const keys = memberOf(authenticator, 'keys');
+    for (const key of Array.isArray(keys) ? keys : []) resolveMember(key, 'publicKeyFile', use);
   }
   resolveMember(config, 'stateDir', use);
   resolveErrorFiles(config, use);

@@ -34,6 +34,7 @@ import {
 } from './authenticator-parts.js';
 import { DEFAULTS } from './defaults.js';
 import { HMAC_NODE } from './hmac-node.js';
+import { HTTP_SIGNATURE_NODE } from './http-signature-node.js';
 import { OIDC_NODE } from './oidc-node.js';
 
 const { authenticator: defaults } = DEFAULTS;
@@ -413,6 +414,7 @@ export const AUTHENTICATOR_NODE = unionNode(
     CERTIFICATE_NODE,
     OIDC_NODE,
     HMAC_NODE,
+    HTTP_SIGNATURE_NODE,
   ],
 );
 

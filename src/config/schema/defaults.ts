@@ -129,6 +129,13 @@ export const DEFAULTS = {
     forwardRequestHeaders: ['authorization', 'cookie', 'accept', 'x-requested-with'],
   },
   hmac: { tolerance: '5m', bodyBytes: '1MiB' },
+  httpSignature: {
+    coverQuery: true,
+    coverBody: true,
+    maxAge: '5m',
+    clockSkew: '30s',
+    bodyBytes: '1MiB',
+  },
   oidc: {
     clientAuthentication: 'basic',
     redirectPath: '/login/callback',

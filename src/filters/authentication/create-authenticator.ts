@@ -57,6 +57,12 @@ export async function createAuthenticator(
       const { HmacAuthenticator } = await import('./hmac/hmac-authenticator.js');
       return new HmacAuthenticator(config);
     }
+    case 'httpSignature': {
+      const { HttpSignatureAuthenticator } = await import(
+        './http-signature/http-signature-authenticator.js'
+      );
+      return new HttpSignatureAuthenticator(config);
+    }
     default:
       return assertNever(config);
   }

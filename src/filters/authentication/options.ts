@@ -164,6 +164,41 @@ export interface CompiledHmacAuthenticator extends Common {
   readonly timestampHeader: string;
 }
 
+/** Callers who sign their requests (RFC 9421). */
+export interface CompiledHttpSignatureAuthenticator extends Common {
+  readonly type: 'httpSignature';
+  readonly keys: readonly CompiledSignatureKey[];
+  /** What a signature must cover. */
+  readonly components: readonly string[];
+  /** The query too, where there is one. */
+  readonly coversQuery: boolean;
+  /** A digest of the body too, where there is one. */
+  readonly coversBody: boolean;
+  /** Empty: of any label. */
+  readonly label: string;
+  /** Empty: with any tag, or none. */
+  readonly tag: string;
+  readonly maxAgeMs: number;
+  readonly clockSkewMs: number;
+  readonly bodyBytesMax: number;
+}
+
+export interface CompiledSignatureKey {
+  readonly keyId: string;
+  readonly consumer: string;
+  readonly algorithm:
+    | 'hmac-sha256'
+    | 'ed25519'
+    | 'ecdsa-p256-sha256'
+    | 'rsa-pss-sha512'
+    | 'rsa-v1_5-sha256';
+  /** In base64; empty: the key is public. */
+  readonly secret: string;
+  /** null: the key is a secret. */
+  readonly jwk: Jwk | null;
+  readonly scopes: readonly string[];
+}
+
 /** Login in a browser (OpenID Connect). */
 export interface CompiledOidcAuthenticator extends Common {
   readonly type: 'oidc';
@@ -220,7 +255,8 @@ export type CompiledAuthenticator =
   | CompiledForwardAuthenticator
   | CompiledCertificateAuthenticator
   | CompiledOidcAuthenticator
-  | CompiledHmacAuthenticator;
+  | CompiledHmacAuthenticator
+  | CompiledHttpSignatureAuthenticator;
 
 /** The permissions that a caller needs on one route. */
 export interface CompiledAuthorization {

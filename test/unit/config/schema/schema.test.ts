@@ -95,6 +95,7 @@ describe('CONFIG_SCHEMA', () => {
       '$.authenticators.NAME<oidc>.session.secret',
       '$.authenticators.NAME<oidc>.session.previousSecrets[]',
       '$.authenticators.NAME<hmac>.secrets[]',
+      '$.authenticators.NAME<httpSignature>.keys[].secret',
       '$.plugins[].options',
       '$.upstreams.NAME.targets.http.token',
       '$.upstreams.NAME.targets.consul.token',

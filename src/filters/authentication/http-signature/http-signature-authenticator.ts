@@ -1,0 +1,187 @@
+/**
+ * Knows callers by signatures of their requests (HTTP Message Signatures, RFC 9421).
+ *
+ * Thread: worker. The pipeline collects the body first, up to a bound, and only where a request has
+ * a signature. Invariant: nobody is known by a signature that leaves out what the configuration
+ * says it must cover, and no digest counts that the body was not held against.
+ */
+import { defined } from '../../../base/assert.js';
+import {
+  ABSENT,
+  type AuthenticationRequest,
+  type AuthenticationResult,
+  type Authenticator,
+  refused,
+} from '../authenticator.js';
+import { makeIdentity } from '../identity.js';
+import type { CompiledHttpSignatureAuthenticator } from '../options.js';
+import { digestProblem } from './content-digest.js';
+import { signatureBaseOf } from './signature-base.js';
+import { type SignatureKey, signatureKey } from './signature-keys.js';
+import {
+  type BareItem,
+  type Dictionary,
+  type InnerList,
+  isInnerList,
+  parseDictionary,
+  textOfMember,
+} from './structured-fields.js';
+
+/** More of one request are not verified: each may cost a check of a signature. */
+const CANDIDATES_MAX = 4;
+const DIGEST = 'content-digest';
+
+/** What else covers a component: all of it is in there. */
+const COVERED_BY: ReadonlyMap<string, readonly string[]> = new Map([
+  ['@path', ['@target-uri', '@request-target']],
+  ['@query', ['@target-uri', '@request-target']],
+  ['@authority', ['@target-uri']],
+  ['@scheme', ['@target-uri']],
+]);
+
+/** Why a signature is not believed. */
+interface Problem {
+  readonly reason: string;
+  readonly cause: string;
+}
+
+export class HttpSignatureAuthenticator implements Authenticator {
+  readonly name: string;
+  readonly challenge = 'Signature realm="sluice"';
+  readonly isBearer = false;
+  readonly ownedFields: readonly string[];
+  readonly stripsAuthorization = false;
+  readonly readsAuthorization = false;
+  readonly bodyBytesMax: number;
+
+  private readonly keys = new Map<string, SignatureKey>();
+
+  constructor(private readonly config: CompiledHttpSignatureAuthenticator) {
+    const { name, claimHeaders, bodyBytesMax } = config;
+    this.name = name;
+    this.bodyBytesMax = bodyBytesMax;
+    this.ownedFields = claimHeaders.map(([header]) => header);
+    for (const key of config.keys) {
+      const { keyId, consumer, scopes } = key;
+      const claims = { sub: consumer, scope: scopes.join(' '), keyid: keyId };
+      const identity = defined(makeIdentity(consumer, claims, config), 'the identity of a signer');
+      this.keys.set(keyId, signatureKey(key, identity));
+    }
+  }
+
+  hasCredentials({ fields }: AuthenticationRequest): boolean {
+    return fields.values('signature-input').length > 0;
+  }
+
+  authenticate(request: AuthenticationRequest, unixSeconds: number): AuthenticationResult {
+    if (!this.hasCredentials(request)) return ABSENT;
+    const inputs = parseDictionary(request.fields.values('signature-input'));
+    const signatures = parseDictionary(request.fields.values('signature'));
+    if (inputs === undefined || signatures === undefined) return MALFORMED;
+    const labels = this.candidates(inputs);
+    if (labels.length > CANDIDATES_MAX) return TOO_MANY;
+    let problem: Problem | null = null;
+    for (const label of labels) {
+      const result = this.judge(label, { inputs, signatures, request, unixSeconds });
+      if ('verify' in result) return { verdict: 'accepted', identity: result.identity };
+      problem ??= result;
+    }
+    return problem === null ? NONE_FITS : refused(problem.reason, problem.cause);
+  }
+
+  /** The signatures that are meant for this authenticator. */
+  private candidates(inputs: Dictionary): readonly string[] {
+    const { label, tag } = this.config;
+    return [...inputs]
+      .filter(([name]) => label === '' || name === label)
+      .filter(([, { parameters }]) => tag === '' || textIn(parameters.get('tag')) === tag)
+      .map(([name]) => name);
+  }
+
+  private judge(label: string, asked: Asked): SignatureKey | Problem {
+    const { inputs, signatures, request, unixSeconds } = asked;
+    const covered = inputs.get(label);
+    const signature = signatures.get(label);
+    if (covered === undefined || !isInnerList(covered)) return problem('it is malformed');
+    if (signature === undefined || isInnerList(signature) || signature.bare.type !== 'bytes') {
+      return problem('Signature has nothing for it');
+    }
+    const late = this.timeProblem(covered, unixSeconds);
+    if (late !== null) return late;
+    const key = this.keys.get(textIn(covered.parameters.get('keyid')));
+    if (key === undefined) return problem('its key is not known');
+    const algorithm = covered.parameters.get('alg');
+    if (algorithm !== undefined && textIn(algorithm) !== key.algorithm) {
+      return problem('its alg is not that of its key', `the key is for ${key.algorithm}`);
+    }
+    const body = request.wholeBody();
+    const missing = this.missingIn(covered, request, body);
+    if (missing !== '') return problem(`it does not cover ${missing}`);
+    const made = signatureBaseOf(covered, request);
+    if ('problem' in made) return problem(made.problem);
+    if (!key.verify(Buffer.from(made.base, 'latin1'), signature.bare.value)) {
+      return problem('it does not fit the request', `it covers ${textOfMember(covered)}`);
+    }
+    if (!covers(covered, DIGEST)) return key;
+    const other = digestProblem(request.fields.values(DIGEST), body);
+    return other === '' ? key : problem(other);
+  }
+
+  private timeProblem({ parameters }: InnerList, now: number): Problem | null {
+    const created = parameters.get('created');
+    const expires = parameters.get('expires');
+    if (created?.type !== 'integer') return problem('it has no time (created)');
+    const { maxAgeMs, clockSkewMs } = this.config;
+    const age = now - created.value;
+    if (age > maxAgeMs / 1000 || age < -clockSkewMs / 1000) {
+      const cause = `it was made ${Math.round(age)} s ago, by the clock of its sender`;
+      return problem('it is too old, or of a time to come', cause);
+    }
+    if (expires === undefined) return null;
+    if (expires.type !== 'integer') return problem('its time of expiry is malformed');
+    return expires.value <= now - clockSkewMs / 1000 ? problem('it has expired') : null;
+  }
+
+  /** The first component that must be covered and is not; '': all are. */
+  private missingIn(covered: InnerList, request: AuthenticationRequest, body: Buffer): string {
+    const { components, coversBody, coversQuery } = this.config;
+    for (const name of components) {
+      if (!coversAll(covered, name)) return name;
+    }
+    const hasQuery = request.target.includes('?');
+    if (coversQuery && hasQuery && !coversAll(covered, '@query')) return '@query';
+    return coversBody && body.length > 0 && !covers(covered, DIGEST) ? DIGEST : '';
+  }
+}
+
+interface Asked {
+  readonly inputs: Dictionary;
+  readonly signatures: Dictionary;
+  readonly request: AuthenticationRequest;
+  readonly unixSeconds: number;
+}
+
+const MALFORMED = refused('Signature-Input or Signature is malformed');
+const TOO_MANY = refused(`the request has more than ${CANDIDATES_MAX} signatures`);
+const NONE_FITS = refused('the request has no signature for this route');
+
+function problem(what: string, cause = ''): Problem {
+  return { reason: `the signature of the request is refused: ${what}`, cause };
+}
+
+function textIn(bare: BareItem | undefined): string {
+  return bare?.type === 'string' ? bare.value : '';
+}
+
+/** Without parameters, by which it would be a part of the component only. */
+function covers({ items }: InnerList, name: string): boolean {
+  return items.some(
+    ({ bare, parameters }) =>
+      bare.type === 'string' && bare.value === name && parameters.size === 0,
+  );
+}
+
+function coversAll(covered: InnerList, name: string): boolean {
+  if (covers(covered, name)) return true;
+  return (COVERED_BY.get(name) ?? []).some((other) => covers(covered, other));
+}
