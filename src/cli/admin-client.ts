@@ -21,6 +21,12 @@ export interface AdminAnswer {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
+export interface AdminQuestion {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly path: string;
+  readonly body?: Readonly<Record<string, unknown>>;
+}
+
 /** No gateway answered. */
 export class AdminUnreachableError extends Error {
   override readonly name = 'AdminUnreachableError';
@@ -35,7 +41,7 @@ export function postToAdmin(
   args: CommandArguments,
   io: CommandIo,
 ): Promise<AdminAnswer> {
-  return askAdmin('POST', path, args, io);
+  return askAdmin({ method: 'POST', path }, args, io);
 }
 
 /** Reads a page. Throws what {@link postToAdmin} does. */
@@ -44,12 +50,12 @@ export function readFromAdmin(
   args: CommandArguments,
   io: CommandIo,
 ): Promise<AdminAnswer> {
-  return askAdmin('GET', path, args, io);
+  return askAdmin({ method: 'GET', path }, args, io);
 }
 
-async function askAdmin(
-  method: 'GET' | 'POST',
-  path: string,
+/** Sends a request. Throws what {@link postToAdmin} does. */
+export async function askAdmin(
+  { method, path, body }: AdminQuestion,
   args: CommandArguments,
   io: CommandIo,
 ): Promise<AdminAnswer> {
@@ -59,12 +65,21 @@ async function askAdmin(
     reply = await fetch(new URL(path, url), {
       method,
       headers: { authorization: `Bearer ${token}` },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(ANSWER_MS_MAX),
     });
   } catch (error) {
     throw new AdminUnreachableError(`no answer from the gateway at ${url}: ${causeOf(error)}`);
   }
   return { status: reply.status, body: parseObject(await reply.text()) };
+}
+
+/** Says on stderr that this is not the answer that was asked for. */
+export function reportUnexpected({ status, body }: AdminAnswer, io: CommandIo): void {
+  const hint =
+    status === 401 ? `; set ${TOKEN_VARIABLE} to the token that the gateway runs with` : '';
+  const detail = body['detail'] ?? 'no detail';
+  io.stderr.write(`sluice: the gateway answered ${status}: ${detail}${hint}\n`);
 }
 
 function findAdmin(

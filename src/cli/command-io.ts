@@ -50,6 +50,9 @@ export interface CommandArguments {
   readonly authenticator: string | undefined;
   /** Each `k=v`, in order. */
   readonly claims: readonly string[];
+  /** Each scope of a key, in order. */
+  readonly scopes: readonly string[];
+  readonly grace: string | undefined;
   /** Each `name: value`, in order. */
   readonly headers: readonly string[];
   readonly from: string | undefined;

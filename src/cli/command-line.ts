@@ -40,6 +40,7 @@ const COMMAND_BY_NAME: Readonly<Record<Exclude<CommandName, 'run'>, () => Promis
   releases: async () => (await import('./releases.js')).releasesCommand,
   status: async () => (await import('./status.js')).statusCommand,
   token: async () => (await import('./token.js')).tokenCommand,
+  keys: async () => (await import('./keys.js')).keysCommand,
   'hash-password': async () => (await import('./hash-password.js')).hashPasswordCommand,
   plugin: async () => (await import('./plugin.js')).pluginCommand,
   schema: async () => (await import('./schema.js')).schemaCommand,

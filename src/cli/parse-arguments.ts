@@ -59,6 +59,8 @@ export function parseCommandLine(
     expires: last('expires'),
     authenticator: last('authenticator'),
     claims: values.get('claim') ?? [],
+    scopes: values.get('scope') ?? [],
+    grace: last('grace'),
     headers: values.get('header') ?? [],
     from: last('from'),
     listener: last('listener'),

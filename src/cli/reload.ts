@@ -9,7 +9,7 @@ import {
   AdminUnreachableError,
   postToAdmin,
   readFromAdmin,
-  TOKEN_VARIABLE,
+  reportUnexpected,
 } from './admin-client.js';
 import {
   type CommandArguments,
@@ -99,11 +99,7 @@ function report({ status, body }: AdminAnswer, io: CommandIo): ExitCode {
     );
     return EXIT_USAGE;
   }
-  const hint =
-    status === 401 ? `; set ${TOKEN_VARIABLE} to the token that the gateway runs with` : '';
-  io.stderr.write(
-    `sluice: the gateway answered ${status}: ${body['detail'] ?? 'no detail'}${hint}\n`,
-  );
+  reportUnexpected({ status, body }, io);
   return EXIT_FAILURE;
 }
 

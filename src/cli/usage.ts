@@ -54,6 +54,25 @@ const TOKEN_OPTIONS: readonly OptionSpec[] = [
   },
 ];
 
+const KEYS_OPTIONS: readonly OptionSpec[] = [
+  { name: 'consumer', value: 'ID', help: 'create: whose key it is (required)' },
+  {
+    name: 'scope',
+    value: 'NAME',
+    isRepeatable: true,
+    help: 'create: what the key is good for',
+  },
+  { name: 'expires', value: 'TIME', help: 'create: how long it is valid (default: for ever)' },
+  {
+    name: 'authenticator',
+    value: 'NAME',
+    help: 'create: who accepts it (default: the only one)',
+  },
+  { name: 'grace', value: 'TIME', help: 'rotate: how long the key before stays good' },
+  ADMIN_OPTION,
+  { name: 'json', help: 'print JSON' },
+];
+
 const EXPLAIN_OPTIONS: readonly OptionSpec[] = [
   {
     name: 'header',
@@ -154,6 +173,7 @@ export type CommandName =
   | 'releases'
   | 'status'
   | 'token'
+  | 'keys'
   | 'hash-password'
   | 'plugin'
   | 'schema';
@@ -198,6 +218,11 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
   token: {
     help: 'make a token for a protected route',
     options: [CONFIG_OPTION, ...TOKEN_OPTIONS],
+  },
+  keys: {
+    help: 'API keys of a gateway: create, list, rotate, revoke',
+    options: [CONFIG_OPTION, ...KEYS_OPTIONS],
+    words: ['ACTION', '[ID]'],
   },
   'hash-password': {
     help: 'read a password and print its hash (for type basic)',
@@ -249,12 +274,16 @@ export function usageText(): string {
     'Options of token:',
     ...TOKEN_OPTIONS.map(optionLine),
     '',
+    'Options of keys:',
+    ...KEYS_OPTIONS.map(optionLine),
+    '',
     'Environment variables that override the file: GATEWAY_WORKERS,',
     'GATEWAY_ACCEPTORS, GATEWAY_HOST, GATEWAY_PORT, GATEWAY_ENGINE,',
     'GATEWAY_ADMIN_HOST, GATEWAY_ADMIN_PORT, GATEWAY_LOG_LEVEL.',
-    'GATEWAY_CONFIG names the file; GATEWAY_ADMIN_TOKEN is the token that reload and',
-    'rollback send. GATEWAY_CONFIG_FROM names a store, GATEWAY_CONFIG_FROM_USERNAME,',
-    'GATEWAY_CONFIG_FROM_PASSWORD and GATEWAY_CONFIG_FROM_TOKEN are for it;',
+    'GATEWAY_CONFIG names the file; GATEWAY_ADMIN_TOKEN is the token that reload,',
+    'rollback and keys send. GATEWAY_CONFIG_FROM names a store,',
+    'GATEWAY_CONFIG_FROM_USERNAME, GATEWAY_CONFIG_FROM_PASSWORD and',
+    'GATEWAY_CONFIG_FROM_TOKEN are for it;',
     'GATEWAY_STATE_DIR and GATEWAY_NODE stand for --state-dir and --node.',
     'Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.',
     '',

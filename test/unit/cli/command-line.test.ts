@@ -84,7 +84,7 @@ describe('wrong usage', () => {
     [
       ['xyzzy'],
       'unknown command "xyzzy"; known: run, validate, routes, explain, test, replay, diff, reload, ' +
-        'rollback, publish, releases, status, token, hash-password, plugin, schema',
+        'rollback, publish, releases, status, token, keys, hash-password, plugin, schema',
     ],
     [['sluice.yaml'], 'unknown command "sluice.yaml"; a configuration file goes after -c'],
     [['--confg', 'a.yaml'], 'run has no option "--confg", did you mean "--config"?'],
