@@ -8,6 +8,8 @@
  * - A key is shown once, to whoever has made it; only its hash is kept.
  * - A change is kept before it is in effect, and in effect in all workers before it is answered.
  *   The answer names the gateways that have not acknowledged it.
+ * - A key that has expired is in no list, and a little later it is kept nowhere; nothing makes it
+ *   good again.
  * - A gateway that has not heard of the others for STALE_MS_MAX knows no key: a key that was taken
  *   back is good there for no longer than that.
  */
@@ -25,6 +27,10 @@ const TOPIC = 'apiKeys';
 const RETRY_MS = 250;
 /** How long keys are known without the store. */
 const STALE_MS_MAX = 3_600_000;
+/** How often keys that have expired are taken away. */
+const SWEEP_MS = 60_000;
+/** For how long they stay: in a gateway whose clock is late they are good until then. */
+const EXPIRED_KEPT_MS = 60_000;
 const ID_BYTES = 8;
 const SECRET_BYTES = 32;
 
@@ -79,13 +85,15 @@ export class ApiKeys implements TopicListener {
   private mustRead = false;
   private retry: Timer | null = null;
   private stale: Timer | null = null;
+  private sweeper: Timer | null = null;
   private isStopped = false;
 
   constructor(private readonly parts: ApiKeysParts) {}
 
   /** Of a file and of memory: resolves when the keys are known. */
   async start(): Promise<void> {
-    const { events, storage, logger } = this.parts;
+    const { clock, events, storage, logger } = this.parts;
+    this.sweeper = clock.every(SWEEP_MS, () => this.sweep());
     if (events !== null) {
       events.subscribe(TOPIC, this);
       return;
@@ -100,6 +108,7 @@ export class ApiKeys implements TopicListener {
     this.isStopped = true;
     this.retry?.cancel();
     this.stale?.cancel();
+    this.sweeper?.cancel();
   }
 
   /** Where keys are kept, and whether they are known. */
@@ -107,8 +116,11 @@ export class ApiKeys implements TopicListener {
     return { kept: this.parts.storage.kind, isKnown: this.isKnown };
   }
 
+  /** Those that have not expired, by age. */
   list(): readonly ManagedKey[] {
-    return [...this.keys.values()].sort((a, b) => a.createdMs - b.createdMs);
+    const nowMs = this.parts.clock.unixMs();
+    const valid = [...this.keys.values()].filter((key) => !hasExpired(key, nowMs));
+    return valid.sort((a, b) => a.createdMs - b.createdMs);
   }
 
   /** What a new worker starts with. */
@@ -137,10 +149,11 @@ export class ApiKeys implements TopicListener {
   /** `graceMs`: how long the secret before stays good. */
   rotate(id: string, graceMs: number): Promise<KeyOutcome> {
     const { secret, sha256 } = newSecret(id);
-    const untilMs = this.parts.clock.unixMs() + graceMs;
+    const nowMs = this.parts.clock.unixMs();
+    const untilMs = nowMs + graceMs;
     const rotated = (kept: ManagedKey | null): ManagedKey | null => {
       const [last] = kept?.secrets ?? [];
-      if (kept === null || last === undefined) return null;
+      if (kept === null || last === undefined || hasExpired(kept, nowMs)) return null;
       const before = graceMs > 0 ? [{ sha256: last.sha256, untilMs }] : [];
       return { ...kept, secrets: [{ sha256, untilMs: null }, ...before] };
     };
@@ -228,13 +241,35 @@ export class ApiKeys implements TopicListener {
     }
   }
 
+  /** Takes away keys that have expired. Other gateways do so, too. */
+  private sweep(): void {
+    const beforeMs = this.parts.clock.unixMs() - EXPIRED_KEPT_MS;
+    const expired = [...this.keys.values()].filter((key) => hasExpired(key, beforeMs));
+    if (expired.length === 0) return;
+    const ids = expired.map(({ id }) => id);
+    this.removeExpired(ids).catch((error: unknown) => {
+      // The next sweep finds them again.
+      this.parts.logger.warn({ err: error }, 'API keys that have expired could not be taken away');
+    });
+  }
+
+  private async removeExpired(ids: readonly string[]): Promise<void> {
+    await this.parts.storage.remove(ids);
+    for (const id of ids) this.keys.delete(id);
+    await this.announceChange({ keys: [], removed: ids });
+  }
+
   private async take(id: string, key: ManagedKey | null): Promise<void> {
     if (key === null) this.keys.delete(id);
     else this.keys.set(id, key);
     const change = key === null ? { keys: [], removed: [id] } : { keys: [key], removed: [] };
+    await this.announceChange(change);
+  }
+
+  private announceChange(change: Pick<ApiKeysNotice, 'keys' | 'removed'>): Promise<void> {
     const { isKnown } = this;
     const { announcements, broadcast } = this.parts;
-    await announcements.announce((serial) =>
+    return announcements.announce((serial) =>
       broadcast({ type: 'apiKeys', serial, isWhole: false, isKnown, ...change }),
     );
   }
@@ -271,6 +306,10 @@ export class ApiKeys implements TopicListener {
     const { announcements, broadcast } = this.parts;
     return announcements.announce((serial) => broadcast({ ...this.notice, serial }));
   }
+}
+
+function hasExpired({ expiresMs }: ManagedKey, nowMs: number): boolean {
+  return expiresMs !== null && expiresMs <= nowMs;
 }
 
 function newSecret(id: string): { readonly secret: string; readonly sha256: string } {

@@ -41,10 +41,24 @@ export class LocalKeys implements KeyStorage {
   }
 
   write(id: string, version: string | null, next: ManagedKey | null): Promise<WriteOutcome> {
-    const written = this.last.then(() => this.writeNow(id, version, next));
+    return this.inTurn(() => this.writeNow(id, version, next));
+  }
+
+  remove(ids: readonly string[]): Promise<void> {
+    return this.inTurn(() => this.removeNow(new Set(ids)));
+  }
+
+  private inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const done = this.last.then(work);
     // Whoever asked for it gets its error; the next write does not care.
-    this.last = written.catch(() => {});
-    return written;
+    this.last = done.catch(() => {});
+    return done;
+  }
+
+  private async removeNow(ids: ReadonlySet<string>): Promise<void> {
+    const left = [...this.keys.values()].map(({ key }) => key).filter(({ id }) => !ids.has(id));
+    if (this.file !== '') await writeKeys(this.file, left);
+    for (const id of ids) this.keys.delete(id);
   }
 
   private async writeNow(

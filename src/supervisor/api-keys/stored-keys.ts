@@ -23,6 +23,8 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1
 `;
 
+const REMOVED_AT_ONCE = 500;
+
 export class StoredKeys implements KeyStorage {
   readonly kind = 'store';
   private readonly name: string;
@@ -55,6 +57,12 @@ export class StoredKeys implements KeyStorage {
     const reply = await this.store.run(['EVAL', WRITE_SCRIPT, 1, this.name, ...values]);
     if (reply === -1) return 'full';
     return reply === 1 ? 'written' : 'changed';
+  }
+
+  async remove(ids: readonly string[]): Promise<void> {
+    for (let at = 0; at < ids.length; at += REMOVED_AT_ONCE) {
+      await this.store.run(['HDEL', this.name, ...ids.slice(at, at + REMOVED_AT_ONCE)]);
+    }
   }
 
   /** null: it was not sealed for this id. */

@@ -1,20 +1,26 @@
 /** What a gateway knows of API keys while the store that others share with it comes and goes. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ApiKeysNotice } from '../../../src/channel/identity-messages.js';
 import { Announcements } from '../../../src/supervisor/announcements.js';
 import { ApiKeys } from '../../../src/supervisor/api-keys/api-keys.js';
-import type {
-  KeptKey,
-  KeyStorage,
-  WriteOutcome,
+import {
+  KEYS_MAX,
+  type KeptKey,
+  type KeyStorage,
+  type WriteOutcome,
 } from '../../../src/supervisor/api-keys/key-storage.js';
+import { LocalKeys } from '../../../src/supervisor/api-keys/local-keys.js';
 import type { SharedEvents, Told } from '../../../src/supervisor/shared/shared-events.js';
 import { StoreLostError } from '../../../src/supervisor/store-supervisor.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { settled } from '../../support/fake-threads.js';
 
 const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
 const WISH = { authenticator: 'a', consumer: 'ada', scopes: [], lifeMs: null };
 
 let clock: FakeClock;
@@ -25,6 +31,8 @@ let canTell: boolean;
 let notices: ApiKeysNotice[];
 let outcome: WriteOutcome;
 let keys: ApiKeys;
+let announcements: Announcements;
+let workers: number;
 
 class FakeStorage implements KeyStorage {
   readonly kind = 'store';
@@ -46,6 +54,11 @@ class FakeStorage implements KeyStorage {
     else kept.set(id, { key: next, version: '1' });
     return 'written';
   }
+
+  async remove(ids: readonly string[]): Promise<void> {
+    if (isLost) throw new StoreLostError('lost');
+    for (const id of ids) kept.delete(id);
+  }
 }
 
 beforeEach(() => {
@@ -56,6 +69,8 @@ beforeEach(() => {
   outcome = 'written';
   told = [];
   notices = [];
+  workers = 0;
+  announcements = new Announcements(clock);
   const tell = async (_: string, id: string): Promise<Told> => {
     if (!canTell) throw new StoreLostError('lost');
     told.push(id);
@@ -63,13 +78,13 @@ beforeEach(() => {
   };
   const broadcast = (notice: ApiKeysNotice): number => {
     notices.push(notice);
-    return 0;
+    return workers;
   };
   const log = (): void => {};
   keys = new ApiKeys({
     storage: new FakeStorage(),
     events: { tell, subscribe: () => {} } as unknown as SharedEvents,
-    announcements: new Announcements(clock),
+    announcements,
     broadcast,
     clock,
     logger: { info: log, warn: log, error: log } as unknown as Logger,
@@ -164,5 +179,77 @@ describe('API keys of a shared store', () => {
     expect(await keys.rotate('0'.repeat(16), 0)).toEqual({ kind: 'unknown' });
     expect(await keys.revoke(id)).toMatchObject({ kind: 'done', secret: '' });
     expect(notices.at(-1)).toMatchObject({ removed: [id], keys: [] });
+  });
+
+  it('are answered when all workers have taken the change, and not before', async () => {
+    await begin();
+    workers = 2;
+    let isAnswered = false;
+    const change = keys.create(WISH).then((result) => {
+      isAnswered = true;
+      return result;
+    });
+    await settled();
+    const serial = notices.at(-1)?.serial ?? 0;
+    announcements.onAcknowledged(serial);
+    await settled();
+    expect(isAnswered).toBe(false);
+    announcements.onAcknowledged(serial);
+    expect(await change).toMatchObject({ kind: 'done' });
+  });
+
+  it('that have expired leave the list at once, and what is kept a little later', async () => {
+    await begin();
+    await keys.create({ ...WISH, lifeMs: HOUR_MS });
+    const [key] = keys.list();
+    const lasting = await made();
+    const id = key?.id ?? '';
+    clock.advance(HOUR_MS - 1);
+    expect(keys.list().length).toBe(2);
+    clock.advance(1);
+    expect(keys.list().map((one) => one.id)).toEqual([lasting]);
+    expect(await keys.rotate(id, 0)).toEqual({ kind: 'unknown' });
+    expect([...kept.keys()]).toEqual([id, lasting]);
+    // While the store is lost nothing is forgotten.
+    isLost = true;
+    clock.advance(2 * MINUTE_MS);
+    await settled();
+    expect(keys.notice.keys.length).toBe(2);
+    isLost = false;
+    clock.advance(MINUTE_MS);
+    await settled();
+    expect([...kept.keys()]).toEqual([lasting]);
+    expect(notices.at(-1)).toMatchObject({ isWhole: false, removed: [id], keys: [] });
+    expect(keys.notice.keys.length).toBe(1);
+    const before = notices.length;
+    keys.stop();
+    clock.advance(HOUR_MS);
+    expect(notices.length).toBe(before);
+  });
+});
+
+describe('API keys in a file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-keys-'));
+  const file = join(folder, 'keys.json');
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('that have expired make room, all by one write', async () => {
+    const key = {
+      ...{ authenticator: 'a', consumer: 'ada', scopes: [], createdMs: 0, expiresMs: 1 },
+      secrets: [{ sha256: '0'.repeat(64), untilMs: null }],
+    };
+    const all = Array.from({ length: KEYS_MAX }, (_, at) => ({
+      ...key,
+      id: at.toString(16).padStart(16, '0'),
+    }));
+    writeFileSync(file, JSON.stringify({ version: 1, keys: all }));
+    const storage = new LocalKeys(file);
+    await storage.readAll();
+    const another = { ...key, id: 'f'.repeat(16) };
+    expect(await storage.write(another.id, null, another)).toBe('full');
+    await storage.remove(all.slice(1).map(({ id }) => id));
+    expect(await storage.write(another.id, null, another)).toBe('written');
+    const left = await new LocalKeys(file).readAll();
+    expect(left.map((one) => one.key.id)).toEqual(['0'.repeat(16), another.id]);
   });
 });
