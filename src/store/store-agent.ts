@@ -17,6 +17,7 @@ import { TAKEN_FAILED, type TakeFields } from '../channel/store/store-records.js
 import { SILENCE_MS, STORE_LOST, STORE_UP, TOKEN_MS_MAX } from '../channel/store/store-status.js';
 import type { CompiledStore } from '../config/store-settings.js';
 import { BEAT_SCRIPT } from './beat-script.js';
+import { EvictionWatch } from './eviction-watch.js';
 import { connectNodes, RECONNECT_MS, type StoreClient } from './redis-client.js';
 import { Script } from './script.js';
 import {
@@ -59,6 +60,7 @@ export class StoreAgent {
   private readonly keys: StoreKeys;
   private readonly take = new Script(TAKE_SCRIPT);
   private readonly beat = new Script(BEAT_SCRIPT);
+  private readonly evictions: EvictionWatch;
   private run = '';
   private isRunKnown = false;
   private epoch = 0;
@@ -77,6 +79,7 @@ export class StoreAgent {
   constructor(private readonly parts: StoreAgentParts) {
     const { client, config } = parts;
     this.keys = new StoreKeys(config.prefix);
+    this.evictions = new EvictionWatch(parts);
     parts.answerer.status.setState(STORE_LOST);
     client.on('error', (error: Error) => this.lose(error.message));
     client.on('close', () => this.onClosed());
@@ -140,7 +143,7 @@ export class StoreAgent {
       .then((reply) => this.onTaken(readTakeReply(reply, takes)))
       .catch((error: Error) => {
         answerer.status.count('failures', 1);
-        this.onMissed(error);
+        if (!isBetweenNodes(error)) this.onMissed(error);
         this.fail(takes);
         answerer.flush();
       });
@@ -197,6 +200,7 @@ export class StoreAgent {
 
   private onReady(): void {
     this.parts.answerer.status.count('connections', 1);
+    this.evictions.lookSoon();
     this.isRunKnown = false;
     this.nextBeatMs = 0;
     this.sendBeat();
@@ -243,6 +247,7 @@ export class StoreAgent {
     if (this.parts.config.kind !== 'cluster' && !hasAsked) await this.lookAtState(client);
     this.misses = 0;
     this.find();
+    await this.evictions.look();
   }
 
   private async sayHere(client: StoreClient): Promise<void> {
@@ -324,4 +329,12 @@ export class StoreAgent {
     // Another connection may lead to a server that answers; the one that is silent may be dead.
     if ((wasUp && isSilent) || isReadOnly) client.disconnect(true);
   }
+}
+
+/**
+ * Keys of one question lie on two nodes of a Redis Cluster while their slot moves (TRYAGAIN, and
+ * then MOVED or ASK once more). Both nodes are well; whether they are, the next beat shows.
+ */
+function isBetweenNodes({ message }: Error): boolean {
+  return message.startsWith('Too many Cluster redirections');
 }

@@ -26,12 +26,24 @@ export class RedisServer {
     readonly port: number,
     private readonly folder: string,
     private readonly settings: readonly string[],
+    /** Where nodes of a Redis Cluster talk; 0: it is none. */
+    readonly busPort = 0,
   ) {}
 
   /** `settings`: as on the command line. Resolves when it listens. */
   static async start(settings: readonly string[] = [], port?: number): Promise<RedisServer> {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-redis-'));
     const server = new RedisServer(port ?? (await freePort()), folder, settings);
+    await server.run();
+    return server;
+  }
+
+  /** A node of a Redis Cluster, which knows no other one yet. */
+  static async startMember(): Promise<RedisServer> {
+    const [port, busPort] = [await freePort(), await freePort()];
+    const settings = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort)];
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-redis-'));
+    const server = new RedisServer(port, folder, settings, busPort);
     await server.run();
     return server;
   }

@@ -71,3 +71,19 @@ export async function askAdmin<Body>(
   const text = await reply.text();
   return { status: reply.status, body: (text === '' ? {} : JSON.parse(text)) as Body, text };
 }
+
+/**
+ * What comes of a change when the store answers: on a busy machine it may count as lost for a
+ * moment, and nothing is changed then (503).
+ */
+export async function onceStoreAnswers<Answer extends { readonly status: number }>(
+  change: () => Promise<Answer>,
+): Promise<Answer> {
+  let answer = await change();
+  await eventually('the store answers', async () => {
+    if (answer.status !== 503) return true;
+    answer = await change();
+    return false;
+  });
+  return answer;
+}
