@@ -103,7 +103,7 @@ function sentinelOptions(config: CompiledStore, patience: Patience): ConnectionS
 }
 
 function createCluster(config: CompiledStore, patience: Patience): Cluster {
-  return new Cluster(
+  const cluster = new Cluster(
     config.addresses.map(({ host, port }) => ({ host, port })),
     {
       redisOptions: connectionOptions(config, patience),
@@ -119,6 +119,17 @@ function createCluster(config: CompiledStore, patience: Patience): Cluster {
       retryDelayOnTryAgain: 0,
     },
   );
+  cluster.on('+node', awaitAsking);
+  return cluster;
+}
+
+/**
+ * ioredis does not look at what becomes of the ASKING before a command that follows a slot: one
+ * that fails, as where the node is slow, would end the thread. The command itself fails with it.
+ */
+function awaitAsking(node: Redis): void {
+  const asking = node.asking.bind(node);
+  node.asking = () => asking().catch(() => 'OK' as const);
 }
 
 function connectionOptions(config: CompiledStore, patience: Patience): ConnectionSettings {
