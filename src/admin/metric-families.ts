@@ -247,6 +247,18 @@ export const FAMILIES = {
     'Rows taken from keys that had used some of their limit.',
   ),
   limiterNewKeys: head('limiter_refused_new_keys_total', 'New keys that found no row.'),
+  limitCostReserved: head(
+    'limit_cost_reserved_total',
+    'Reserved for requests whose cost replies tell, in units of the limit.',
+  ),
+  limitCostSettled: head(
+    'limit_cost_settled_total',
+    'What requests have cost that have ended: as told, or their reserve.',
+  ),
+  limitCostUnknown: head(
+    'limit_cost_unknown_total',
+    'Requests that have cost their reserve, as nobody told what they cost.',
+  ),
   splitShare: head(
     'split_new_side_ratio',
     'Part of the requests of a route that the new side of a split gets, from 0 to 1.',

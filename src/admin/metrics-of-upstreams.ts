@@ -133,6 +133,9 @@ export function* limiterPieces(views: GatewayViews): Generator<string> {
     [FAMILIES.limiterKeys, 'gauge', 'trackedKeys'],
     [FAMILIES.limiterEvictions, 'counter', 'evictions'],
     [FAMILIES.limiterNewKeys, 'counter', 'refusedNewKeys'],
+    [FAMILIES.limitCostReserved, 'counter', 'costReserved'],
+    [FAMILIES.limitCostSettled, 'counter', 'costSettled'],
+    [FAMILIES.limitCostUnknown, 'counter', 'costUnknown'],
   ];
   const owners = ownersOf(yield* namedLimits(config), ({ limit }) => limit);
   for (const [head, type, count] of families) {

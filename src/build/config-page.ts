@@ -122,7 +122,7 @@ function typeInWords(node: SchemaNode, headings: Headings): string {
   if (properties !== undefined) {
     const link = linkTo(node, headings);
     if (!Array.isArray(type)) return link;
-    return `${type.includes('string') ? 'text' : 'true, false'} or ${link}`;
+    return `${otherInWords(type)} or ${link}`;
   }
   if (oneOf !== undefined) return `one of ${oneOf.map((one) => linkTo(one, headings)).join(', ')}`;
   if (node['x-duration'] !== undefined) return 'duration';
@@ -133,6 +133,12 @@ function typeInWords(node: SchemaNode, headings: Headings): string {
     return `map of names to: ${typeInWords(additionalProperties, headings)}`;
   }
   return scalarInWords(node);
+}
+
+/** Of what is an object, or something short. */
+function otherInWords(types: readonly string[]): string {
+  if (types.includes('string')) return 'text';
+  return types.includes('integer') ? 'integer' : 'true, false';
 }
 
 const WORDS: Readonly<Record<string, string>> = {

@@ -117,6 +117,12 @@ function brokenUnion(type: string, indent: string): string {
     .join('');
 }
 
+/** Of what is an object, or something short. */
+function otherTypeOf(types: readonly string[]): string {
+  if (types.includes('string')) return 'string';
+  return types.includes('integer') ? 'number' : 'boolean';
+}
+
 function typeText(node: SchemaNode, aliases: Map<string, string>): string {
   const { type, items, properties, additionalProperties, oneOf } = node;
   if (Array.isArray(type)) {
@@ -127,8 +133,7 @@ function typeText(node: SchemaNode, aliases: Map<string, string>): string {
         return `readonly ${inBrackets(one)}[] | ${own}`;
       return `${one} | readonly ${inBrackets(one)}[]`;
     }
-    const other = type.includes('string') ? 'string' : 'boolean';
-    if (properties !== undefined) return `${other} | ${node['x-typescript']}`;
+    if (properties !== undefined) return `${otherTypeOf(type)} | ${node['x-typescript']}`;
   }
   if (properties !== undefined) return node['x-typescript'] ?? '';
   if (oneOf !== undefined) {

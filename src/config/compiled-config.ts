@@ -41,7 +41,7 @@ import type { SpiffeSettings } from './spiffe-settings.js';
 import type { CompiledStore } from './store-settings.js';
 
 export type { CompiledDocument, OpenapiScope } from './compiled-document.js';
-export type { CompiledLimiter, LimiterKey } from './compiled-limiter.js';
+export type { CompiledLimiter, LimiterKey, ToldCost } from './compiled-limiter.js';
 export type {
   CompiledKeys,
   CompiledTokenEndpoint,

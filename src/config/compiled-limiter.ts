@@ -11,6 +11,11 @@ export type LimiterKey =
   | { readonly kind: 'route' }
   | { readonly kind: 'header'; readonly header: string };
 
+/** A member of a JSON body, or of the events of a stream; or a field of the head or trailers. */
+export type ToldCost =
+  | { readonly kind: 'member'; readonly keys: readonly string[] }
+  | { readonly kind: 'field'; readonly name: string };
+
 export interface CompiledLimiter {
   readonly index: number;
   /**
@@ -26,8 +31,10 @@ export interface CompiledLimiter {
   readonly windowMs: number;
   /** Bucket size of tokenBucket; equals limit for the others. */
   readonly burst: number;
-  /** What one request takes of the limit; at most `burst`. */
+  /** What one request takes of the limit; at most `burst`. Where `told` is there: the reserve. */
   readonly cost: number;
+  /** Where the reply of a target tells what its request costs; absent: each costs the same. */
+  readonly told?: ToldCost;
   /** What makes up the key, in order; at least one part. */
   readonly keys: readonly LimiterKey[];
   /** Whose requests it counts; absent: everybody's. */

@@ -2749,8 +2749,11 @@ export interface RateLimitConfig {
    * authentication only: refused credentials count by limits for `all`. Default: all.
    */
   readonly callers?: 'all' | 'identified' | 'anonymous';
-  /** What one request takes of the limit, at most `limit` or `burst`. 1 to 1000000. Default: 1. */
-  readonly cost?: number;
+  /**
+   * What one request takes of the limit, at most `limit` or `burst`; or where its reply tells that,
+   * for the algorithm `tokenBucket`, which is the default then. 1 to 1000000. Default: 1.
+   */
+  readonly cost?: number | ToldCostConfig;
   /** Requests of one key that may be in flight at once. 1 to 1000000. Default: no such limit. */
   readonly maxInFlight?: number;
   /**
@@ -2770,6 +2773,25 @@ export interface RateLimitConfig {
    * Default: share.
    */
   readonly onStoreLost?: 'share' | 'closed' | 'open' | 'wait';
+}
+
+/**
+ * What one request takes of the limit, at most `limit` or `burst`; or where its reply tells that,
+ * for the algorithm `tokenBucket`, which is the default then.
+ */
+export interface ToldCostConfig {
+  /**
+   * JSON pointer to a number in a body of JSON, or in the events of a stream, of which the last one
+   * counts that has it. Targets are asked for bodies without compression. Default: none.
+   */
+  readonly reply?: string;
+  /** Field of the head of the reply, or of its trailers, whose value is a number. Default: none. */
+  readonly field?: string;
+  /**
+   * Taken when the request is admitted, and given back when its cost is known. A reply that tells
+   * no cost costs this. 1 to 1000000.
+   */
+  readonly reserve: number;
 }
 
 /**

@@ -20,7 +20,8 @@ import { shareOf } from '../policy/rate-limit/lease.js';
 import { CLUSTER_REFUSES, CLUSTER_UNKNOWN, type Lease } from './cluster-lease.js';
 import type { ClusterLimits } from './cluster-limits.js';
 import { BY_LEASE, BY_NOTHING, BY_ROW, type LimitCase } from './limit-case.js';
-import { createLimiter, type Limiter } from './limiters.js';
+import type { Limiter } from './limiter.js';
+import { createLimiter } from './limiters.js';
 import type { BucketTable } from './state/bucket-table.js';
 
 /** When a client that is refused for the store's sake may ask again. */

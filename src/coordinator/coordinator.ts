@@ -31,6 +31,7 @@ import type { ClusterLimits } from './cluster-limits.js';
 import { ConcurrencyLimits } from './concurrency-limits.js';
 import { type DeferredAsk, DeferredAsks, NO_WAIT, type OutsideLimits } from './deferred-asks.js';
 import { RateLimits } from './rate-limits.js';
+import type { ToldCosts } from './reserves.js';
 import { type RolloutListener, Rollouts } from './rollouts.js';
 import type { PlaceHolder } from './state/in-flight-tickets.js';
 import type { TargetListener } from './state/target-events.js';
@@ -218,7 +219,7 @@ export class Coordinator implements CoordinatorHandler {
   }
 
   onSeenAgain(lane: number, ask: AskView, nowMs: number): void {
-    this.limits.releaseOfAsk(this.hold(lane, ask));
+    this.limits.releaseOfAsk(this.hold(lane, ask), nowMs);
     if (ask.wantsTarget) this.targets.releaseOfAsk(lane, ask, nowMs);
   }
 
@@ -232,13 +233,13 @@ export class Coordinator implements CoordinatorHandler {
     this.limits.giveBack(lane, rest, nowMs);
   }
 
-  onInFlightEnd(ticket: number): void {
-    this.limits.settle(ticket);
+  onInFlightEnd(ticket: number, told: ToldCosts, nowMs: number): void {
+    this.limits.settle(ticket, told, nowMs);
   }
 
   onWorkerLost(lane: number, generation: number, nowMs: number): void {
     this.deferred?.dropWorker(lane, generation);
-    this.limits.onWorkerLost(lane, generation);
+    this.limits.onWorkerLost(lane, generation, nowMs);
     this.targets.onWorkerLost(lane, generation, nowMs);
   }
 

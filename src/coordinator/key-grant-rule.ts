@@ -35,7 +35,8 @@ export function keyGrantRule(limiter: CompiledLimiter): KeyGrantRule {
   const isSliding = limiter.algorithm === 'slidingWindow';
   const wantedMs = isSliding ? limiter.windowMs / SLIDING_WINDOW_PARTS : longestMs;
   const validMs = Math.floor(Math.min(longestMs, Math.max(VALID_MS_MIN, wantedMs)));
-  const isLarge = admissions >= KEY_GRANT_LIMIT_MIN && validMs >= VALID_MS_MIN;
+  const isFixed = limiter.told === undefined;
+  const isLarge = isFixed && admissions >= KEY_GRANT_LIMIT_MIN && validMs >= VALID_MS_MIN;
   return { validMs: isLarge ? validMs : 0, reserve: Math.ceil(admissions / 4) };
 }
 

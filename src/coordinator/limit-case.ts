@@ -5,7 +5,7 @@
  */
 import { RateDecision } from '../policy/rate-limit/rate-decision.js';
 import type { Lease } from './cluster-lease.js';
-import type { Limiter } from './limiters.js';
+import type { Limiter } from './limiter.js';
 import { NO_ROW } from './state/bucket-table.js';
 
 /**

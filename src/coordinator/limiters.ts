@@ -36,6 +36,8 @@ import {
   usedShareOfTokenBucket,
 } from '../policy/rate-limit/token-bucket.js';
 import { keyGrantRule } from './key-grant-rule.js';
+import type { Limiter } from './limiter.js';
+import { type HeldCounts, NOTHING_HELD, ReservedLimiter } from './reserved-limiter.js';
 import {
   COMPACT_LOG_ENTRIES,
   COMPACT_ROW_WORDS,
@@ -46,32 +48,6 @@ import {
 } from './state/bucket-layout.js';
 import { GroupLogRow, StampLogRow, TokenRow, WindowRow } from './state/bucket-rows.js';
 import type { BucketTable } from './state/bucket-table.js';
-
-/** A row is named by the index of its first word. */
-export interface Limiter {
-  readonly table: BucketTable;
-  peek(base: number, nowMs: number, decision: RateDecision): boolean;
-  commit(base: number, nowMs: number, decision: RateDecision): void;
-  /** After a commit: the latest moment at which a grant may be used; at most `untilMs`. */
-  grantUntilMs(base: number, nowMs: number, untilMs: number): number;
-  /**
-   * How many of `wish` admissions may be granted for use until `untilMs`. The caller knows that the
-   * limit has `wish` admissions left.
-   */
-  grantable(base: number, wish: number, nowMs: number, untilMs: number): number;
-  /** Takes `count` admissions, which were found grantable at the same `nowMs`. */
-  grant(base: number, count: number, nowMs: number, untilMs: number): void;
-  /** Gives back unused admissions of a grant, and returns how many came back. */
-  giveBack(base: number, count: number, nowMs: number, untilMs: number): number;
-  /** Makes a row that was just taken a row that nobody has used. */
-  reset(base: number, nowMs: number): void;
-  /** What is left for a key that nobody has used yet. */
-  describeUnused(decision: RateDecision): void;
-  /** The used share of the limit. 0: at rest; 1: the next ask would be refused. */
-  usedShareOf(base: number, nowMs: number, decision: RateDecision): number;
-  /** The previous coordinator may have ended while it wrote the row. */
-  repair(base: number): void;
-}
 
 /** Words of one row of the limiter, which determine its table. */
 export function rowWordsOf(limiter: CompiledLimiter): number {
@@ -86,7 +62,13 @@ export function needsRow(limiter: CompiledLimiter): boolean {
   return limiter.algorithm !== 'inFlight' && limiter.mode !== 'off';
 }
 
-export function createLimiter(limiter: CompiledLimiter, table: BucketTable): Limiter {
+/** `held`: how many requests of a key are in flight, for limits with reserves. */
+export function createLimiter(
+  limiter: CompiledLimiter,
+  table: BucketTable,
+  held: HeldCounts = NOTHING_HELD,
+): Limiter {
+  if (limiter.told !== undefined) return new ReservedLimiter(limiter, table, held);
   switch (limiter.algorithm) {
     case 'tokenBucket':
       return new BucketLimiter(limiter, table);

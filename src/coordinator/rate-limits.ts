@@ -19,10 +19,12 @@ import type { UnitedConfig } from '../config/shared/unite-configs.js';
 import { RateDecision } from '../policy/rate-limit/rate-decision.js';
 import type { Lease } from './cluster-lease.js';
 import type { ClusterLimits } from './cluster-limits.js';
-import { ClusterShare } from './cluster-share.js';
-import { type KeyGrantRule, keyGrantCount, keyGrantRule } from './key-grant-rule.js';
+import { keyGrantCount } from './key-grant-rule.js';
 import { BY_LEASE, BY_PLACES, BY_ROW, LimitCase } from './limit-case.js';
-import { createLimiter, type Limiter, needsRow, rowWordsOf } from './limiters.js';
+import type { Limiter } from './limiter.js';
+import { LimiterRules } from './limiter-rules.js';
+import { ReservedLimiter } from './reserved-limiter.js';
+import { ALL_FREE, ALL_UNKNOWN, Reserves, reservedRule, type ToldCosts } from './reserves.js';
 import { COMPACT_ROW_WORDS, LARGE_ROW_WORDS, WIDE_ROW_WORDS } from './state/bucket-layout.js';
 import { BucketTable, NO_ROW, type RowGauge } from './state/bucket-table.js';
 import { InFlightTickets, type PlaceHolder } from './state/in-flight-tickets.js';
@@ -54,20 +56,9 @@ const IN_FLIGHT_RETRY_MS = 1000;
 /** What limits follow from. */
 export type LimitsConfig = Pick<UnitedConfig, 'limiters' | 'facts' | 'capacity'>;
 
-/** One limit, as decisions are made by it. */
-interface LimiterRule {
-  readonly config: CompiledLimiter;
-  /** null: it has no rows. */
-  readonly limiter: Limiter | null;
-  readonly grants: KeyGrantRule;
-  /** null: it counts over this gateway. */
-  readonly share: ClusterShare | null;
-}
-
 export class RateLimits implements RowGauge {
   private configs: LimiterLookup;
-  /** By limiter index. Made when a limit is asked for: a configuration may have thousands. */
-  private rules: (LimiterRule | undefined)[] = [];
+  private readonly rules: LimiterRules;
   private readonly tables: readonly BucketTable[];
   private tickets = new InFlightTickets(NO_PLACES, 1);
   /** The most limits on requests in flight that one request has: `tickets` is made for them. */
@@ -84,7 +75,11 @@ export class RateLimits implements RowGauge {
   private readonly gauge = new RateDecision();
   private caseCount = 0;
   private shadowRefused = 0;
+  /** The ask needs a ticket. */
   private hasPlaces = false;
+  /** Some limit has had reserves: tickets may be theirs. */
+  private hasReserves = false;
+  private readonly reserves: Reserves;
 
   constructor(
     config: LimitsConfig & Pick<UnitedConfig, 'workers'>,
@@ -99,8 +94,14 @@ export class RateLimits implements RowGauge {
     ];
     this.workers = config.workers;
     this.counts = new LimitCounts(defined(memory.limitCounts[0], "counts of one's own"));
+    this.reserves = new Reserves(this.counts, (index) => reservedRule(this.rules.find(index)));
     this.serials = new ReturnSerials(memory.returns);
     this.configs = config.limiters;
+    this.rules = new LimiterRules(config.limiters, {
+      tables: this.tables,
+      cluster,
+      held: { countOf: (...key) => this.tickets.counts.countOf(...key) },
+    });
     this.adopt(config);
     this.repair();
     // If the previous coordinator ended in the middle of an admission, its counter may have missed
@@ -114,20 +115,28 @@ export class RateLimits implements RowGauge {
     this.configs = config.limiters;
     this.cluster?.adopt(config.limiters);
     this.cluster?.places.listen((...key) => this.tickets.counts.countOf(...key));
-    this.rules = new Array<LimiterRule | undefined>(config.capacity.limiters).fill(undefined);
+    this.rules.adopt(config.limiters, config.capacity.limiters);
     for (const table of this.tables) table.measureAnew();
     this.usePlaces(config);
   }
 
   private usePlaces({ facts }: LimitsConfig): void {
-    const { placeLimiters } = facts;
-    const placesMax = placeLimiters.length === 0 ? 0 : Math.max(1, facts.placesMax);
+    const { placeLimiters, hasReserves } = facts;
+    this.hasReserves ||= hasReserves;
+    const isUsed = placeLimiters.length > 0 || hasReserves;
+    const placesMax = isUsed ? Math.max(1, facts.placesMax) : 0;
     if (placesMax <= this.placesMax) return;
     this.placesMax = placesMax;
     for (const index of placeLimiters) this.counts.put(index, KEYS_OF_LIMIT, 0);
     this.tickets = new InFlightTickets(this.memory.inFlight, placesMax, (index, keys) =>
-      this.counts.count(index, KEYS_OF_LIMIT, keys),
+      this.countPlaceKeys(index, keys),
     );
+  }
+
+  /** Keys with reserves are counted by their rows. */
+  private countPlaceKeys(limiterIndex: number, keys: number): void {
+    if (this.configs.find(limiterIndex)?.algorithm !== 'inFlight') return;
+    this.counts.count(limiterIndex, KEYS_OF_LIMIT, keys);
   }
 
   /**
@@ -149,7 +158,7 @@ export class RateLimits implements RowGauge {
     if (isFull) this.countRefusals(isAdmitted);
     reply.shadowRefused = this.shadowRefused;
     this.describe(reply, isAdmitted);
-    const isAlone = this.caseCount === 1;
+    const isAlone = this.caseCount === 1 && !this.hasPlaces;
     if (!isAdmitted && isAlone) reply.refusedUntil = this.caseAt(0).refusedUntil(nowMs);
     return isAdmitted;
   }
@@ -171,20 +180,21 @@ export class RateLimits implements RowGauge {
    * Gives back the place that the previous coordinator may have taken for an ask that it did not
    * answer.
    */
-  releaseOfAsk(holder: PlaceHolder): void {
-    this.tickets.releaseOfAsk(holder);
+  releaseOfAsk(holder: PlaceHolder, nowMs: number): void {
+    this.settle(this.tickets.takeOfAsk(holder), ALL_FREE, nowMs);
   }
 
   /** The request with this ticket has ended. Does nothing when the ticket was settled before. */
-  settle(ticket: number): void {
-    this.tickets.settle(ticket);
+  settle(ticket: number, told: ToldCosts, nowMs: number): void {
+    if (this.hasReserves) this.reserves.settle(this.tickets, ticket, told, nowMs);
+    else this.tickets.settle(ticket);
   }
 
   /** Takes back the rest of a key grant. A return that is seen again is counted once. */
   giveBack(lane: number, rest: ReturnView, nowMs: number): void {
     if (!this.serials.note(lane, rest.generation, rest.serial)) return;
     const { limiterIndex, unused } = rest;
-    const limiter = this.ruleOf(limiterIndex)?.limiter ?? null;
+    const limiter = this.rules.find(limiterIndex)?.limiter ?? null;
     if (limiter === null || unused <= 0) return;
     const { table } = limiter;
     table.setKey(this.spaceOf(limiterIndex), rest.keyHashHigh, rest.keyHashLow);
@@ -198,13 +208,16 @@ export class RateLimits implements RowGauge {
     this.counts.count(limiterIndex, GRANTED, -given);
   }
 
-  onWorkerLost(lane: number, generation: number): number {
-    return this.tickets.releaseAllOf(lane, generation);
+  /** What its requests have cost is not known any more: they pay their reserves. */
+  onWorkerLost(lane: number, generation: number, nowMs: number): number {
+    return this.tickets.endAllOf(lane, generation, (ticket) => {
+      this.settle(ticket, ALL_UNKNOWN, nowMs);
+    });
   }
 
   /** For the table, which looks for a row that may be taken from its key. */
   measureUsedShare(rowBase: number, keySpace: number, nowMs: number): number {
-    const limiter = this.limiterOfSpace(keySpace);
+    const limiter = this.rules.limiterOfSpace(keySpace);
     // A row of a limiter that no longer exists may be taken like a row at rest.
     return limiter === null ? 0 : limiter.usedShareOf(rowBase, nowMs, this.gauge);
   }
@@ -224,7 +237,7 @@ export class RateLimits implements RowGauge {
       one.limiterIndex = ask.limiterIndexAt(position);
       one.high = ask.keyHashHighAt(position);
       one.low = ask.keyHashLowAt(position);
-      const rule = this.ruleOf(one.limiterIndex);
+      const rule = this.rules.find(one.limiterIndex);
       one.limiter = rule?.limiter ?? null;
       one.kind = one.limiter === null ? BY_PLACES : BY_ROW;
     }
@@ -253,16 +266,17 @@ export class RateLimits implements RowGauge {
   /** Admitted without the store, which is told when it is back. */
   private noteShared({ limiterIndex }: LimitCase, lease: Lease, nowMs: number): void {
     this.status.count(ADMITTED_WITHOUT_STORE, 1);
-    defined(this.ruleOf(limiterIndex)?.share ?? undefined, 'a share').note(lease, nowMs);
+    defined(this.rules.find(limiterIndex)?.share ?? undefined, 'a share').note(lease, nowMs);
   }
 
   private peekCase(one: LimitCase, nowMs: number): boolean {
-    const share = this.ruleOf(one.limiterIndex)?.share ?? null;
+    const share = this.rules.find(one.limiterIndex)?.share ?? null;
     one.lease = null;
     if (share?.decides(one, nowMs) === true) return one.decision.admitted;
     const { limiter } = one;
     if (limiter === null) return this.peekPlaces(one, nowMs);
     const isAdmitted = this.peekRow(one, limiter, nowMs);
+    if (limiter instanceof ReservedLimiter) return this.peekReserve(one, isAdmitted);
     return isAdmitted && (share === null || share.allows(one, nowMs));
   }
 
@@ -275,8 +289,16 @@ export class RateLimits implements RowGauge {
     one.victimShare = table.victimShare;
     if (this.caseCount > 1) table.reserve(one.row);
     if (!one.isNew) return limiter.peek(table.baseOf(one.row), nowMs, one.decision);
-    limiter.describeUnused(one.decision);
-    return true;
+    limiter.describeUnused(one.decision, one.high, one.low);
+    return one.decision.admitted;
+  }
+
+  /** A reserve is held by a ticket. */
+  private peekReserve({ decision }: LimitCase, isAdmitted: boolean): boolean {
+    this.hasPlaces = true;
+    if (!isAdmitted || !this.tickets.isFull) return isAdmitted;
+    refuseFor(decision, IN_FLIGHT_RETRY_MS);
+    return false;
   }
 
   private peekPlaces(one: LimitCase, nowMs: number): boolean {
@@ -299,11 +321,7 @@ export class RateLimits implements RowGauge {
   private refuseNewKey({ decision, limiterIndex }: LimitCase, retryAfterMs: number): false {
     this.status.count(REFUSED_KEYS, 1);
     this.counts.count(limiterIndex, REFUSED_NEW_KEYS, 1);
-    decision.admitted = false;
-    decision.admissionsLeft = 0;
-    decision.remaining = 0;
-    decision.resetMs = retryAfterMs;
-    decision.retryAfterMs = retryAfterMs;
+    refuseFor(decision, retryAfterMs);
     return false;
   }
 
@@ -337,7 +355,10 @@ export class RateLimits implements RowGauge {
     const entry = this.tickets.open(holder);
     for (let position = 0; position < this.caseCount; position += 1) {
       const one = this.caseAt(position);
-      if (one.kind !== BY_PLACES || (this.shadowRefused & (1 << position)) !== 0) continue;
+      const isReserve = one.limiter instanceof ReservedLimiter;
+      if (one.kind !== BY_PLACES && !isReserve) continue;
+      if ((this.shadowRefused & (1 << position)) !== 0) continue;
+      if (isReserve) this.reserves.onTaken(this.configOf(one.limiterIndex));
       this.tickets.addKey(entry, one.limiterIndex, one.high, one.low);
     }
     return this.tickets.seal(entry);
@@ -371,7 +392,7 @@ export class RateLimits implements RowGauge {
     let untilMs = Number.POSITIVE_INFINITY;
     for (let position = 0; position < this.caseCount; position += 1) {
       const { limiter, limiterIndex, row } = this.caseAt(position);
-      const validMs = this.ruleOf(limiterIndex)?.grants.validMs ?? 0;
+      const validMs = this.rules.find(limiterIndex)?.grants.validMs ?? 0;
       if (limiter === null || validMs === 0) return Number.NEGATIVE_INFINITY;
       untilMs = Math.min(untilMs, Math.floor(nowMs) + validMs);
       untilMs = limiter.grantUntilMs(limiter.table.baseOf(row), nowMs, untilMs);
@@ -383,7 +404,7 @@ export class RateLimits implements RowGauge {
     let count = wish;
     for (let position = 0; position < this.caseCount; position += 1) {
       const { limiter, limiterIndex, row, decision } = this.caseAt(position);
-      const rule = this.ruleOf(limiterIndex)?.grants;
+      const rule = this.rules.find(limiterIndex)?.grants;
       if (limiter === null || rule === undefined) return 0;
       const left = decision.admissionsLeft;
       count = keyGrantCount(rule, count, { left, workers: this.workers });
@@ -432,41 +453,9 @@ export class RateLimits implements RowGauge {
     for (const table of this.tables) {
       const base = table.touchedBase();
       if (base === 0) continue;
-      const limiter = this.limiterOfSpace(table.keySpaceAt(base));
+      const limiter = this.rules.limiterOfSpace(table.keySpaceAt(base));
       if (limiter?.table === table) limiter.repair(base);
     }
-  }
-
-  private tableOf(limiter: CompiledLimiter): BucketTable {
-    const table = this.tables.find(({ rowWords }) => rowWords === rowWordsOf(limiter));
-    return defined(table, 'the table of a limiter');
-  }
-
-  private limiterOfSpace(keySpace: number): Limiter | null {
-    const index = this.configs.rowOfSpace(keySpace);
-    if (index === -1) return null;
-    const rule = this.ruleOf(index);
-    return rule?.limiter ?? rule?.share?.limiter ?? null;
-  }
-
-  /** undefined: a limit of no version that is in use. */
-  private ruleOf(limiterIndex: number): LimiterRule | undefined {
-    return this.rules[limiterIndex] ?? this.makeRule(limiterIndex);
-  }
-
-  private makeRule(limiterIndex: number): LimiterRule | undefined {
-    const config = this.configs.find(limiterIndex);
-    if (config === undefined) return undefined;
-    const { cluster } = this;
-    const isShared = config.cluster !== undefined && cluster !== null && needsRow(config);
-    const rule = {
-      config,
-      limiter: needsRow(config) && !isShared ? createLimiter(config, this.tableOf(config)) : null,
-      grants: keyGrantRule(config),
-      share: isShared ? new ClusterShare(config, this.tableOf(config), cluster) : null,
-    };
-    this.rules[limiterIndex] = rule;
-    return rule;
   }
 
   private spaceOf(limiterIndex: number): number {
@@ -478,8 +467,16 @@ export class RateLimits implements RowGauge {
   }
 
   private configOf(limiterIndex: number): CompiledLimiter {
-    return defined(this.ruleOf(limiterIndex), 'the limiter of the ask').config;
+    return defined(this.rules.find(limiterIndex), 'the limiter of the ask').config;
   }
+}
+
+function refuseFor(decision: RateDecision, retryAfterMs: number): void {
+  decision.admitted = false;
+  decision.admissionsLeft = 0;
+  decision.remaining = 0;
+  decision.resetMs = retryAfterMs;
+  decision.retryAfterMs = retryAfterMs;
 }
 
 function isTighter(one: RateDecision, other: RateDecision): boolean {

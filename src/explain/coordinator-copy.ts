@@ -23,6 +23,8 @@ import type { UnitedConfig } from '../config/shared/unite-configs.js';
 import { Coordinator } from '../coordinator/coordinator.js';
 import { allocateCoordinatorMemory } from '../coordinator/coordinator-setup.js';
 import { createLimiter, rowWordsOf } from '../coordinator/limiters.js';
+import type { HeldCounts } from '../coordinator/reserved-limiter.js';
+import { ALL_UNKNOWN } from '../coordinator/reserves.js';
 import {
   COMPACT_ROW_WORDS,
   LARGE_ROW_WORDS,
@@ -95,26 +97,32 @@ export class CoordinatorCopy {
   standingOf({ limiter, high, low }: LimitKey, nowMs: number): LimitStanding {
     if (limiter.algorithm === 'inFlight') return this.placesOf(limiter, high, low);
     const table = tableOf(limiter, this.tables);
-    const rule = createLimiter(limiter, table);
+    const rule = createLimiter(limiter, table, this.ticketCounts());
     const decision = new RateDecision();
     table.setKey(limiter.keySpace, high, low);
     const row = table.find();
-    if (row === NO_ROW) rule.describeUnused(decision);
-    const hasRoom = row === NO_ROW || rule.peek(table.baseOf(row), nowMs, decision);
+    if (row === NO_ROW) rule.describeUnused(decision, high, low);
+    else rule.peek(table.baseOf(row), nowMs, decision);
+    const hasRoom = decision.admitted;
     const { remaining, resetMs, retryAfterMs } = decision;
     return { hasRoom, remaining, resetMs, retryAfterMs: hasRoom ? 0 : retryAfterMs };
   }
 
   private placesOf({ index, limit }: CompiledLimiter, high: number, low: number): LimitStanding {
-    const tickets = new InFlightTickets(this.memory.inFlight, KEYS_OF_REQUEST_MAX);
-    const remaining = Math.max(0, limit - tickets.counts.countOf(index, high, low));
+    const remaining = Math.max(0, limit - this.ticketCounts().countOf(index, high, low));
     return { hasRoom: remaining > 0, remaining, resetMs: 0, retryAfterMs: 0 };
+  }
+
+  private ticketCounts(): HeldCounts {
+    return new InFlightTickets(this.memory.inFlight, KEYS_OF_REQUEST_MAX).counts;
   }
 
   /** Makes an earlier request that ended well; false: it was refused. */
   askAndEnd(fields: AskFields, nowMs: number): boolean {
     const reply = this.ask(fields, nowMs);
-    if (reply.inFlightTicket !== 0) this.coordinator.onInFlightEnd(reply.inFlightTicket);
+    if (reply.inFlightTicket !== 0) {
+      this.coordinator.onInFlightEnd(reply.inFlightTicket, ALL_UNKNOWN, nowMs);
+    }
     return reply.verdict === VERDICT_ADMITTED;
   }
 

@@ -88,7 +88,7 @@ function limitShown(
   copy: CoordinatorCopy,
   nowMs: number,
 ): LimitShown {
-  const { name, algorithm, limit, windowMs, mode } = key.limiter;
+  const { name, algorithm, limit, windowMs, mode, cost, told } = key.limiter;
   const { hasRoom, remaining, resetMs } = copy.standingOf(key, nowMs);
   return {
     limit: name,
@@ -96,6 +96,7 @@ function limitShown(
     algorithm,
     quota: limit,
     windowSeconds: windowMs / 1000,
+    ...(told === undefined ? {} : { reserve: cost }),
     mode,
     hasRoom,
     remaining,

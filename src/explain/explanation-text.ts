@@ -73,14 +73,14 @@ function cacheRows(cache: CacheShown | null): string[][] {
 }
 
 function limitRow(limit: LimitShown): string[] {
-  const { quota, windowSeconds, remaining, hasRoom, resetSeconds, mode } = limit;
+  const { quota, windowSeconds, remaining, hasRoom, resetSeconds, mode, reserve } = limit;
   const rule = windowSeconds === 0 ? `${quota} in flight` : `${quota} per ${windowSeconds}s`;
   const left = `${remaining} left${resetSeconds === 0 ? '' : `, all in ${resetSeconds}s`}`;
   const note = mode === 'shadow' ? ' (shadow: refuses nobody)' : '';
   return [
     hasRoom ? '' : '!',
     limit.limit,
-    `${rule}, ${limit.algorithm}`,
+    `${rule}, ${limit.algorithm}${reserve === undefined ? '' : `, ${reserve} reserved`}`,
     `by ${limit.key}`,
     left + note,
   ];

@@ -99,6 +99,8 @@ export interface LimitShown {
   readonly quota: number;
   /** 0: a limit on requests in flight, which has no window. */
   readonly windowSeconds: number;
+  /** Where replies tell the cost: what is reserved until then. Absent: all cost the same. */
+  readonly reserve?: number;
   readonly mode: string;
   readonly hasRoom: boolean;
   readonly remaining: number;

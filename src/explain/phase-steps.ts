@@ -288,9 +288,11 @@ function admissionStep(step: string, detail: string, { refusal }: Decided): Step
 function limitsText({ limits }: Decided): string {
   if (limits.length === 0) return 'no limit';
   return limits
-    .map(({ limit, hasRoom, remaining, quota, mode }) => {
+    .map(({ limit, hasRoom, remaining, quota, mode, reserve }) => {
       const left = hasRoom ? `${remaining} of ${quota} left` : 'used up';
-      return `${limit}: ${left}${mode === 'shadow' ? ' (shadow)' : ''}`;
+      const rule =
+        reserve === undefined ? '' : `, ${reserve} reserved until the reply tells the cost`;
+      return `${limit}: ${left}${rule}${mode === 'shadow' ? ' (shadow)' : ''}`;
     })
     .join('; ');
 }

@@ -103,6 +103,8 @@ export interface AccessRecord {
   readonly traceId: string;
   /** What the cache did; empty: the route has none. */
   readonly cache: string;
+  /** What its reply has told that it cost, or its reserve; absent or -1: no limit goes by that. */
+  readonly cost?: number;
   /** What was done to the request on purpose; empty or absent: nothing. */
   readonly fault?: string;
   /** The upstream in place of the route's own that had the request last; empty or absent: none. */
@@ -233,7 +235,7 @@ export class AccessLog implements RequestLog {
     shown: Readonly<Record<string, string>> | undefined,
   ): string {
     const { traceId, cause, call, cache, fault = '', webSocket = '', plugins = '' } = record;
-    const { fallback = '', noFallback = '' } = record;
+    const { fallback = '', noFallback = '', cost = -1 } = record;
     // Concatenation costs half as much as an object that is made only for JSON.stringify.
     return (
       `{"level":"info","time":"${this.output.time()}","thread":${this.thread}` +
@@ -253,6 +255,7 @@ export class AccessLog implements RequestLog {
       (cause === '' ? '' : `,"cause":${quoteJson(cut(cause, CAUSE_CHARS_MAX))}`) +
       (call === null ? '' : textOfCall(call)) +
       (cache === '' ? '' : `,"cache":"${cache}"`) +
+      (cost === -1 ? '' : `,"cost":${cost}`) +
       (fault === '' ? '' : `,"fault":"${fault}"`) +
       (fallback === '' ? '' : `,"fallback":${quoteJson(fallback)}`) +
       (noFallback === '' ? '' : `,"noFallback":"${noFallback}"`) +

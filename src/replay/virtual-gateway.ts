@@ -45,6 +45,7 @@ import {
 } from '../config/shared/shared-config.js';
 import { Coordinator } from '../coordinator/coordinator.js';
 import { allocateCoordinatorMemory } from '../coordinator/coordinator-setup.js';
+import { ALL_UNKNOWN } from '../coordinator/reserves.js';
 import { sharesAt } from '../explain/rollout-shares.js';
 import type { EditStep } from '../filters/filter.js';
 import type { LocalReply } from '../filters/local-reply.js';
@@ -289,12 +290,15 @@ export class VirtualGateway {
 
   private settle({ upstream, targetIndex, ticket, inFlightTicket, outcome }: Running): void {
     if (targetIndex === NO_TARGET || upstream === null) {
-      this.coordinator.onInFlightEnd(inFlightTicket);
+      this.coordinator.onInFlightEnd(inFlightTicket, ALL_UNKNOWN, this.nowMs);
       return;
     }
     this.loads.end(targetIndex, (outcome & OUTCOME_MASK) === OUTCOME_SUCCESS);
-    if (inFlightTicket !== 0) this.coordinator.onInFlightEnd(inFlightTicket);
-    const told = { targetIndex, ticket, outcome, upstreamIndex: upstream.index, inFlightTicket: 0 };
+    if (inFlightTicket !== 0) {
+      this.coordinator.onInFlightEnd(inFlightTicket, ALL_UNKNOWN, this.nowMs);
+    }
+    const rest = { inFlightTicket: 0, costs: null };
+    const told = { targetIndex, ticket, outcome, upstreamIndex: upstream.index, ...rest };
     writeTell(this.words, 0, GENERATION, told);
     this.tell.bind(this.words, 0);
     this.coordinator.onTell(LANE, this.tell, this.nowMs);

@@ -184,6 +184,16 @@ export function textOrNode<T>(
   return { ...more, type: ['string', 'object'], description, ...details };
 }
 
+/** An integer, or an object that says more. */
+export function integerOrObjectNode<T>(
+  description: string,
+  [minimum, maximum]: readonly [number, number],
+  more: SchemaNode<T>,
+  details: Details<number> = {},
+): SchemaNode<number | T> {
+  return { ...more, type: ['integer', 'object'], description, minimum, maximum, ...details };
+}
+
 /** A text, or an object that says more. */
 export function textOrObjectNode<T>(
   description: string,

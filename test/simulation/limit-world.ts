@@ -307,7 +307,7 @@ export class LimitWorld {
         coordinator.onReturn(lane, rest, nowMs);
         this.returned += granted - this.counts.read(rest.limiterIndex).granted;
       },
-      onInFlightEnd: (ticket) => coordinator.onInFlightEnd(ticket),
+      onInFlightEnd: (...end) => coordinator.onInFlightEnd(...end),
       onWorkerLost: (lane, generation, nowMs) => coordinator.onWorkerLost(lane, generation, nowMs),
       onProbe: (target, result, nowMs) => coordinator.onProbe(target, result, nowMs),
       onTargetsChanged: () => coordinator.onTargetsChanged(),

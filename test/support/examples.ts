@@ -22,6 +22,8 @@ export const EXAMPLE_NAMES = readdirSync(EXAMPLES_FOLDER)
 export const EXAMPLE_VARIABLES = {
   JWT_SECRET: 'a secret of at least thirty-two bytes',
   PARTNER_KEY_SHA256: createHash('sha256').update('the key of acme').digest('hex'),
+  TEAM_A_KEY_SHA256: createHash('sha256').update('the key of team a').digest('hex'),
+  TEAM_B_KEY_SHA256: createHash('sha256').update('the key of team b').digest('hex'),
   ADA_PASSWORD_HASH: `$scrypt$ln=15,r=8,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`,
   STORE_PASSWORD: 'the password of the store',
   OIDC_CLIENT_SECRET: 'the password of the gateway',

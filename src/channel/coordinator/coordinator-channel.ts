@@ -40,6 +40,7 @@ import { NO_SLOT, SlotRingConsumer, SlotRingProducer } from './slot-ring.js';
 import { TargetLoadWriter } from './target-loads.js';
 import { TargetSlotView } from './target-slots.js';
 import { TargetStateView } from './target-states.js';
+import type { TellCosts } from './tell-costs.js';
 import { TellQueue } from './tell-queue.js';
 import { UpstreamStandings } from './upstream-standings.js';
 
@@ -77,6 +78,7 @@ export class CoordinatorWorkerEnd {
     outcome: 0,
     upstreamIndex: 0,
     inFlightTicket: 0,
+    costs: null,
   };
   /**
    * For each target the flush in which its last tell was a plain success; -1: the last tell was
@@ -163,6 +165,7 @@ export class CoordinatorWorkerEnd {
     told.outcome = outcome;
     told.upstreamIndex = upstreamIndex;
     told.inFlightTicket = 0;
+    told.costs = null;
     this.tell(told);
   }
 
@@ -184,8 +187,11 @@ export class CoordinatorWorkerEnd {
     if (this.queue.length > 0 || !this.writeTell(tell)) this.queue.push(tell);
   }
 
-  /** The request that held this place has ended. Visible after a flush. */
-  tellInFlightEnd(ticket: number): void {
+  /**
+   * The request that held this place has ended, and has cost that much; null: nothing. Visible
+   * after a flush.
+   */
+  tellInFlightEnd(ticket: number, costs: TellCosts | null = null): void {
     assert(ticket !== 0, 'only a request that holds a place gives it back');
     const { told } = this;
     told.targetIndex = NO_TARGET;
@@ -193,6 +199,7 @@ export class CoordinatorWorkerEnd {
     told.outcome = OUTCOME_CANCELLED;
     told.upstreamIndex = 0;
     told.inFlightTicket = ticket;
+    told.costs = costs;
     this.mustWake = true;
     if (this.queue.length > 0 || !this.writeTell(told)) this.queue.push(told);
   }
@@ -284,6 +291,7 @@ export class CoordinatorWorkerEnd {
     told.outcome = OUTCOME_CANCELLED;
     told.upstreamIndex = reply.upstreamIndex;
     told.inFlightTicket = reply.inFlightTicket;
+    told.costs = null;
     this.tell(told);
     return reply.ticket !== 0 || reply.inFlightTicket !== 0;
   }

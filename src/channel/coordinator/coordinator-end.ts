@@ -57,8 +57,8 @@ export interface CoordinatorHandler {
    */
   onSeenAgain(lane: number, ask: AskView, nowMs: number): void;
   onTell(lane: number, tell: TellView, nowMs: number): void;
-  /** A request that counted against a limit on requests in flight has ended. */
-  onInFlightEnd(ticket: number, nowMs: number): void;
+  /** A request with a ticket of requests in flight has ended; the tell says what it has cost. */
+  onInFlightEnd(ticket: number, tell: TellView, nowMs: number): void;
   /** The rest of a key grant comes back. A return may be seen again after a restart. */
   onReturn(lane: number, rest: ReturnView, nowMs: number): void;
   /** The worker of this lane and generation has ended. */
@@ -210,7 +210,7 @@ export class CoordinatorEnd {
     if (words[base] === SLOT_TELL) {
       this.tell.bind(words, base);
       const { inFlightTicket, targetIndex } = this.tell;
-      if (inFlightTicket !== 0) handler.onInFlightEnd(inFlightTicket, this.nowMs);
+      if (inFlightTicket !== 0) handler.onInFlightEnd(inFlightTicket, this.tell, this.nowMs);
       if (targetIndex >= 0) handler.onTell(lane.index, this.tell, this.nowMs);
       return;
     }

@@ -12,8 +12,8 @@
  *     4     upstream index         outcome                 ticket, 0: none
  *     5     tried mask             upstream index          limiter of the next two, -1: none
  *     6     flags                  in-flight ticket        remaining
- *     7     balance hash                                   reset ms
- *     8     preferred target                               retry after ms
+ *     7     balance hash           number of costs (0..4)  reset ms
+ *     8     preferred target       limiter index, cost …   retry after ms
  *     9     limit count (0..4)                             grant count
  *     10    limiter index     ┐                            standing of the upstream
  *     11    key hash, high    │                            upstream index
@@ -28,6 +28,8 @@
  * worker: one is in key-grant-returns.ts, and SLOT_ABANDON has the words 1, 2 and 4 of an ask that
  * nobody waits for any more, and no flags.
  */
+
+import type { TellCosts } from './tell-costs.js';
 
 export const SLOT_ASK = 1;
 export const SLOT_TELL = 2;
@@ -91,6 +93,8 @@ export const NO_PREFERENCE = -1;
 export const ASK_LIMITS_MAX = 4;
 const ASK_LIMITS_WORD = 10;
 export const LIMIT_WORDS = 3;
+const TELL_COST_COUNT_WORD = 7;
+const TELL_COSTS_WORD = 8;
 const ASK_WORDS = ASK_LIMITS_WORD + ASK_LIMITS_MAX * LIMIT_WORDS;
 
 /**
@@ -253,6 +257,15 @@ export class TellView extends SlotView {
   get inFlightTicket(): number {
     return this.at(6);
   }
+
+  /** What the request has cost under this limit, -1 where nobody told; 0: it is not told of. */
+  costOf(limiterIndex: number): number {
+    const end = TELL_COSTS_WORD + 2 * this.at(TELL_COST_COUNT_WORD);
+    for (let at = TELL_COSTS_WORD; at < end; at += 2) {
+      if (this.at(at) === limiterIndex) return this.at(at + 1);
+    }
+    return 0;
+  }
 }
 
 export class ReplyView extends SlotView {
@@ -405,6 +418,8 @@ export interface TellFields {
   outcome: number;
   upstreamIndex: number;
   inFlightTicket: number;
+  /** What the request has cost; null: nothing. */
+  costs: TellCosts | null;
 }
 
 export function writeTell(
@@ -420,6 +435,12 @@ export function writeTell(
   words[base + 4] = tell.outcome;
   words[base + 5] = tell.upstreamIndex;
   words[base + 6] = tell.inFlightTicket;
+  const { costs } = tell;
+  words[base + TELL_COST_COUNT_WORD] = costs === null ? 0 : costs.count;
+  if (costs === null) return;
+  for (let at = 0; at < 2 * costs.count; at += 1) {
+    words[base + TELL_COSTS_WORD + at] = costs.words[at] as number;
+  }
 }
 
 export function writeReply(

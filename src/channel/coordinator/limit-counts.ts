@@ -4,11 +4,11 @@
  * Thread: any (both ends). The coordinator has a buffer, and so has each worker, for requests that
  * it refuses by an earlier verdict. The main thread reads all buffers.
  *
- *     8 float64 a limiter, in the order of LIMIT_COUNTER_NAMES; the last is free
+ *     16 float64 a limiter, in the order of LIMIT_COUNTER_NAMES; the last six are free
  */
 import { assert } from '../../base/assert.js';
 
-const ROW_FLOATS = 8;
+const ROW_FLOATS = 16;
 const FLOAT_BYTES = 8;
 
 export const LIMIT_COUNTER_NAMES = [
@@ -25,6 +25,12 @@ export const LIMIT_COUNTER_NAMES = [
   'refusedNewKeys',
   /** Admissions given to workers in advance. */
   'granted',
+  /** Of limits whose cost replies tell: what was reserved, in units of the limit. */
+  'costReserved',
+  /** What requests that have ended have cost: as told, or their reserve. */
+  'costSettled',
+  /** Requests that cost their reserve since nobody told what they cost. */
+  'costUnknown',
 ] as const;
 
 export type LimitCounter = (typeof LIMIT_COUNTER_NAMES)[number];

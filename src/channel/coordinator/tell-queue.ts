@@ -9,10 +9,13 @@
  */
 import { assert } from '../../base/assert.js';
 import type { TellFields } from './coordinator-records.js';
+import { createTellCosts, TELL_COSTS_MAX } from './tell-costs.js';
 
 export const PLAIN_TELLS_MAX = 16_384;
 
-const TELL_WORDS = 5;
+const COST_COUNT_WORD = 5;
+const COSTS_WORD = 6;
+const TELL_WORDS = COSTS_WORD + 2 * TELL_COSTS_MAX;
 const FIRST_CAPACITY = 64;
 
 export class TellQueue {
@@ -20,6 +23,8 @@ export class TellQueue {
   private head = 0;
   private count = 0;
   private droppedCount = 0;
+  /** Of the tell that was shifted last. */
+  private readonly costs = createTellCosts();
 
   get length(): number {
     return this.count;
@@ -42,10 +47,12 @@ export class TellQueue {
     this.words[at + 2] = tell.outcome;
     this.words[at + 3] = tell.upstreamIndex;
     this.words[at + 4] = tell.inFlightTicket;
+    this.words[at + COST_COUNT_WORD] = tell.costs === null ? 0 : tell.costs.count;
+    if (tell.costs !== null) this.words.set(tell.costs.words, at + COSTS_WORD);
     this.count += 1;
   }
 
-  /** Copies the oldest tell into `tell`, and removes it. */
+  /** Copies the oldest tell into `tell`, and removes it. Its costs stay until the next call. */
   shiftInto(tell: TellFields): void {
     assert(this.count > 0, 'only a queue with something in it is shifted');
     const at = this.wordOf(this.head);
@@ -54,6 +61,9 @@ export class TellQueue {
     tell.outcome = this.words[at + 2] as number;
     tell.upstreamIndex = this.words[at + 3] as number;
     tell.inFlightTicket = this.words[at + 4] as number;
+    this.costs.count = this.words[at + COST_COUNT_WORD] as number;
+    this.costs.words.set(this.words.subarray(at + COSTS_WORD, at + TELL_WORDS));
+    tell.costs = this.costs.count === 0 ? null : this.costs;
     this.head = (this.head + 1) % (this.words.length / TELL_WORDS);
     this.count -= 1;
   }

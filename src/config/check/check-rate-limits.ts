@@ -6,7 +6,7 @@
 
 import { pointerOf } from '../../base/json-pointer.js';
 import type { Findings, SoundPart } from '../../schema/finding.js';
-import type { RateLimitConfig, RouteConfig } from '../gateway-config.js';
+import type { RateLimitConfig, RouteConfig, ToldCostConfig } from '../gateway-config.js';
 import { DEFAULTS } from '../schema/defaults.js';
 
 /** What one ask can carry. */
@@ -32,7 +32,9 @@ export function checkRateLimits(
     route.authenticate === undefined && !findings.hasUnder(`${routePointer}/authenticate`);
   const refusesAnonymous =
     route.anonymous !== 'allow' && !findings.hasUnder(`${routePointer}/anonymous`);
-  const context = { isPublic, refusesAnonymous, findings };
+  const isAnsweredHere =
+    route.respond !== undefined || route.redirect !== undefined || route.tokenService !== undefined;
+  const context = { isPublic, refusesAnonymous, isAnsweredHere, findings };
   if (!isList(rateLimit)) {
     checkLimit(rateLimit, pointer, context);
     return;
@@ -58,6 +60,8 @@ export function checkRateLimits(
 interface LimitContext {
   readonly isPublic: boolean;
   readonly refusesAnonymous: boolean;
+  /** No target is asked. */
+  readonly isAnsweredHere: boolean;
   readonly findings: Findings;
 }
 
@@ -65,11 +69,15 @@ function checkLimit(limit: SoundLimit, pointer: string, context: LimitContext): 
   const { isPublic, findings } = context;
   checkParts(limit, pointer, findings);
   const isOtherAlgorithm =
-    limit.algorithm !== 'tokenBucket' && !findings.hasUnder(`${pointer}/algorithm`);
+    limit.algorithm !== 'tokenBucket' &&
+    !isToldCost(limit.cost) &&
+    !findings.hasUnder(`${pointer}/algorithm`);
   if (limit.burst !== undefined && isOtherAlgorithm) {
     findings.addKey(`${pointer}/burst`, 'only the algorithm "tokenBucket" has a burst');
   }
-  checkCost(limit, pointer, findings);
+  if (isToldCost(limit.cost)) checkToldCost(limit, limit.cost, pointer, context);
+  else if (!findings.hasUnder(`${pointer}/burst`))
+    checkCost(limit, limit.cost, `${pointer}/cost`, findings);
   const keys = isList(limit.key) ? limit.key : [limit.key];
   if (isPublic && keys.includes('consumer')) {
     const message = '"consumer" needs authenticate on this route: nobody is known without';
@@ -108,12 +116,55 @@ function checkParts(limit: SoundLimit, pointer: string, findings: Findings): voi
   }
 }
 
-function checkCost(limit: SoundLimit, pointer: string, findings: Findings): void {
-  const { cost = DEFAULTS.rateLimit.cost } = limit;
+type SoundToldCost = SoundPart<ToldCostConfig>;
+
+function isToldCost(cost: SoundLimit['cost']): cost is SoundToldCost {
+  return typeof cost === 'object';
+}
+
+/** Only a bucket can take back what was reserved, and be in debt. */
+const ALGORITHM_REASONS = {
+  slidingWindow: 'a sliding window cannot take a reserve back',
+  fixedWindow: 'a reply may end in another window than its request began in',
+} as const;
+
+function checkToldCost(
+  limit: SoundLimit,
+  cost: SoundToldCost,
+  pointer: string,
+  { isAnsweredHere, findings }: LimitContext,
+): void {
+  const at = `${pointer}/cost`;
+  const { algorithm } = limit;
+  if (algorithm !== undefined && algorithm !== 'tokenBucket') {
+    const reason = ALGORITHM_REASONS[algorithm];
+    const message = `a cost that replies tell needs "tokenBucket": ${reason}`;
+    findings.addValue(`${pointer}/algorithm`, message);
+  }
+  if (limit.scope === 'cluster') {
+    const message = 'a cost that replies tell is counted by each gateway: needs scope: local';
+    findings.addValue(`${pointer}/scope`, message);
+  }
+  if (isAnsweredHere) {
+    findings.addValue(at, 'the gateway itself answers this route: no reply would tell a cost');
+  }
+  if (findings.hasUnder(at)) return;
+  if ((cost.reply === undefined) === (cost.field === undefined)) {
+    findings.addValue(at, 'needs one of reply and field');
+  }
+  checkCost(limit, cost.reserve, `${at}/reserve`, findings);
+}
+
+function checkCost(
+  limit: SoundLimit,
+  cost: number = DEFAULTS.rateLimit.cost,
+  at: string,
+  findings: Findings,
+): void {
   const most = limit.burst ?? limit.limit;
-  if (most === undefined || findings.hasUnder(`${pointer}/burst`) || cost <= most) return;
+  if (most === undefined || cost <= most) return;
   const name = limit.burst === undefined ? 'limit' : 'burst';
-  findings.addValue(`${pointer}/cost`, `no request would pass: ${cost} is more than ${name}`);
+  findings.addValue(at, `no request would pass: ${cost} is more than ${name}`);
 }
 
 function isList<T>(value: T | readonly T[]): value is readonly T[] {

@@ -4,10 +4,16 @@
  * Thread: loader. A part of compile-routes.ts; runs on a configuration that was checked.
  */
 import { createHash } from 'node:crypto';
+import { pointerKeys } from '../../base/json-pointer.js';
 import { durationMs } from '../../base/quantities.js';
 import { defaultName } from '../check/check-rate-limits.js';
-import type { CompiledLimiter, LimiterKey } from '../compiled-config.js';
-import type { LimiterKeyName, RateLimitConfig, RouteConfig } from '../gateway-config.js';
+import type { CompiledLimiter, LimiterKey, ToldCost } from '../compiled-config.js';
+import type {
+  LimiterKeyName,
+  RateLimitConfig,
+  RouteConfig,
+  ToldCostConfig,
+} from '../gateway-config.js';
 import { DEFAULTS } from '../schema/defaults.js';
 
 /** A limiter that has no place yet. */
@@ -45,15 +51,18 @@ function compileRateLimit(
   const { callers = DEFAULTS.rateLimit.callers } = config;
   const counted = callers === 'all' ? {} : { callers };
   const compiled: LimiterFields[] = [];
-  const { limit, window, maxInFlight } = config;
+  const { limit, window, maxInFlight, cost = DEFAULTS.rateLimit.cost } = config;
+  const told = typeof cost === 'object' ? toldCost(cost) : undefined;
   if (limit !== undefined) {
     compiled.push({
       name,
-      algorithm: config.algorithm ?? DEFAULTS.rateLimit.algorithm,
+      algorithm:
+        config.algorithm ?? (told === undefined ? DEFAULTS.rateLimit.algorithm : 'tokenBucket'),
       limit,
       windowMs: durationMs(window ?? ''),
       burst: config.burst ?? limit,
-      cost: config.cost ?? DEFAULTS.rateLimit.cost,
+      cost: typeof cost === 'object' ? cost.reserve : cost,
+      ...(told === undefined ? {} : { told }),
       keys,
       ...counted,
       mode,
@@ -88,6 +97,11 @@ function digestOf(
   const parts = [routeName, name, algorithm, limit, windowMs, burst, cost, keys, callers ?? 'all'];
   const digest = createHash('sha256').update(JSON.stringify(parts)).digest();
   return [0, 4, 8].map((at) => digest.readInt32LE(at));
+}
+
+function toldCost({ reply, field }: ToldCostConfig): ToldCost {
+  if (reply !== undefined) return { kind: 'member', keys: pointerKeys(reply) };
+  return { kind: 'field', name: (field ?? '').toLowerCase() };
 }
 
 function compileKeys(key: LimiterKeyName | readonly LimiterKeyName[]): LimiterKey[] {

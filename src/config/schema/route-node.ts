@@ -7,6 +7,7 @@ import {
   booleanNode,
   durationNode,
   integerNode,
+  integerOrObjectNode,
   listNode,
   numberNode,
   objectNode,
@@ -22,6 +23,7 @@ import {
   HEADER_NAME_TEXT,
   ROUTE_NAME_TEXT,
   TOKEN_PATTERN,
+  textShape,
   typedShape,
 } from '../../schema/text-shapes.js';
 import { AUTHORIZE_NODE, USED_NAME } from './authenticator-nodes.js';
@@ -42,6 +44,33 @@ const LIMITER_KEY_TEXT = typedShape<'clientIp' | 'consumer' | 'route' | `header:
   `^(clientIp|consumer|route|header:${TOKEN_PATTERN})$`,
   'one of "clientIp", "consumer", "route", "header:NAME"',
   "LimiterKeyName = 'clientIp' | 'consumer' | 'route' | `header:${string}`",
+);
+
+const JSON_POINTER_TEXT = textShape(
+  '^(/([^~/]|~[01])*)+$',
+  'a JSON pointer (written "/usage/total_tokens")',
+);
+
+const TOLD_COST_NODE = objectNode(
+  'ToldCostConfig',
+  'Where the reply of a target tells what its request costs: `reply` or `field`.',
+  {
+    reply: stringNode(
+      'JSON pointer to a number in a body of JSON, or in the events of a stream, of which the ' +
+        'last one counts that has it. Targets are asked for bodies without compression.',
+      { maxLength: 256, ...JSON_POINTER_TEXT },
+    ),
+    field: stringNode(
+      'Field of the head of the reply, or of its trailers, whose value is a number.',
+      HEADER_NAME_TEXT,
+    ),
+    reserve: integerNode(
+      'Taken when the request is admitted, and given back when its cost is known. A reply that ' +
+        'tells no cost costs this.',
+      LIMIT_RANGE,
+    ),
+  },
+  'reserve',
 );
 
 const RATE_LIMIT_NODE = objectNode(
@@ -85,9 +114,11 @@ const RATE_LIMIT_NODE = objectNode(
         'after authentication only: refused credentials count by limits for `all`.',
       { default: DEFAULTS.rateLimit.callers, enum: ['all', 'identified', 'anonymous'] },
     ),
-    cost: integerNode(
-      'What one request takes of the limit, at most `limit` or `burst`.',
+    cost: integerOrObjectNode(
+      'What one request takes of the limit, at most `limit` or `burst`; or where its reply tells ' +
+        'that, for the algorithm `tokenBucket`, which is the default then.',
       LIMIT_RANGE,
+      TOLD_COST_NODE,
       { default: DEFAULTS.rateLimit.cost },
     ),
     maxInFlight: integerNode('Requests of one key that may be in flight at once.', LIMIT_RANGE, {

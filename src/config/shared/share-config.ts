@@ -114,10 +114,15 @@ function factsOf({ routes, limiters }: CompiledConfig, { codes }: SchemaList): R
   const placeLimiters = new Set(
     limiters.filter(({ algorithm }) => algorithm === 'inFlight').map(({ index }) => index),
   );
+  const reserved = new Set(
+    limiters.filter(({ told }) => told !== undefined).map(({ index }) => index),
+  );
   let placesMax = 0;
   for (const route of routes) {
     for (const name of Object.keys(route.filters)) filters.add(name);
-    const places = route.limiterIndexes.filter((index) => placeLimiters.has(index)).length;
+    const places = route.limiterIndexes.filter(
+      (index) => placeLimiters.has(index) || reserved.has(index),
+    ).length;
     placesMax = Math.max(placesMax, places);
     if (route.answer.kind !== 'upstream') continue;
     for (const { upstreamIndex } of placesOfAnswer(route, route.answer)) {
@@ -139,6 +144,7 @@ function factsOf({ routes, limiters }: CompiledConfig, { codes }: SchemaList): R
     hasPriorities: routes.some(({ shareMax }) => shareMax < SHARE_FULL),
     placesMax,
     placeLimiters: [...placeLimiters],
+    hasReserves: reserved.size > 0,
     authenticatorsByUpstream: [...byUpstream].map(([row, indexes]) => [row, [...indexes]]),
     nextKeySpace: limiters.reduce((most, { keySpace }) => Math.max(most, keySpace + 1), 0),
   };

@@ -42,10 +42,12 @@ export interface RouteFacts {
   readonly fallbacks: readonly (readonly [number, string, readonly string[]])[];
   /** Row and name of each route whose requests are copied. */
   readonly mirrors: readonly (readonly [number, string])[];
-  /** Limits on requests in flight that one route has, at most. */
+  /** Limits on requests in flight, and with reserves, that one route has at most. */
   readonly placesMax: number;
   /** Rows of the limiters of requests in flight. */
   readonly placeLimiters: readonly number[];
+  /** Some limit has a reserve: replies tell what its requests cost. */
+  readonly hasReserves: boolean;
   /** Row of an upstream, and the authenticators of all its routes. */
   readonly authenticatorsByUpstream: readonly (readonly [number, readonly number[]])[];
   /** Key spaces that are taken: the next one is this. */

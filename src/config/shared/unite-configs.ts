@@ -35,6 +35,7 @@ export function uniteConfigs(all: readonly ServedConfig[]): UnitedConfig {
     limiters: new UnitedLimiters(all.map(({ limiters }) => limiters)),
     facts: {
       ...settings.facts,
+      hasReserves: all.some(({ facts }) => facts.hasReserves),
       placesMax: Math.max(...all.map(({ facts }) => facts.placesMax)),
       placeLimiters: [...new Set(all.flatMap(({ facts }) => facts.placeLimiters))],
     },

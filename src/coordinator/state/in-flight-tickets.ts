@@ -1,5 +1,6 @@
 /**
- * Who holds a place under a limit on requests in flight.
+ * Who holds a place under a limit on requests in flight, or a reserve under one of costs that
+ * replies tell.
  *
  * Thread: coordinator. Owns the entries in shared memory, which outlive the coordinator, and the
  * number of places taken for each key, which a new coordinator counts from the entries.
@@ -41,6 +42,9 @@ export function inFlightTicketsBytes(inFlightMax: number): number {
   const spare = Math.max(SPARE_ENTRIES_MIN, Math.floor(inFlightMax / 2));
   return Math.min(inFlightMax + spare, INDEX_MASK) * ENTRY_WORDS * 4;
 }
+
+/** Limiter index, and the key's hash. */
+export type TicketKey = readonly [limiterIndex: number, high: number, low: number];
 
 /** The ask that holds a place. */
 export interface PlaceHolder {
@@ -117,26 +121,47 @@ export class InFlightTickets {
     return true;
   }
 
-  /** Gives back all places of a worker that has ended, and returns their number. */
-  releaseAllOf(lane: number, generation: number): number {
+  /** Whether the ticket's entry has not been given back. */
+  isOpen(ticket: number): boolean {
+    return ticket !== TICKET_NONE && this.words[(ticket & INDEX_MASK) * ENTRY_WORDS] === ticket;
+  }
+
+  /** The keys of an open ticket. */
+  keysOf(ticket: number): TicketKey[] {
+    const base = (ticket & INDEX_MASK) * ENTRY_WORDS;
+    const keys: TicketKey[] = [];
+    for (let key = 0; key < (this.words[base + KEYS_WORD] as number); key += 1) {
+      const at = base + FIRST_KEY_WORD + key * KEY_WORDS;
+      const [limiter, high, low] = [this.words[at], this.words[at + 1], this.words[at + 2]];
+      keys.push([limiter as number, high as number, low as number]);
+    }
+    return keys;
+  }
+
+  /**
+   * Ends all tickets of a worker that has ended, each by a call of `end`, and returns their number.
+   */
+  endAllOf(lane: number, generation: number, end: (ticket: number) => void): number {
     let count = 0;
     for (let base = 0; base + ENTRY_WORDS <= this.words.length; base += ENTRY_WORDS) {
       if (this.words[base] === TICKET_NONE || this.words[base + LANE_WORD] !== lane) continue;
       if ((((this.words[base + GENERATION_WORD] as number) - generation) | 0) > 0) continue;
-      this.release(base);
+      end(this.words[base] as number);
       count += 1;
     }
     return count;
   }
 
-  /** Gives back the place of an ask that is seen again because its reply was never published. */
-  releaseOfAsk(holder: PlaceHolder): void {
-    if (this.found.size === 0) return;
+  /**
+   * The ticket, to be given back, of an ask that is seen again because its reply was never
+   * published; TICKET_NONE: it has none.
+   */
+  takeOfAsk(holder: PlaceHolder): number {
+    if (this.found.size === 0) return TICKET_NONE;
     const name = nameOf(holder.lane, holder.generation, holder.askId);
-    const ticket = this.found.get(name);
-    if (ticket === undefined) return;
+    const ticket = this.found.get(name) ?? TICKET_NONE;
     this.found.delete(name);
-    this.settle(ticket);
+    return ticket;
   }
 
   private findAgain(base: number): void {

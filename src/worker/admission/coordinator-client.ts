@@ -26,11 +26,13 @@ import {
   VERDICT_ADMITTED,
   VERDICT_RATE_LIMITED,
 } from '../../channel/coordinator/coordinator-records.js';
+import { createTellCosts } from '../../channel/coordinator/tell-costs.js';
 import type { CompiledLimiter, CompiledUpstream } from '../../config/compiled-config.js';
 import type { Admission } from '../exchange/admission-state.js';
 import { admissionOf, type Exchange, routeOf, upstreamOf } from '../exchange/exchange.js';
 import { PendingAsks } from '../exchange/exchange-table.js';
 import { limiterKey } from '../exchange/limiter-keys.js';
+import { fillCosts } from '../exchange/told-costs.js';
 import { rateLimitField } from '../route/rate-limit-fields.js';
 import { type AdmissionPlan, upstreamOfRoute, type WorkerRoute } from '../route/worker-route.js';
 import { type GrantKey, type KeyGrant, KeyGrants } from './key-grants.js';
@@ -73,6 +75,7 @@ export type VerdictHandler = (exchange: Exchange, reply: ReplyView) => void;
 export class CoordinatorClient implements ReplyHandler {
   private readonly waiting = new PendingAsks();
   private readonly fields = createAskFields();
+  private readonly costs = createTellCosts();
   /** The ask for turns in advance that each upstream waits for. */
   private readonly ahead = new Map<number, number>();
   private readonly keyGrants: KeyGrants;
@@ -340,11 +343,17 @@ export class CoordinatorClient implements ReplyHandler {
     this.settleTry(admission, upstreamOf(exchange).index, OUTCOME_CANCELLED);
   }
 
-  /** Gives back the exchange's places under limits on requests in flight, once. */
-  endInFlight({ admission }: Exchange): void {
+  /**
+   * Gives back the exchange's places under limits on requests in flight, and says what it has cost,
+   * once.
+   */
+  endInFlight(exchange: Exchange): void {
+    const { admission } = exchange;
     const { inFlightTicket, firstInFlightTicket } = admission;
-    if (inFlightTicket !== 0) this.end.tellInFlightEnd(inFlightTicket);
-    if (firstInFlightTicket !== 0) this.end.tellInFlightEnd(firstInFlightTicket);
+    if (inFlightTicket === 0 && firstInFlightTicket === 0) return;
+    fillCosts(exchange, this.costs);
+    if (inFlightTicket !== 0) this.end.tellInFlightEnd(inFlightTicket, this.costs);
+    if (firstInFlightTicket !== 0) this.end.tellInFlightEnd(firstInFlightTicket, this.costs);
     admission.onPlacesLeft();
   }
 

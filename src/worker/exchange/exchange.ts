@@ -22,6 +22,7 @@ import { type GrpcCall, grpcCallOf } from './grpc-call.js';
 import type { MirrorEnd } from './mirror-end.js';
 import { PHASE_ROUTE, type Phase } from './phase.js';
 import type { PluginState } from './plugin-state.js';
+import type { ReplyCost } from './reply-cost.js';
 import { ReplyState } from './reply-state.js';
 import type { RequestFields } from './request-fields.js';
 import type { RequestHead, RequestHeadRecord } from './request-head.js';
@@ -125,6 +126,8 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
   caching: Caching | null = null;
   /** Assigned by request/fault-injection.ts: what was done to it on purpose; '': nothing. */
   fault: '' | 'delay' | 'abort' | 'delay and abort' = '';
+  /** Assigned by told-costs.ts; null: no target has answered, or no limit wants to know. */
+  cost: ReplyCost | null = null;
   /** Assigned by mirror/mirrors.ts; null: it is no copy, and none is compared with its reply. */
   mirror: MirrorEnd | null = null;
   /** null: no plugin has left anything. */

@@ -180,6 +180,7 @@ export class ReplyPath {
   /** The bytes are valid inside the call only. False: no more until the target is resumed. */
   data(exchange: Exchange, bytes: Buffer, isLast: boolean): boolean {
     const { staged } = exchange.reply;
+    exchange.cost?.onData(bytes);
     if (exchange.grpc?.scanReply(bytes) === false) {
       const detail = 'A message of the call is longer than grpc.maxReplyMessageBytes.';
       this.parts.refuse(exchange, PROBLEMS.grpcMessageTooLarge, detail);
@@ -268,6 +269,7 @@ export class ReplyPath {
   /** The body is complete, and these fields follow it. */
   trailers(exchange: Exchange, all: FieldBlock): void {
     const { staged, status } = exchange.reply;
+    exchange.cost?.readFields(all);
     const fields = this.letThrough(exchange, status, all);
     this.writeRest(exchange);
     if (fields === NO_FIELDS) this.end(exchange);

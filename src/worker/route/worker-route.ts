@@ -26,6 +26,7 @@ import type { StageSource } from '../../filters/reply-stage.js';
 import { stripSentPrefix } from '../../routing/strip-prefix.js';
 import { type AnswerPlan, planAnswer } from './answer-plan.js';
 import { type Challenges, challengesOf } from './challenges.js';
+import { type CostSource, costSourcesOf } from './cost-sources.js';
 import { type HiddenCredentials, hiddenCredentials } from './hidden-credentials.js';
 import { type PolicyFields, policyFields } from './rate-limit-fields.js';
 import { compileRouteFilters, type LoadedFilters, type RouteFilters } from './route-filters.js';
@@ -43,6 +44,8 @@ const NOTHING: readonly CredentialPlace[] = [];
 
 /** What says that a request is a copy. */
 const MIRROR_FIELD = 'x-sluice-mirror';
+/** What the gateway reads in replies is not to be compressed. */
+const CODING_FIELD = 'accept-encoding';
 const CREDENTIAL_FIELDS = ['authorization', 'proxy-authorization', 'cookie'] as const;
 
 /** What the coordinator decides upon in one ask. */
@@ -82,6 +85,8 @@ export interface WorkerRoute {
   readonly bodyJudges: readonly Authenticator[];
   /** All limits, of all plans. */
   readonly limiters: readonly CompiledLimiter[];
+  /** Those whose costs replies tell; null: there is none. */
+  readonly costSources: readonly CostSource[] | null;
   /** Limits that need not know who calls. Nothing on a route that never knows: one ask will do. */
   readonly firstAdmission: AdmissionPlan;
   /** All other limits for callers that are known, and the target. */
@@ -226,6 +231,7 @@ export class WorkerRoutes {
     );
     const ofPlugins = plugins === null ? [] : (pluginParts?.authenticators(plugins) ?? []);
     const authenticators = [...configured, ...ofPlugins];
+    const readsReplies = limiters.some(({ told }) => told?.kind === 'member');
     return {
       config: route,
       answer,
@@ -250,6 +256,7 @@ export class WorkerRoutes {
       challenges: challengesOf(authenticators),
       bodyJudges: authenticators.filter(({ bodyBytesMax = 0 }) => bodyBytesMax > 0),
       limiters,
+      costSources: costSourcesOf(limiters),
       ...admissionsOf(limiters, atOnce, authenticators.length > 0),
       targetAdmission: planOf([], upstream, false),
       policyFields: policyFields(limiters),
@@ -258,8 +265,12 @@ export class WorkerRoutes {
         ...route.rewrite.setHeaders.map(([name]) => name),
         ...(upstream === null ? [] : (this.ownedFields.get(upstream.index) ?? [])),
         ...filters.droppedFields,
+        ...(readsReplies ? [CODING_FIELD] : []),
       ]),
-      setFields: route.rewrite.setHeaders.flat(),
+      setFields: [
+        ...route.rewrite.setHeaders.flat(),
+        ...(readsReplies ? [CODING_FIELD, 'identity'] : []),
+      ],
     };
   }
 
@@ -384,17 +395,18 @@ function planOf(
   };
 }
 
-/** One small limit among them, or one on requests in flight, has to be asked for each time. */
+/** One small limit among them, or one that ends of requests give room, is asked each time. */
 function mayHoldKeyGrants(limiters: readonly CompiledLimiter[]): boolean {
-  const isLarge = ({ algorithm, limit, cost }: CompiledLimiter): boolean =>
-    algorithm !== 'inFlight' && limit / cost >= KEY_GRANT_LIMIT_MIN;
+  const isLarge = ({ algorithm, limit, cost, told }: CompiledLimiter): boolean =>
+    algorithm !== 'inFlight' && told === undefined && limit / cost >= KEY_GRANT_LIMIT_MIN;
   return limiters.length > 0 && limiters.every(isLarge);
 }
 
 /** One that refuses, and for a reason that only time does away with. */
 function mayHoldRefusals([limiter, another]: readonly CompiledLimiter[]): boolean {
   if (limiter === undefined || another !== undefined) return false;
-  return limiter.algorithm !== 'inFlight' && limiter.mode === 'enforce';
+  const isByTime = limiter.algorithm !== 'inFlight' && limiter.told === undefined;
+  return isByTime && limiter.mode === 'enforce';
 }
 
 /** The upstream of a route that has one: of each that is answered by a target. */

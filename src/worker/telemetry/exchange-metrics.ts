@@ -56,6 +56,7 @@ import type { Exchange } from '../exchange/exchange.js';
 import { NO_GRPC_STATUS } from '../exchange/grpc-call.js';
 import { keyOnOneLine, limiterKey } from '../exchange/limiter-keys.js';
 import type { ReplyState } from '../exchange/reply-state.js';
+import { recordedCost } from '../exchange/told-costs.js';
 import type { TryInFlight } from '../exchange/try-in-flight.js';
 import { isConnectFailure } from '../upstream/upstream-error.js';
 import { type ConfigTrial, countTrial } from './config-trial.js';
@@ -409,6 +410,7 @@ export class ExchangeMetrics {
       call: callRecordOf(exchange),
       traceId: exchange.trace?.traceId ?? '',
       cache: exchange.caching?.outcome ?? '',
+      cost: recordedCost(exchange),
       fault: exchange.fault,
       fallback: tries.fallback,
       noFallback: tries.noFallback,

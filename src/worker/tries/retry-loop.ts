@@ -32,6 +32,7 @@ import { type Exchange, upstreamOf } from '../exchange/exchange.js';
 import { type GrpcCall, NO_GRPC_STATUS } from '../exchange/grpc-call.js';
 import { KeptReply } from '../exchange/kept-reply.js';
 import type { MirrorEnd } from '../exchange/mirror-end.js';
+import { openCost } from '../exchange/told-costs.js';
 import { NEVER_MS } from '../exchange/tries-state.js';
 import type { TryInFlight } from '../exchange/try-in-flight.js';
 import { viaOf } from '../reply/via.js';
@@ -350,6 +351,7 @@ export class RetryLoop implements TryListener {
     const cookie = this.parts.preference.cookieField(exchange);
     const addsVia = exchange.epoch?.via.inReplies === true;
     const ownFields = addsVia ? joinFields(cookie, viaOf(isHttp2)) : cookie;
+    openCost(exchange, status, block.fields);
     this.parts.replies.head(exchange, status, block, ownFields);
     if (!exchange.isFinished && !exchange.reply.isTunnel) this.watchReply(exchange);
     return true;

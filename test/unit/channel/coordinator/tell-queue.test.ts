@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { PLAIN_TELLS_MAX, TellQueue } from '../../../../src/channel/coordinator/tell-queue.js';
 
 function aTell(targetIndex: number, ticket: number) {
-  return { targetIndex, ticket, outcome: 2, upstreamIndex: 7, inFlightTicket: 0 };
+  return { targetIndex, ticket, outcome: 2, upstreamIndex: 7, inFlightTicket: 0, costs: null };
 }
 
 describe('tell queue', () => {
