@@ -302,7 +302,7 @@ describeUnless(NO_ETCD, 'a store of three members', () => {
           () => false,
         ),
       );
-    await publish(direct, 'three');
+    await publishAtLast('three');
     const rig = await follow(etcdAt(`${first},${others.join(',')}`));
     expect(rig.body).toBe('three');
     etcd.signal(0, 'SIGSTOP');
