@@ -59,3 +59,14 @@ export function adminProblem(
     fields,
   };
 }
+
+/** The JSON object of a body; null: it is none. */
+export function objectIn(body: Buffer): Readonly<Record<string, unknown>> | null {
+  try {
+    const said: unknown = JSON.parse(body.toString('utf8'));
+    const isObject = typeof said === 'object' && said !== null && !Array.isArray(said);
+    return isObject ? (said as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}

@@ -4,7 +4,7 @@
  * Thread: supervisor (on the main thread). The body is a JSON object with one of `url`, `prefix`,
  * `route`, `group` and `all`, and `soft` besides.
  */
-import { type AdminHandler, type AdminReply, adminProblem } from '../admin-handler.js';
+import { type AdminHandler, type AdminReply, adminProblem, objectIn } from '../admin-handler.js';
 
 /** What is purged; `url` and `prefix` with their scheme and host. */
 export type PurgeKind = 'url' | 'prefix' | 'route' | 'group' | 'all';
@@ -66,14 +66,4 @@ function orderOf(body: Buffer): PurgeOrder | null {
   if (kind === undefined) return null;
   if (kind === 'all') return value === true ? { kind, value: '', isSoft: soft } : null;
   return typeof value === 'string' && value !== '' ? { kind, value, isSoft: soft } : null;
-}
-
-function objectIn(body: Buffer): Readonly<Record<string, unknown>> | null {
-  try {
-    const said: unknown = JSON.parse(body.toString('utf8'));
-    const isObject = typeof said === 'object' && said !== null && !Array.isArray(said);
-    return isObject ? (said as Record<string, unknown>) : null;
-  } catch {
-    return null;
-  }
 }

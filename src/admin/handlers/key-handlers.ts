@@ -12,6 +12,7 @@ import {
   type AdminReply,
   type AdminRequest,
   adminProblem,
+  objectIn,
 } from '../admin-handler.js';
 
 /** What a change has done. */
@@ -179,14 +180,4 @@ function isScopes(value: unknown): value is readonly string[] {
 function lifeOf(value: unknown): number | undefined {
   const lifeMs = typeof value === 'string' ? parseDurationMs(value) : undefined;
   return lifeMs !== undefined && lifeMs > 0 && lifeMs <= LIFE_MS_MAX ? lifeMs : undefined;
-}
-
-function objectIn(body: Buffer): Readonly<Record<string, unknown>> | null {
-  try {
-    const said: unknown = JSON.parse(body.toString('utf8'));
-    const isObject = typeof said === 'object' && said !== null && !Array.isArray(said);
-    return isObject ? (said as Record<string, unknown>) : null;
-  } catch {
-    return null;
-  }
 }
