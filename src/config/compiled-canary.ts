@@ -3,16 +3,13 @@
  *
  * Thread: any (pure). Types only.
  */
+import type { CompiledGuard } from './compiled-split.js';
 
 export interface CompiledCanary {
   readonly workers: number;
   /** Of the requests, where there is one worker. */
   readonly percent: number;
   readonly forMs: number;
-  /** When it is taken back: a rule of policy/traffic/guard.ts. */
-  readonly guard: {
-    readonly errorsFactor: number;
-    readonly p99Factor: number;
-    readonly minRequests: number;
-  };
+  /** When it is taken back. */
+  readonly guard: CompiledGuard;
 }

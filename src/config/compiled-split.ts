@@ -32,12 +32,15 @@ export interface CompiledRollout {
   /** 0: the share does not grow. */
   readonly overMs: number;
   /** null: nothing takes it back but an operator. */
-  readonly guard: {
-    /** 0: not judged. */
-    readonly errorsFactor: number;
-    readonly p99Factor: number;
-    readonly minRequests: number;
-  } | null;
+  readonly guard: CompiledGuard | null;
+}
+
+/** When the newer of two is worse than the older: a rule of policy/traffic/guard.ts. */
+export interface CompiledGuard {
+  /** 0: not judged. */
+  readonly errorsFactor: number;
+  readonly p99Factor: number;
+  readonly minRequests: number;
 }
 
 export type SplitKeySource =

@@ -9,7 +9,12 @@ import { assertNever, defined } from '../../base/assert.js';
 import { durationMs } from '../../base/quantities.js';
 import { compileRedirect, compileRespond } from '../../filters/fixed-reply/options.js';
 import type { CompiledAnswer, CompiledConfig } from '../compiled-config.js';
-import type { CompiledRollout, CompiledSplit, SplitSide } from '../compiled-split.js';
+import type {
+  CompiledGuard,
+  CompiledRollout,
+  CompiledSplit,
+  SplitSide,
+} from '../compiled-split.js';
 import type { RouteConfig, SplitConfig } from '../gateway-config.js';
 import { DEFAULTS } from '../schema/defaults.js';
 
@@ -84,15 +89,21 @@ function compileRollout(
     fromShare: Math.round((from ?? DEFAULTS.split.ramp.from) * SHARE_OF_PERCENT),
     toShare: Math.round((to ?? DEFAULTS.split.ramp.to) * SHARE_OF_PERCENT),
     overMs: ramp === undefined ? 0 : durationMs(ramp.over),
-    guard:
-      guard === undefined
-        ? null
-        : {
-            errorsFactor: factorOf(guard.errors),
-            p99Factor: factorOf(guard.p99),
-            minRequests: guard.minRequests ?? DEFAULTS.split.guard.minRequests,
-          },
+    guard: guard === undefined ? null : compileGuard({ ...DEFAULTS.split.guard, ...guard }),
   };
+}
+
+/** Of a split, or of a reload on trial. */
+export function compileGuard({
+  errors,
+  p99,
+  minRequests,
+}: {
+  readonly errors?: string;
+  readonly p99?: string;
+  readonly minRequests: number;
+}): CompiledGuard {
+  return { errorsFactor: factorOf(errors), p99Factor: factorOf(p99), minRequests };
 }
 
 /** `1.5x`; 0: not judged. */

@@ -36,6 +36,7 @@ import {
 import { hostOf, parseTargetUrl, type TargetUrl } from '../references/target-url.js';
 import { DEFAULTS } from '../schema/defaults.js';
 import { TARGETS_MAX } from '../schema/upstream-nodes.js';
+import { compileGuard } from './compile-answer.js';
 import {
   compileAuthenticators,
   compileKeys,
@@ -194,16 +195,11 @@ function compileCanary(canary: boolean | CanaryConfig = false): CompiledCanary |
   if (canary === false) return null;
   const { rollback = {}, ...given } = canary === true ? {} : canary;
   const defaults = DEFAULTS.reload.canary;
-  const worse = { ...defaults.rollback, ...rollback };
   return {
     workers: given.workers ?? defaults.workers,
     percent: given.percent ?? defaults.percent,
     forMs: durationMs(given.for ?? defaults.for),
-    guard: {
-      errorsFactor: Number.parseFloat(worse.errors),
-      p99Factor: Number.parseFloat(worse.p99),
-      minRequests: worse.minRequests,
-    },
+    guard: compileGuard({ ...defaults.rollback, ...rollback }),
   };
 }
 
