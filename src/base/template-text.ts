@@ -20,7 +20,7 @@ export type ParsedTemplate =
   | { readonly isValid: false; readonly problem: string };
 
 /** The NAMEs of `request.NAME`. */
-const REQUEST_PARTS = ['id', 'method', 'path', 'query', 'host', 'scheme', 'consumer'];
+const REQUEST_PARTS = ['id', 'method', 'path', 'query', 'host', 'hostname', 'scheme', 'consumer'];
 
 const SOURCE = /^(?:(clientIp)|(params|claims|headers|query|request|body)\.([^\s{}$]{1,200}))$/;
 

@@ -27,7 +27,7 @@ Schema, by which editors complete and check a file.
   is not set is a mistake, unless the value gives a default: \`\${NAME:-default}\`.
 - **Values of the request** may stand in some texts: \`\${claims.NAME}\`, \`\${params.NAME}\`,
   \`\${headers.NAME}\`, \`\${query.NAME}\`, \`\${clientIp}\`, and \`\${request.NAME}\`, where NAME
-  is \`id\`, \`method\`, \`path\`, \`query\`, \`host\`, \`scheme\` or \`consumer\`.
+  is \`id\`, \`method\`, \`path\`, \`query\`, \`host\`, \`hostname\`, \`scheme\` or \`consumer\`.
 - A key that is not known is a mistake.
 - A **reload** can change most keys while the gateway runs. A change of the others takes a restart.
 `;

@@ -3,11 +3,14 @@
  *
  * Thread: any (pure). Types only. A part of compiled-config.ts.
  */
+import type { CompiledFixedReply } from '../filters/fixed-reply/options.js';
 
 export interface CompiledSplit {
   readonly sides: readonly SplitSide[];
-  /** Sum of the weights; above 0. */
+  /** Sum of the weights, that of `refuse` included; above 0. */
   readonly total: number;
+  /** Who comes behind all sides gets this reply; absent: nobody does. */
+  readonly refuse?: { readonly weight: number; readonly reply: CompiledFixedReply };
   /** Whoever has the same one stays on his side. */
   readonly key: SplitKeySource;
   /** Name of the field that names a side, lower case; '': none. */
@@ -46,6 +49,8 @@ export interface CompiledGuard {
 export type SplitKeySource =
   | { readonly kind: 'clientIp' }
   | { readonly kind: 'consumer' }
+  /** Each request by itself. */
+  | { readonly kind: 'request' }
   | { readonly kind: 'header'; readonly header: string }
   | { readonly kind: 'cookie'; readonly cookie: string };
 

@@ -2566,7 +2566,8 @@ export interface SplitSideConfig {
 export interface SplitConfig {
   /**
    * What decides: whoever has the same one is on the same side. Without a value the address
-   * decides. Default: `consumer` on routes with `authenticate`, else `clientIp`.
+   * decides. `request`: each request by itself, by its id; no caller stays on a side. Default:
+   * `consumer` on routes with `authenticate`, else `clientIp`.
    */
   readonly key?: SplitKey;
   /**
@@ -2576,6 +2577,8 @@ export interface SplitConfig {
   readonly header?: string;
   /** Cookie by whose value a client chooses. Default: no client chooses. */
   readonly cookie?: string;
+  /** A part of the requests that no upstream gets. */
+  readonly refuse?: SplitRefuseConfig;
   /** The share of the second of two upstreams grows by time, and `weight` says nothing. */
   readonly ramp?: SplitRampConfig;
   /**
@@ -2583,6 +2586,14 @@ export interface SplitConfig {
    * first by more than chance explains.
    */
   readonly guard?: SplitGuardConfig;
+}
+
+/** A part of the requests that no upstream gets. Not beside `ramp` and `guard`. */
+export interface SplitRefuseConfig {
+  /** Its part of the sum of all weights, this one included. 1 to 1000. */
+  readonly weight: number;
+  /** Status of the reply. 400 to 599. Default: 500. */
+  readonly status?: number;
 }
 
 /**
@@ -3309,7 +3320,12 @@ export type RoutePriority = 'low' | 'default' | 'high';
 
 export type TokenEndpoint = 'issue' | 'refresh' | 'revoke' | 'keys';
 
-export type SplitKey = 'clientIp' | 'consumer' | `header:${string}` | `cookie:${string}`;
+export type SplitKey =
+  | 'clientIp'
+  | 'consumer'
+  | 'request'
+  | `header:${string}`
+  | `cookie:${string}`;
 
 export type ClaimValue = string | number | boolean;
 

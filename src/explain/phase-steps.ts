@@ -108,10 +108,13 @@ function faultSteps({ config: { faults } }: WorkerRoute): StepFound[] {
 function splitStep({ route, context }: Inquiry, { split }: RouteSides): StepFound {
   const { rollout } = split;
   const shareOfNew = rollout === undefined ? null : sharesIn(context).shareOf(rollout);
-  const parts = split.sides
-    .map(({ name, weight }, at) => `${name} ${shareText(shareOfNew, weight, at)}`)
-    .join(', ');
-  const detail = `${route.upstream?.name ?? ''}, of ${parts}, by ${splitKeyText(split.key)}`;
+  const parts = split.sides.map(
+    ({ name, weight }, at) => `${name} ${shareText(shareOfNew, weight, at)}`,
+  );
+  const { refuse } = split;
+  if (refuse !== undefined) parts.push(`${refuse.reply.status} ${refuse.weight}`);
+  const side = route.upstream?.name ?? `${refuse?.reply.status}`;
+  const detail = `${side}, of ${parts.join(', ')}, by ${splitKeyText(split.key)}`;
   return { step: 'split', detail, reply: null };
 }
 

@@ -5,6 +5,7 @@
  * of them was chosen by a client or by who issued its token.
  */
 import { parseTemplate, type TemplatePart, type TemplateSource } from '../base/template-text.js';
+import { hostName } from '../routing/host-name.js';
 import { NO_MARKS, type NumberMarks } from './exact-numbers.js';
 import type { RequestView } from './filter.js';
 
@@ -184,6 +185,8 @@ function requestPart(request: RequestView, name: string): string | undefined {
       return request.query;
     case 'host':
       return request.fields.host;
+    case 'hostname':
+      return hostName(request.fields.host);
     case 'scheme':
       return request.scheme;
     case 'consumer':

@@ -14,6 +14,8 @@ export interface ExchangeWish {
   readonly peer?: string;
   readonly scheme?: string;
   readonly clientIp?: string;
+  /** Default: `id-1`. */
+  readonly requestId?: string;
   /** Names in lower case and values, in turn. */
   readonly fields?: readonly string[];
   readonly bodyBytes?: number;
@@ -25,14 +27,14 @@ export interface ExchangeWish {
   readonly onDeadline?: (exchange: Exchange, nowMs: number) => void;
 }
 
-/** A request to the path of its target, with the id `id-1`. */
+/** A request to the path of its target. */
 export function makeExchange(wish: ExchangeWish = {}): Exchange {
   const { method = 'GET', target = '/', peer = '192.0.2.7', scheme = 'http', fields = [] } = wish;
   const parts = [method, target, peer, scheme, ...fields];
-  const { clientIp = peer } = wish;
+  const { clientIp = peer, requestId = 'id-1' } = wish;
   const { protocol = PROTOCOL_HTTP_1_1 } = wish;
   const headRecord = { protocol, parts };
-  const head = new RequestHead(headRecord, new RequestFields(parts), 'id-1', clientIp);
+  const head = new RequestHead(headRecord, new RequestFields(parts), requestId, clientIp);
   const mark = target.indexOf('?');
   if (mark === -1) head.onPath(target, '');
   else head.onPath(target.slice(0, mark), target.slice(mark));

@@ -56,6 +56,12 @@ function checkRollout(
   const place = `${pointer}/split/${ramp === undefined ? 'guard' : 'ramp'}`;
   if (upstreams.length !== 2)
     findings.addKey(place, 'needs two upstreams: the old one, the new one');
+  if (split.refuse !== undefined) {
+    findings.addKey(
+      `${pointer}/split/refuse`,
+      `cannot stand beside split.${ramp ? 'ramp' : 'guard'}`,
+    );
+  }
   if (ramp !== undefined) {
     for (const [at, side] of upstreams.entries()) {
       if (side?.weight === undefined) continue;

@@ -60,10 +60,12 @@ function compileSplit(
   { split = {}, authenticate }: RouteConfig,
   sides: readonly SplitSide[],
 ): CompiledSplit {
-  const { key = authenticate === undefined ? 'clientIp' : 'consumer' } = split;
+  const { key = authenticate === undefined ? 'clientIp' : 'consumer', refuse } = split;
+  const { status = DEFAULTS.split.refuse.status, weight: refused = 0 } = refuse ?? {};
   return {
     sides,
-    total: sides.reduce((sum, { weight }) => sum + weight, 0),
+    total: sides.reduce((sum, { weight }) => sum + weight, refused),
+    ...(refused > 0 && { refuse: { weight: refused, reply: compileRespond({ status }) } }),
     key: keyOf(key),
     header: split.header?.toLowerCase() ?? '',
     cookie: split.cookie ?? '',
@@ -112,7 +114,7 @@ function factorOf(text: string | undefined): number {
 }
 
 function keyOf(key: NonNullable<SplitConfig['key']>): CompiledSplit['key'] {
-  if (key === 'consumer' || key === 'clientIp') return { kind: key };
+  if (key === 'consumer' || key === 'clientIp' || key === 'request') return { kind: key };
   const name = key.slice(key.indexOf(':') + 1);
   if (key.startsWith('cookie:')) return { kind: 'cookie', cookie: name };
   return { kind: 'header', header: name.toLowerCase() };
@@ -143,6 +145,8 @@ export function answerText(
   }
 }
 
-function splitText({ sides }: CompiledSplit): string {
-  return sides.map(({ name, weight }) => `${name} ${weight}`).join(', ');
+function splitText({ sides, refuse }: CompiledSplit): string {
+  const parts = sides.map(({ name, weight }) => `${name} ${weight}`);
+  if (refuse !== undefined) parts.push(`respond ${refuse.reply.status} ${refuse.weight}`);
+  return parts.join(', ');
 }

@@ -89,7 +89,12 @@ export const DEFAULTS = {
       rollback: { errors: '2x', p99: '1.5x', minRequests: 100 },
     },
   },
-  split: { weight: 1, ramp: { from: 1, to: 100 }, guard: { minRequests: 200 } },
+  split: {
+    weight: 1,
+    refuse: { status: 500 },
+    ramp: { from: 1, to: 100 },
+    guard: { minRequests: 200 },
+  },
   faults: { percent: 100 },
   fallback: { on: ['connectFailure', 'timeout', 'reset', '5xx', 429] },
   mirror: {

@@ -209,11 +209,23 @@ const SIDES_NODE = listNode(
 );
 
 const SPLIT_KEY_TEXT = typedShape<
-  'clientIp' | 'consumer' | `header:${string}` | `cookie:${string}`
+  'clientIp' | 'consumer' | 'request' | `header:${string}` | `cookie:${string}`
 >(
-  `^(clientIp|consumer|(header|cookie):${TOKEN_PATTERN})$`,
-  'one of "clientIp", "consumer", "header:NAME", "cookie:NAME"',
-  "SplitKey = 'clientIp' | 'consumer' | `header:${string}` | `cookie:${string}`",
+  `^(clientIp|consumer|request|(header|cookie):${TOKEN_PATTERN})$`,
+  'one of "clientIp", "consumer", "request", "header:NAME", "cookie:NAME"',
+  "SplitKey = 'clientIp' | 'consumer' | 'request' | `header:${string}` | `cookie:${string}`",
+);
+
+const SPLIT_REFUSE_NODE = objectNode(
+  'SplitRefuseConfig',
+  'A part of the requests that no upstream gets. Not beside `ramp` and `guard`.',
+  {
+    weight: integerNode('Its part of the sum of all weights, this one included.', [1, 1000]),
+    status: integerNode('Status of the reply.', [400, 599], {
+      default: DEFAULTS.split.refuse.status,
+    }),
+  },
+  'weight',
 );
 
 const RAMP_NODE = objectNode(
@@ -267,7 +279,7 @@ const SPLIT_NODE = objectNode(
     key: refined(textNode(SPLIT_KEY_TEXT), {
       description:
         'What decides: whoever has the same one is on the same side. Without a value the address ' +
-        'decides.',
+        'decides. `request`: each request by itself, by its id; no caller stays on a side.',
       'x-absent': '`consumer` on routes with `authenticate`, else `clientIp`',
     }),
     header: refined(textNode(HEADER_NAME_TEXT), {
@@ -279,6 +291,7 @@ const SPLIT_NODE = objectNode(
       'x-meaning': 'the name of a cookie',
       'x-absent': 'no client chooses',
     }),
+    refuse: SPLIT_REFUSE_NODE,
     ramp: RAMP_NODE,
     guard: GUARD_NODE,
   },

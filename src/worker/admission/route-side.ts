@@ -29,7 +29,7 @@ export interface ShareSource {
 
 /** The side that gets the request, whose caller is known as far as it will be. */
 export function sideOf(exchange: Exchange, sides: RouteSides, shares: ShareSource): WorkerRoute {
-  const { split, routes, chosenRoutes } = sides;
+  const { split, routes, chosenRoutes, refusing } = sides;
   const chosen = chosenSide(exchange, split);
   if (chosen !== -1) return defined(chosenRoutes[chosen], 'a side');
   const place = placeOf(exchange, split.key);
@@ -37,6 +37,7 @@ export function sideOf(exchange: Exchange, sides: RouteSides, shares: ShareSourc
     split.rollout === undefined
       ? weighedSide(split, place)
       : sharedSide(place, shares.shareOf(split.rollout));
+  if (side === -1) return defined(refusing ?? undefined, 'who refuses');
   return defined(routes[side], 'a side');
 }
 
@@ -58,6 +59,7 @@ function placeOf(exchange: Exchange, key: CompiledSplit['key']): number {
   return (hash.high >>> 0) / HASH_RANGE;
 }
 
+/** -1: behind all of them. */
 function weighedSide({ sides, total }: CompiledSplit, place: number): number {
   let end = 0;
   return sides.findIndex(({ weight }) => {
@@ -78,8 +80,10 @@ function keyText(exchange: Exchange, key: CompiledSplit['key']): string {
 }
 
 /** '': there is none. */
-function keyValueOf({ consumer, fields }: Exchange, key: CompiledSplit['key']): string {
+function keyValueOf({ consumer, fields, requestId }: Exchange, key: CompiledSplit['key']): string {
   switch (key.kind) {
+    case 'request':
+      return requestId;
     case 'consumer':
       return consumer;
     case 'header':

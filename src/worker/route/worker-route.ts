@@ -143,6 +143,8 @@ export interface RouteSides {
   readonly routes: readonly WorkerRoute[];
   /** The same for clients that choose their side: what they get is not measured. */
   readonly chosenRoutes: readonly WorkerRoute[];
+  /** The route for those whom no upstream gets; null: there are none. */
+  readonly refusing: WorkerRoute | null;
 }
 
 /** What the routes of a configuration are made with. */
@@ -200,7 +202,11 @@ export class WorkerRoutes {
     const chosenRoutes = split.sides.map(({ upstreamIndex }) =>
       this.makeOf({ ...route, answer: { kind: 'upstream', upstreamIndex } }),
     );
-    const { rollout } = split;
+    const { rollout, refuse } = split;
+    const refusing =
+      refuse === undefined
+        ? null
+        : this.makeOf({ ...route, answer: { kind: 'fixed', reply: refuse.reply } });
     const routes = chosenRoutes.map(
       (side, at): WorkerRoute => ({
         ...side,
@@ -210,7 +216,7 @@ export class WorkerRoutes {
     const base = this.makeOf(route);
     // Whose turn it is can be said only once the side is known.
     const firstAdmission = { ...base.firstAdmission, laterUpstream: null };
-    return { ...base, firstAdmission, sides: { split, routes, chosenRoutes } };
+    return { ...base, firstAdmission, sides: { split, routes, chosenRoutes, refusing } };
   }
 
   private makeOf(route: CompiledRoute): WorkerRoute {

@@ -26,6 +26,7 @@ describe('a template', () => {
     ['${headers.X-A}|${query.q}', '1, 2|1'],
     ['${request.method} ${request.path}${request.query}', 'POST /a/b%20c?q=1&q=2'],
     ['${request.id} ${request.host} ${request.scheme}', 'id-1 gateway.example http'],
+    ['${request.hostname}', 'gateway.example'],
     ['a ${NAME} b', 'a ${NAME} b'],
     ['a ${ b', 'a ${ b'],
     ['${claims.missing}', null],

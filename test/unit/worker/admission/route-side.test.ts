@@ -22,6 +22,7 @@ interface Caller {
   readonly clientIp?: string;
   readonly consumer?: string;
   readonly fields?: readonly string[];
+  readonly requestId?: string;
 }
 
 /** Name of the upstream that a caller gets. */
@@ -37,10 +38,16 @@ function splitter(
   const config = compileConfig(configOf({ upstreams, split, ...authenticate }));
   const route = defined(workerRoutesOf(config)[0], 'a route');
   const sides = defined(route.sides ?? undefined, 'its sides');
-  return ({ clientIp = '192.0.2.7', consumer = '', fields = [] }: Caller): string => {
-    const exchange = makeExchange({ clientIp, fields, route });
+  return ({
+    clientIp = '192.0.2.7',
+    consumer = '',
+    fields = [],
+    requestId = 'id-1',
+  }: Caller): string => {
+    const exchange = makeExchange({ clientIp, fields, route, requestId });
     exchange.identify({ consumer, claims: null, fields: [] });
-    return sideOf(exchange, sides, { shareOf: () => share }).upstream?.name ?? '';
+    const { upstream, answer } = sideOf(exchange, sides, { shareOf: () => share });
+    return upstream?.name ?? answer.kind;
   };
 }
 
@@ -49,6 +56,39 @@ const CALLERS = Array.from({ length: 4000 }, (_, nth) => ({
   consumer: `user-${nth}`,
   fields: ['x-user', `u${nth}`, 'cookie', `a=b; uid=${nth}`],
 }));
+
+describe('requests', () => {
+  it('are placed one by one where the key says so', () => {
+    const side = splitter({ v1: 50, v2: 50 }, { key: 'request' });
+    const sides = ['r1', 'r2', 'r3', 'r4', 'r5', 'r6', 'r7', 'r8'].map((requestId) =>
+      side({ requestId }),
+    );
+    expect(new Set(sides)).toEqual(new Set(['v1', 'v2']));
+    expect(side({ requestId: 'r1' })).toBe(sides[0]);
+  });
+
+  it('are refused for the part that no upstream gets', () => {
+    const side = splitter(
+      { v1: 60, v2: 0 },
+      { key: 'header:X-User', refuse: { weight: 40, status: 503 } },
+    );
+    const refused = CALLERS.filter((caller) => side(caller) === 'fixed').length;
+    expect(refused / CALLERS.length).toBeCloseTo(0.4, 1);
+    expect(CALLERS.some((caller) => side(caller) === 'v1')).toBe(true);
+    expect(CALLERS.some((caller) => side(caller) === 'v2')).toBe(false);
+  });
+
+  it.each([{ ramp: { over: '1h' } }, { guard: { errors: '2x' } }] as const)(
+    'are not refused beside %j',
+    (split) => {
+      const route = {
+        upstreams: [{ name: 'v1' }, { name: 'v2' }],
+        split: { ...split, refuse: { weight: 1 } },
+      };
+      expect(() => compileConfig(configOf(route))).toThrow(/refuse/);
+    },
+  );
+});
 
 describe('the parts', () => {
   it.each(['clientIp', 'consumer', 'header:X-User', 'cookie:uid'] as const)(
