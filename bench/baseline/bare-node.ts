@@ -19,7 +19,7 @@ const READ_BYTES_MAX = 65_536;
 const HEAD_END = '\r\n\r\n';
 
 export const bareNode: Contender = {
-  ...nodeProxyContender('bare', 'uWebSockets.js', THIS_FILE),
+  ...nodeProxyContender({ name: 'bare', packageName: 'uWebSockets.js', file: THIS_FILE }),
   scenarios: ['plain-get', 'connections-1', 'connections-1000'],
   missing() {
     try {

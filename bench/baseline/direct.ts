@@ -6,7 +6,7 @@ import type { Contender } from '../gateway/contender.js';
 
 export const direct: Contender = {
   name: 'direct',
-  abilities: ['grpc'],
+  abilities: ['grpc', 'websocket'],
 
   missing() {
     return '';
@@ -16,8 +16,9 @@ export const direct: Contender = {
     return 'no gateway';
   },
 
-  async plan({ originPorts, originGrpcPort }) {
-    const ports = { port: originPorts[0], grpcPort: originGrpcPort };
+  async plan({ originPorts, originGrpcPort, originSocketPort }) {
+    const others = { grpcPort: originGrpcPort, socketPort: originSocketPort };
+    const ports = { port: originPorts[0], ...others };
     return { ...ports, command: [], nameThreads: async () => () => 'origin' };
   },
 };

@@ -5,6 +5,7 @@
  * would measure connecting. The same file is the contender and, when Node runs it, the proxy.
  */
 import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { HOST } from '../gateway/contender.js';
 import { nodeProxyContender } from './node-proxy.js';
@@ -16,14 +17,25 @@ const PACKAGE = 'http-proxy-middleware';
 interface ProxyMiddlewareModule {
   createProxyMiddleware(options: {
     readonly target: string;
-    readonly agent: Agent;
-    readonly xfwd: boolean;
-  }): (request: IncomingMessage, response: ServerResponse, next: () => void) => Promise<void>;
+    readonly agent?: Agent;
+    readonly xfwd?: boolean;
+    readonly ws?: boolean;
+  }): ProxyMiddleware;
 }
 
-export const httpProxyMiddleware = nodeProxyContender(PACKAGE, PACKAGE, THIS_FILE);
+interface ProxyMiddleware {
+  (request: IncomingMessage, response: ServerResponse, next: () => void): Promise<void>;
+  upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void;
+}
 
-async function serve(port: number, target: string): Promise<void> {
+export const httpProxyMiddleware = nodeProxyContender({
+  name: PACKAGE,
+  packageName: PACKAGE,
+  file: THIS_FILE,
+  abilities: ['websocket'],
+});
+
+async function serve(port: number, target: string, socketTarget: string): Promise<void> {
   // A name that the compiler does not follow.
   const name: string = PACKAGE;
   const { createProxyMiddleware } = (await import(name)) as ProxyMiddlewareModule;
@@ -32,7 +44,14 @@ async function serve(port: number, target: string): Promise<void> {
   const server = createServer((request, response) => {
     void proxy(request, response, () => response.writeHead(404).end());
   });
+  const tunnels = createProxyMiddleware({ target: socketTarget, ws: true });
+  server.on('upgrade', (request, socket, head) => {
+    tunnels.upgrade(request, socket as Socket, head);
+  });
   server.listen(port, HOST);
 }
 
-if (process.argv[1] === THIS_FILE) await serve(Number(process.argv[2]), process.argv[3] ?? '');
+if (process.argv[1] === THIS_FILE) {
+  const [port, target = '', socketTarget = ''] = process.argv.slice(2);
+  await serve(Number(port), target, socketTarget);
+}

@@ -5,10 +5,17 @@
  * through a file; the count of requests per connection is raised, since the others have no such
  * limit.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { LIMITED_PREFIX, OPEN_PREFIX, STORED_PREFIX } from '../gateway/bench-requests.js';
-import { type Contender, HOST } from '../gateway/contender.js';
+import {
+  LIMITED_PREFIX,
+  OPEN_PREFIX,
+  PACKED_PREFIX,
+  PLUGIN_PREFIX,
+  SOCKET_PATH,
+  STORED_PREFIX,
+} from '../gateway/bench-requests.js';
+import { type Ability, type Contender, type ContenderSetup, HOST } from '../gateway/contender.js';
 import { HTTP2_ORIGIN_SCENARIOS, TLS_SCENARIOS } from '../gateway/tls-scenarios.js';
 import {
   type Certificate,
@@ -16,6 +23,10 @@ import {
   missingCertificateTool,
 } from '../support/certificate.js';
 import { findFreePort, findProgram, readVersion } from '../support/environment.js';
+
+/** Debian: libnginx-mod-http-js. */
+const NJS_MODULE = '/usr/lib/nginx/modules/ngx_http_js_module.so';
+const ABILITIES: readonly Ability[] = ['limit', 'cache', 'grpc', 'compression', 'websocket'];
 
 export const nginx = createNginx({ name: 'nginx', isTls: false });
 
@@ -34,7 +45,10 @@ interface NginxOptions {
 function createNginx({ name, isTls, hasHttp2Origin = false }: NginxOptions): Contender {
   return {
     name,
-    abilities: isTls || hasHttp2Origin ? ['limit'] : ['limit', 'cache', 'grpc'],
+    abilities:
+      isTls || hasHttp2Origin
+        ? ['limit']
+        : [...ABILITIES, ...(existsSync(NJS_MODULE) ? (['plugin'] as const) : [])],
     ...(isTls ? { scenarios: TLS_SCENARIOS } : {}),
     ...(hasHttp2Origin ? { scenarios: HTTP2_ORIGIN_SCENARIOS } : {}),
 
@@ -47,7 +61,8 @@ function createNginx({ name, isTls, hasHttp2Origin = false }: NginxOptions): Con
       return readVersion(findProgram('nginx'), '-v');
     },
 
-    async plan({ folder, originPorts, originHttp2Port, originGrpcPort, variant }) {
+    async plan(setup) {
+      const { folder, originPorts, originHttp2Port, originGrpcPort, variant } = setup;
       const port = await findFreePort();
       const grpcPort = await findFreePort();
       const program = findProgram('nginx');
@@ -56,7 +71,8 @@ function createNginx({ name, isTls, hasHttp2Origin = false }: NginxOptions): Con
       const originPort = hasHttp2Origin ? originHttp2Port : originPorts[0];
       const cache = variant === 'stored' ? folderInMemory(folder) : '';
       const calls = variant === 'grpc' ? renderCalls(grpcPort, originGrpcPort) : '';
-      const config = renderConfig({ folder, port, tls, cache }, originPort, calls);
+      const listen = { folder, port, tls, cache };
+      const config = renderConfig(listen, originPort, { calls, ...renderFeature(setup) });
       writeFileSync(configPath, hasHttp2Origin ? overHttp2(config) : config);
       return {
         port,
@@ -67,6 +83,66 @@ function createNginx({ name, isTls, hasHttp2Origin = false }: NginxOptions): Con
       };
     },
   };
+}
+
+/** What a variant adds: before everything, to `http`, and to `server`. */
+interface Additions {
+  readonly modules: string;
+  readonly calls: string;
+  readonly http: string;
+  readonly places: string;
+}
+
+const NOTHING = { modules: '', http: '', places: '' };
+
+function renderFeature(setup: ContenderSetup): Omit<Additions, 'calls'> {
+  const { variant, folder, originSocketPort } = setup;
+  switch (variant) {
+    case 'packed':
+      return { ...NOTHING, places: PACKED_PLACE };
+    case 'plugin':
+      writeFileSync(join(folder, 'mark.js'), PLUGIN_CODE);
+      return { modules: `load_module ${NJS_MODULE};`, http: PLUGIN_HTTP, places: PLUGIN_PLACE };
+    case 'sockets':
+      return { ...NOTHING, places: renderSocketPlace(originSocketPort) };
+    default:
+      return NOTHING;
+  }
+}
+
+const PACKED_PLACE = `location ${PACKED_PREFIX}/ {
+      gzip on;
+      gzip_comp_level 5;
+      gzip_types application/json;
+      gzip_proxied any;
+      proxy_pass http://origin;
+    }`;
+
+const PLUGIN_CODE = `function part(request) {
+  const path = request.uri;
+  return path.slice(1, path.indexOf('/', 1));
+}
+export default { part };
+`;
+const PLUGIN_HTTP = `js_import marks from mark.js;
+  js_set $part marks.part;`;
+const PLUGIN_PLACE = `location ${PLUGIN_PREFIX}/ {
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host $host;
+      proxy_set_header X-Part $part;
+      add_header X-Marked yes;
+      proxy_pass http://origin;
+    }`;
+
+function renderSocketPlace(originPort: number): string {
+  return `location ${SOCKET_PATH} {
+      proxy_http_version 1.1;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection upgrade;
+      proxy_read_timeout 1h;
+      proxy_pass http://${HOST}:${originPort};
+    }`;
 }
 
 interface ListenFields {
@@ -141,11 +217,12 @@ function renderTls({ certPath, keyPath }: Certificate): string {
 function renderConfig(
   { folder, port, tls, cache }: ListenFields,
   originPort: number,
-  more: string,
+  { modules, calls, http, places }: Additions,
 ): string {
   // Started by root it would give its worker to another user, who may not enter the folder.
   const user = process.getuid?.() === 0 ? 'user root;' : '';
   return `daemon off;
+${modules}
 ${user}
 worker_processes 1;
 pid ${folder}/nginx.pid;
@@ -171,7 +248,8 @@ http {
     keepalive_requests 100000000;
     keepalive_timeout 120s;
   }
-  ${more}
+  ${calls}
+  ${http}
   server {
     listen ${HOST}:${port} backlog=1024${tls === undefined ? '' : ' ssl http2'};
     ${tls === undefined ? '' : renderTls(tls)}
@@ -190,6 +268,7 @@ http {
       proxy_pass http://origin;
     }
     ${renderCachedPlace(cache)}
+    ${places}
     location ${OPEN_PREFIX}/stream {
       proxy_request_buffering off;
       proxy_max_temp_file_size 0;

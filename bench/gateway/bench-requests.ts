@@ -13,6 +13,12 @@ export const OPEN_PREFIX = '/open';
 export const GUARDED_PREFIX = '/guarded';
 /** Answered from memory after the first request, where the contender has a cache. */
 export const STORED_PREFIX = '/stored';
+/** Compressed for who asks for it, where the contender can. */
+export const PACKED_PREFIX = '/packed';
+/** Seen by a piece of code that the operator has written, where the contender takes one. */
+export const PLUGIN_PREFIX = '/plugin';
+/** Where contenders forward WebSockets to. */
+export const SOCKET_PATH = '/sockets';
 /** Refused with 429 after the first request of an hour. */
 export const LIMITED_PREFIX = '/limited';
 

@@ -8,13 +8,20 @@ import type { ThreadCpu } from '../support/process-cpu.js';
 import { type BenchRequest, OPEN_PREFIX } from './bench-requests.js';
 
 /**
- * `full`: with everything on that the full-pipeline scenario is about. `stored`: with a cache, and
- * `grpc`: with calls, which older commits of Sluice do not have.
+ * `full`: with everything on that the full-pipeline scenario is about. The others have one feature
+ * each, which older commits of Sluice may lack.
  */
-export type Variant = 'plain' | 'full' | 'stored' | 'grpc';
+export type Variant = 'plain' | 'full' | 'stored' | 'grpc' | 'packed' | 'plugin' | 'sockets';
 
 /** What a contender can do besides forwarding. */
-export type Ability = 'full-pipeline' | 'limit' | 'cache' | 'grpc';
+export type Ability =
+  | 'full-pipeline'
+  | 'limit'
+  | 'cache'
+  | 'grpc'
+  | 'compression'
+  | 'plugin'
+  | 'websocket';
 
 export interface ContenderSetup {
   /** Two ports of one origin, for a gateway that balances. */
@@ -23,6 +30,8 @@ export interface ContenderSetup {
   readonly originHttp2Port: number;
   /** A server of gRPC, over HTTP/2 in clear text. */
   readonly originGrpcPort: number;
+  /** A server of WebSockets. */
+  readonly originSocketPort: number;
   /** A folder of its own, removed afterwards. */
   readonly folder: string;
   readonly variant: Variant;
@@ -33,6 +42,8 @@ export interface LaunchPlan {
   readonly port: number;
   /** Where it takes calls of gRPC, over HTTP/2 in clear text; absent: nowhere. */
   readonly grpcPort?: number;
+  /** Where it takes WebSockets; absent: on `port`. */
+  readonly socketPort?: number;
   /** It speaks TLS on that port, with a certificate that nobody has signed. */
   readonly isTls?: boolean;
   /** Empty: there is nothing to start, the origin itself is meant. */
@@ -65,6 +76,7 @@ export interface RunningContender {
   readonly child: RunningChild;
   readonly port: number;
   readonly grpcPort?: number;
+  readonly socketPort?: number;
   readonly isTls: boolean;
   readonly nameThread: NameThread;
   readonly metrics?: LaunchPlan['metrics'];
@@ -82,8 +94,12 @@ export async function launch(
   children: ChildProcesses,
   origin: RunningChild,
 ): Promise<RunningContender> {
-  const { port, grpcPort, isTls = false, metrics } = plan;
-  const doors = { port, isTls, ...(grpcPort === undefined ? {} : { grpcPort }) };
+  const { port, grpcPort, socketPort, isTls = false, metrics } = plan;
+  const doors = {
+    ...{ port, isTls },
+    ...(grpcPort === undefined ? {} : { grpcPort }),
+    ...(socketPort === undefined ? {} : { socketPort }),
+  };
   if (plan.command.length === 0) {
     return { ...doors, child: origin, nameThread: await plan.nameThreads() };
   }

@@ -2,10 +2,10 @@
  * Everyone who takes part, in the order of their turns.
  */
 import { bareNode } from '../baseline/bare-node.js';
-import { caddy } from '../baseline/caddy.js';
+import { caddy, caddyTls } from '../baseline/caddy.js';
 import { direct } from '../baseline/direct.js';
-import { fastifyHttpProxy } from '../baseline/fastify-http-proxy.js';
-import { haproxy } from '../baseline/haproxy.js';
+import { fastifyHttpProxy, fastifyTls } from '../baseline/fastify-http-proxy.js';
+import { haproxy, haproxyTls } from '../baseline/haproxy.js';
 import { httpProxyMiddleware } from '../baseline/http-proxy-middleware.js';
 import { nginx, nginxH2c, nginxTls } from '../baseline/nginx.js';
 import { varnish } from '../baseline/varnish.js';
@@ -41,7 +41,10 @@ export const CONTENDERS: readonly Contender[] = [
   nginxTls,
   varnish,
   haproxy,
+  haproxyTls,
   caddy,
+  caddyTls,
   fastifyHttpProxy,
+  fastifyTls,
   httpProxyMiddleware,
 ];

@@ -60,6 +60,7 @@ interface Origin {
   readonly ports: readonly [number, number];
   readonly http2Port: number;
   readonly grpcPort: number;
+  readonly socketPort: number;
   readonly server: string;
 }
 
@@ -84,11 +85,12 @@ async function startOrigin(children: ChildProcesses): Promise<Origin> {
   const path = fileURLToPath(new URL('./origin.js', import.meta.url));
   const child = children.start('origin', [process.execPath, path]);
   const find = () =>
-    new RegExp(`${ORIGIN_READY}(\\d+) (\\d+) (\\d+) (\\d+) (.+)`).exec(child.output);
+    new RegExp(`${ORIGIN_READY}(\\d+) (\\d+) (\\d+) (\\d+) (\\d+) (.+)`).exec(child.output);
   await waitUntil('the origin listens', ORIGIN_DEADLINE_MS, async () => find() !== null, child);
-  const [, first, second, http2, grpc, server = ''] = find() ?? [];
+  const [, first, second, http2, grpc, sockets, server = ''] = find() ?? [];
   const ports = [Number(first), Number(second)] as const;
-  return { child, ports, http2Port: Number(http2), grpcPort: Number(grpc), server };
+  const others = { http2Port: Number(http2), grpcPort: Number(grpc), socketPort: Number(sockets) };
+  return { child, ports, ...others, server };
 }
 
 class GatewayBenchRun {
@@ -174,8 +176,13 @@ class GatewayBenchRun {
     this.#folders += 1;
     const folder = join(this.#folder, String(this.#folders));
     mkdirSync(folder);
-    const { ports, http2Port, grpcPort } = this.#origin;
-    const origin = { originPorts: ports, originHttp2Port: http2Port, originGrpcPort: grpcPort };
+    const { ports, http2Port, grpcPort, socketPort } = this.#origin;
+    const origin = {
+      originPorts: ports,
+      originHttp2Port: http2Port,
+      originGrpcPort: grpcPort,
+      originSocketPort: socketPort,
+    };
     return contender.plan({ ...origin, folder, variant });
   }
 

@@ -1,12 +1,12 @@
 /**
  * The service behind all the gateways, in a process of its own: `node origin.js`.
  *
- * Answers from memory: 131 bytes of JSON; 64 KiB when the path ends with /large; N bytes when it
- * ends with /stream/N. What is under /stored may be kept for a day. What is sent to /stream is
+ * Answers from memory: 131 bytes of JSON; 64 KiB when the path ends with /large or, as rows that
+ * compress as those of an API do, with /rows; N bytes when it ends with /stream/N. What is under /stored may be kept for a day. What is sent to /stream is
  * counted, and the count is the answer. On uWebSockets.js where its binary loads, since an origin
  * that costs little leaves the processor to what is measured; on node:http elsewhere. Listens
- * twice, as two targets of a gateway that balances, once for HTTP/2 in clear text and once for
- * gRPC; prints one line with the ports and goes on until it is told to end.
+ * twice, as two targets of a gateway that balances, once for HTTP/2 in clear text, once for gRPC
+ * and once for WebSockets; prints one line with the ports and goes on until it is told to end.
  */
 
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
@@ -17,6 +17,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { STORED_PREFIX } from './bench-requests.js';
 import { listenGrpc } from './grpc-origin.js';
+import { listenSockets } from './socket-origin.js';
 
 type Uws = typeof import('uWebSockets.js');
 
@@ -29,6 +30,7 @@ const HOST = '127.0.0.1';
 const FRESHNESS = 'max-age=86400';
 const SMALL = makeReply(SMALL_REPLY_BYTES);
 const LARGE = makeReply(LARGE_REPLY_BYTES);
+const ROWS = makeRows(LARGE_REPLY_BYTES);
 /** What streams are made of. */
 const BLOCK = Buffer.alloc(256 * 1024, 'd');
 
@@ -38,8 +40,21 @@ function makeReply(bytes: number): Buffer {
   return Buffer.from(start + 'x'.repeat(bytes - start.length - end.length) + end);
 }
 
+function makeRows(bytesMin: number): Buffer {
+  const rows: string[] = [];
+  for (let id = 0, bytes = 2; bytes < bytesMin; id += 1) {
+    const name = `user ${(id * 7919) % 1000}`;
+    const score = ((id * 2_654_435_761) % 1e4) / 100;
+    const row = JSON.stringify({ id, name, score, email: `u${(id * 104_729) % 1e5}@example.org` });
+    rows.push(row);
+    bytes += row.length + 1;
+  }
+  return Buffer.from(`[${rows.join(',')}]`);
+}
+
 function replyFor(path: string): Buffer {
-  return path.endsWith('/large') ? LARGE : SMALL;
+  if (path.endsWith('/large')) return LARGE;
+  return path.endsWith('/rows') ? ROWS : SMALL;
 }
 
 /** How many bytes a GET of this path asks for; zero when it is no stream. */
@@ -79,10 +94,7 @@ async function serveWithUws(uws: Uws): Promise<void> {
         else resolve(uws.us_socket_local_port(socket));
       });
     });
-  announce(
-    [await listen(), await listen(), await listenHttp2(), await listenGrpc()],
-    'uWebSockets.js',
-  );
+  await announce([await listen(), await listen()], 'uWebSockets.js');
 }
 
 function streamWithUws(response: HttpResponse, bytes: number): void {
@@ -134,7 +146,7 @@ async function serveWithNode(): Promise<void> {
     const address = server.address();
     return typeof address === 'object' && address !== null ? address.port : 0;
   };
-  announce([await listen(), await listen(), await listenHttp2(), await listenGrpc()], 'node:http');
+  await announce([await listen(), await listen()], 'node:http');
 }
 
 function streamWithNode(response: ServerResponse, bytes: number): void {
@@ -180,7 +192,9 @@ function countReply(bytes: number): string {
   return `{"bytes":${bytes}}`;
 }
 
-function announce(ports: readonly number[], server: string): void {
+async function announce(http1Ports: readonly number[], server: string): Promise<void> {
+  const others = await Promise.all([listenHttp2(), listenGrpc(), listenSockets()]);
+  const ports = [...http1Ports, ...others];
   process.stdout.write(`${ORIGIN_READY}${ports.join(' ')} ${server}\n`);
 }
 

@@ -9,10 +9,12 @@ import { connections1000 } from './scenarios/connections-1000.js';
 import { fullPipeline } from './scenarios/full-pipeline.js';
 import { grpcSingle } from './scenarios/grpc-single.js';
 import { grpcUnary } from './scenarios/grpc-unary.js';
+import { gzip64k } from './scenarios/gzip-64k.js';
 import { http2Multiplexed } from './scenarios/http2-multiplexed.js';
 import { http2Single } from './scenarios/http2-single.js';
 import { openLoop } from './scenarios/open-loop.js';
 import { plainGet } from './scenarios/plain-get.js';
+import { plugin } from './scenarios/plugin.js';
 import { post1k } from './scenarios/post-1k.js';
 import { refusedByLimit } from './scenarios/refused-by-limit.js';
 import { reply64k } from './scenarios/reply-64k.js';
@@ -25,6 +27,7 @@ import { tlsGet } from './scenarios/tls-get.js';
 import { tlsHandshakeFull } from './scenarios/tls-handshake-full.js';
 import { tlsHandshakeResumed } from './scenarios/tls-handshake-resumed.js';
 import { tlsStreamDown } from './scenarios/tls-stream-down.js';
+import { websocketEcho } from './scenarios/websocket-echo.js';
 
 export const SCENARIOS: readonly Scenario[] = [
   plainGet,
@@ -34,6 +37,8 @@ export const SCENARIOS: readonly Scenario[] = [
   refusedByLimit,
   cacheHit,
   cacheHit64k,
+  gzip64k,
+  plugin,
   scraped,
   connections1,
   connections1000,
@@ -48,6 +53,7 @@ export const SCENARIOS: readonly Scenario[] = [
   http2Single,
   grpcUnary,
   grpcSingle,
+  websocketEcho,
   residentSet,
   startTime,
 ];

@@ -13,12 +13,16 @@ import {
   GUARDED_PREFIX,
   LIMITED_PREFIX,
   OPEN_PREFIX,
+  PACKED_PREFIX,
+  PLUGIN_PREFIX,
+  SOCKET_PATH,
   STORED_PREFIX,
   TOKEN_AUDIENCE,
   TOKEN_ISSUER,
   TOKEN_SECRET,
 } from './bench-requests.js';
 import {
+  type Ability,
   type Contender,
   type ContenderSetup,
   HOST,
@@ -55,12 +59,22 @@ interface ThreadIds {
   readonly coordinator: number;
 }
 
+const ABILITIES: readonly Ability[] = [
+  'full-pipeline',
+  'limit',
+  'cache',
+  'grpc',
+  'compression',
+  'plugin',
+  'websocket',
+];
+
 export function createSluice(options: SluiceOptions): Contender {
   const { name, workers, engine, isTls = false, hasHttp2Origin = false, scenarios } = options;
   const entry = join(options.root ?? projectRoot(), 'dist', 'src', 'main.js');
   return {
     name,
-    abilities: ['full-pipeline', 'limit', 'cache', 'grpc'],
+    abilities: ABILITIES,
     ...(scenarios === undefined ? {} : { scenarios }),
 
     missing() {
@@ -140,6 +154,73 @@ const STORED_ROUTE = `  - name: stored
     cache: true
 `;
 
+const PACKED_ROUTE = `  - name: packed
+    match: { path: ${PACKED_PREFIX}/*, methods: [GET] }
+    upstream: plain
+    compression: { encodings: [gzip], level: { gzip: 5 } }
+`;
+
+const PLUGIN_ROUTE = `  - name: marked
+    match: { path: ${PLUGIN_PREFIX}/*, methods: [GET] }
+    upstream: plain
+    plugins: [mark]
+`;
+
+const SOCKET_ROUTE = `  - name: sockets
+    match: { path: ${SOCKET_PATH} }
+    upstream: sockets
+`;
+
+const PLUGIN_CODE = `export default {
+  name: 'mark',
+  setup: () => ({
+    onRequest(request) {
+      const { path } = request;
+      request.setHeader('x-part', path.slice(1, path.indexOf('/', 1)));
+    },
+    onReply(reply) {
+      reply.setHeader('x-marked', 'yes');
+    },
+  }),
+};
+`;
+
+/** What a variant adds to the three lists of the configuration. */
+interface Additions {
+  readonly plugins: string;
+  readonly upstream: string;
+  readonly route: string;
+}
+
+const NOTHING: Additions = { plugins: '', upstream: '', route: '' };
+
+function additionsOf({ variant, folder, ...ports }: ContenderSetup): Additions {
+  switch (variant) {
+    case 'stored':
+      return { ...NOTHING, route: STORED_ROUTE };
+    case 'packed':
+      return { ...NOTHING, route: PACKED_ROUTE };
+    case 'grpc':
+      return { ...NOTHING, upstream: callsUpstream(ports.originGrpcPort), route: CALLS };
+    case 'plugin': {
+      const file = join(folder, 'mark.mjs');
+      writeFileSync(file, PLUGIN_CODE);
+      return {
+        ...NOTHING,
+        plugins: `plugins: [{ name: mark, file: ${file} }]\n`,
+        route: PLUGIN_ROUTE,
+      };
+    }
+    case 'sockets': {
+      const target = `http://${HOST}:${ports.originSocketPort}`;
+      const upstream = `  sockets: { targets: [{ url: "${target}" }] }\n`;
+      return { ...NOTHING, upstream, route: SOCKET_ROUTE };
+    }
+    default:
+      return NOTHING;
+  }
+}
+
 const CALLS = `  - name: calls
     match: { grpc: { service: ${GRPC_SERVICE} } }
     upstream: calls
@@ -160,12 +241,13 @@ function renderConfig(
 ): string {
   const { port, adminPort, tls } = listen;
   const hasCalls = setup.variant === 'grpc';
+  const { plugins, upstream, route } = additionsOf(setup);
   const [target, second] = setup.originPorts.map((one) => `http://${HOST}:${one}`);
   return `listen: { host: ${HOST}, port: ${port}${tls}${hasCalls ? ', protocols: [http1, h2c]' : ''} }
 admin: { host: ${HOST}, port: ${adminPort} }
 logging: { level: warn, accessLog: ${setup.variant === 'full'} }
 limits: { bodyBytes: 1024MiB, inFlight: 4096, connections: 12000, connectionsPerAddress: 12000 }
-authenticators:
+${plugins}authenticators:
   clients:
     type: jwt
     algorithms: [HS256]
@@ -179,7 +261,7 @@ ${hasHttp2Origin ? '    protocol: h2c\n' : ''}  guarded:
     targets: [{ url: "${target}" }, { url: "${second}" }]
     loadBalancing: { policy: roundRobin }
     circuitBreaker: { failureThreshold: 5, openFor: 10s, halfOpenRequests: 1 }
-${hasCalls ? callsUpstream(setup.originGrpcPort) : ''}routes:
+${upstream}routes:
   - name: open
     match: { path: ${OPEN_PREFIX}/*, methods: [GET, POST] }
     upstream: plain
@@ -192,5 +274,5 @@ ${hasCalls ? callsUpstream(setup.originGrpcPort) : ''}routes:
     match: { path: ${LIMITED_PREFIX}/*, methods: [GET] }
     upstream: plain
     rateLimit: { limit: 1, window: 1h, key: clientIp }
-${setup.variant === 'stored' ? STORED_ROUTE : ''}${hasCalls ? CALLS : ''}`;
+${route}`;
 }

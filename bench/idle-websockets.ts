@@ -1,9 +1,7 @@
 /**
- * WebSockets through Sluice, and through nginx where there is one: CPU of a round trip, and memory
- * of sockets that are idle.
+ * WebSockets that are idle, through Sluice, and through nginx where there is one: their memory.
  *
- *     node dist/bench/websocket.js echo [CLIENTS] [SECONDS]
- *     node dist/bench/websocket.js idle [SOCKETS]
+ *     node dist/bench/idle-websockets.js [SOCKETS]
  *
  * A run of its own, beside `npm run bench`: it needs more open files than a shell allows by default
  * (`ulimit -n`), two for each socket in the gateway. Sockets are as many as that allows, 10,000 at
@@ -14,11 +12,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { WebSocket, WebSocketServer } from 'ws';
+import { WebSocket } from 'ws';
+import { listenSockets } from './gateway/socket-origin.js';
 import { findProgram } from './support/environment.js';
-import { readTreeCpu } from './support/process-cpu.js';
 
-const MESSAGE = Buffer.alloc(128, 'x');
+/** The word by which it is the target. */
+const SERVE = 'serve';
 const OPENING_MAX = 100;
 const TRIES_MAX = 300;
 const SPARE_FILES = 300;
@@ -106,29 +105,6 @@ function residentBytes(pid: number): number {
   return Number(own ?? 0) * 1024 + others.reduce((sum, child) => sum + residentBytes(child), 0);
 }
 
-function cpuUs(pid: number): number {
-  return readTreeCpu(pid).reduce((sum, { totalUs }) => sum + totalUs, 0);
-}
-
-async function echo(pid: number, port: number, clients: number, seconds: number): Promise<string> {
-  const sockets = await openMany(port, clients);
-  let trips = 0;
-  for (const socket of sockets) {
-    socket.on('message', () => {
-      trips += 1;
-      socket.send(MESSAGE);
-    });
-    socket.send(MESSAGE);
-  }
-  const before = cpuUs(pid);
-  const first = trips;
-  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-  const usedUs = cpuUs(pid) - before;
-  const count = trips - first;
-  for (const socket of sockets) socket.terminate();
-  return `${Math.round(count / seconds)} round trips/s, ${(usedUs / count).toFixed(1)} µs`;
-}
-
 /** As many as open files allow: two for each socket, and some for everything else. */
 function socketsMax(): number {
   const limits = readFileSync('/proc/self/limits', 'utf8');
@@ -155,35 +131,22 @@ async function idle(pid: number, port: number, count: number): Promise<string> {
 /** The target, in a process of its own: its sockets are open files too. */
 async function startTarget(): Promise<[child: ChildProcess, port: number]> {
   const file = new URL(import.meta.url).pathname;
-  const child = spawn(process.execPath, [file, 'serve'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [file, SERVE], { stdio: ['ignore', 'pipe', 'inherit'] });
   const port = await new Promise<number>((resolve) => {
     child.stdout?.on('data', (text: Buffer) => resolve(Number(text)));
   });
   return [child, port];
 }
 
-function serve(): void {
-  const server = new WebSocketServer({ port: 0, perMessageDeflate: false });
-  server.on('connection', (socket) => {
-    socket.on('message', (data: Buffer, binary: boolean) => socket.send(data, { binary }));
-  });
-  server.on('listening', () => console.log(server.address().port));
-}
-
-async function compare(what: string, first?: string, second?: string): Promise<void> {
+async function compare(count: number): Promise<void> {
   const [target, targetPort] = await startTarget();
   for (const [at, contender] of [SLUICE, NGINX].entries()) {
     if (contender === NGINX && findProgram('nginx') === '') continue;
     const port = 18_090 + at;
     const child = contender.start(targetPort, port);
-    const pid = child.pid ?? 0;
     try {
       await untilServed(port);
-      const result =
-        what === 'idle'
-          ? await idle(pid, port, Number(first ?? socketsMax()))
-          : await echo(pid, port, Number(first ?? 64), Number(second ?? 5));
-      console.log(`${contender.name}: ${result}`);
+      console.log(`${contender.name}: ${await idle(child.pid ?? 0, port, count)}`);
     } finally {
       // Workers of nginx outlive a master that is killed.
       const exited = new Promise((resolve) => child.once('exit', resolve));
@@ -194,7 +157,7 @@ async function compare(what: string, first?: string, second?: string): Promise<v
   target.kill();
 }
 
-const [what = 'echo', first, second] = process.argv.slice(2);
-if (what === 'serve') serve();
-else await compare(what, first, second);
+const [asked] = process.argv.slice(2);
+if (asked === SERVE) console.log(await listenSockets());
+else await compare(Number(asked ?? socketsMax()));
 rmSync(folder, { recursive: true });
