@@ -36,8 +36,8 @@ export interface ProviderFacts {
 
 /** Sessions that have ended before their time. */
 export interface LoginEnd {
-  /** Id of the provider (filters/authentication/options.ts). */
-  readonly provider: string;
+  /** Whose sessions they are (`realm` of a provider, filters/authentication/options.ts). */
+  readonly realm: string;
   /** By what sessions are known: their own id, or `sid` or `sub` of their ID tokens. */
   readonly by: 'id' | 'sid' | 'sub';
   readonly value: string;
@@ -51,13 +51,15 @@ export interface LoginEnd {
 export type LoginReply =
   /** `sealed` is what the cookie of the session is to hold. */
   | { readonly kind: 'session'; readonly session: LoginSession; readonly sealed: string }
-  /** The session is over: the provider does not renew it. */
+  /** The session as the store has it. */
+  | { readonly kind: 'known'; readonly session: LoginSession }
+  /** The session is over: the provider does not renew it, or the store has none. */
   | { readonly kind: 'over' }
   /** The session was ended everywhere; `location` of the provider's own logout, or ''. */
   | { readonly kind: 'ended'; readonly location: string }
   /** What the browser or the provider brought is not good. `cause` is for the operator. */
   | { readonly kind: 'refused'; readonly reason: string; readonly cause: string }
-  /** The provider does not answer, or not in a way that could be understood. */
+  /** The provider or the store does not answer, or not in a way that could be understood. */
   | { readonly kind: 'unavailable'; readonly reason: string }
   /** A mistake in the gateway; the log has the details. */
   | { readonly kind: 'failed' };
@@ -76,7 +78,13 @@ export type LoginAsk =
       readonly redirectUri: string;
     }
   | { readonly kind: 'refresh'; readonly session: LoginSession }
+  /** The session of this id in the store. */
+  | { readonly kind: 'read'; readonly id: string }
+  /** A request has come with the session of this id; the store is to know. */
+  | { readonly kind: 'seen'; readonly id: string; readonly seenAt: number }
   /** The user logs out; `returnTo`: where the provider may send the browser then. */
   | { readonly kind: 'end'; readonly session: LoginSession; readonly returnTo: string }
+  /** The same, with the session in the store. */
+  | { readonly kind: 'endStored'; readonly id: string; readonly returnTo: string }
   /** The provider says that sessions have ended. */
   | { readonly kind: 'logoutToken'; readonly token: string };

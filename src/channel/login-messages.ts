@@ -21,6 +21,14 @@ export type LoginNotice =
       readonly serial: number;
       readonly ends: readonly LoginEnd[];
     }
+  | {
+      readonly type: 'loginStore';
+      /**
+       * As long as it is the same, whatever ends a session anywhere is told here. 0: ends are not
+       * told now, so that a session must be read again for each request.
+       */
+      readonly epoch: number;
+    }
   | { readonly type: 'loginReply'; readonly askId: number; readonly reply: LoginReply };
 
 /** From a worker. */

@@ -1503,6 +1503,12 @@ export interface OidcSessionConfig {
    */
   readonly previousSecrets?: readonly string[];
   /**
+   * Whether sessions are kept in the `store` that gateways share, sealed with its secret: the
+   * cookie holds no more than a random name, and a logout ends a session for good. Without the
+   * store nobody with such a session is let in (503). Default: false.
+   */
+  readonly store?: boolean;
+  /**
    * Name of the cookie. Over https it gets the prefix `__Host-`. A session above 3.6 KB takes up to
    * three cookies: NAME, NAME.1 and NAME.2. Default: `sluice-` and the name of the authenticator.
    */

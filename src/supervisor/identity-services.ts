@@ -79,6 +79,7 @@ export class IdentityServices {
       const { keySets } = this;
       const { LoginService } = await import('./login/login-service.js');
       this.logins ??= new LoginService({ ...this.options, keys: keySets });
+      await this.logins.whenUnited();
     }
     this.logins?.adopt(authenticators);
   }

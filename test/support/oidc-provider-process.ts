@@ -24,6 +24,8 @@ export interface ProviderOrder {
   /** Signs with a new key from now on. */
   readonly newKey?: boolean;
   readonly mood?: TokenMood;
+  /** Logout tokens are recorded, and nobody gets them. */
+  readonly keepsLogouts?: boolean;
 }
 
 /** What the provider was asked so far. */
@@ -130,7 +132,7 @@ class ProviderServer {
         {
           client_id: 'sluice',
           client_secret: 'the password of the gateway',
-          redirect_uris: [`${gateway}/login/callback`],
+          redirect_uris: ['login', 'plain'].map((path) => `${gateway}/${path}/callback`),
           post_logout_redirect_uris: [`${gateway}/`],
           grant_types: ['authorization_code', 'refresh_token'],
           backchannel_logout_uri: `${gateway}/login/backchannel`,
@@ -160,6 +162,7 @@ class ProviderServer {
       fetch: (url: string, { method, headers, body }: RequestInit) => {
         const token = new URLSearchParams(String(body ?? '')).get('logout_token');
         if (token !== null) this.logoutTokens.push(token);
+        if (token !== null && this.order.keepsLogouts) return new Response(null, { status: 200 });
         return fetch(url, { method: method ?? 'GET', headers: headers ?? {}, body: body ?? null });
       },
     });

@@ -10,6 +10,7 @@ import { parsePathPattern } from '../../routing/path-pattern.js';
 import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { GatewayConfig, OidcAuthenticatorConfig } from '../gateway-config.js';
 import { DEFAULTS } from '../schema/defaults.js';
+import { checkSharing } from './check-store.js';
 
 const { oidc: defaults } = DEFAULTS;
 
@@ -40,6 +41,9 @@ export function checkLogins(config: SoundPart<GatewayConfig>, findings: Findings
   for (const [name, one] of Object.entries(authenticators)) {
     if (one?.type !== 'oidc') continue;
     checkOne(name, one, findings);
+    if (one.session?.store === true) {
+      checkSharing(config, pointerOf('authenticators', name, 'session', 'store'), findings);
+    }
     checkServed(name, one, { paths: served.get(name) ?? [], findings });
     const cookie = one.session?.cookie ?? `sluice-${name}`;
     const other = cookies.get(cookie);

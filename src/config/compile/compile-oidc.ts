@@ -56,11 +56,17 @@ function compileProvider(config: OidcAuthenticatorConfig, name: string): Compile
     timeoutMs: durationMs(config.timeout ?? defaults.timeout),
     allowHttp,
     secrets: [session.secret, ...(session.previousSecrets ?? [])],
+    isStored: session.store ?? defaults.store,
     keepsAccessToken: config.accessTokenHeader !== undefined,
     idleMs: durationMs(session.idle ?? defaults.idle),
     lifetimeMs: durationMs(session.lifetime ?? defaults.lifetime),
   };
-  // A hash, since ids stand in messages and logs.
-  const id = createHash('sha256').update(JSON.stringify(provider)).digest('base64url');
-  return { id: `${name} ${id.slice(0, 16)}`, ...provider };
+  const id = `${name} ${digestOf(provider)}`;
+  return { id, realm: `${name} ${digestOf([issuer, clientId])}`, ...provider };
+}
+
+/** A hash, since ids stand in messages and logs. */
+function digestOf(value: object): string {
+  const digest = createHash('sha256').update(JSON.stringify(value)).digest('base64url');
+  return digest.slice(0, 16);
 }

@@ -146,6 +146,7 @@ export const DEFAULTS = {
     redirectPath: '/login/callback',
     logoutPath: '/login/logout',
     afterLogout: '/',
+    store: false,
     idle: '1h',
     lifetime: '12h',
     timeout: '5s',

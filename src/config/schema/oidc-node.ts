@@ -4,6 +4,7 @@
  * Thread: any (pure). A part of config-schema.ts.
  */
 import {
+  booleanNode,
   durationNode,
   listNode,
   mapNode,
@@ -52,6 +53,12 @@ const SESSION_NODE = objectNode(
         'sessions put the old one here for as long as `lifetime`.',
       stringNode('', SECRET),
       { maxItems: 4 },
+    ),
+    store: booleanNode(
+      'Whether sessions are kept in the `store` that gateways share, sealed with its secret: the ' +
+        'cookie holds no more than a random name, and a logout ends a session for good. Without ' +
+        'the store nobody with such a session is let in (503).',
+      defaults.store,
     ),
     cookie: stringNode(
       'Name of the cookie. Over https it gets the prefix `__Host-`. A session above 3.6 KB takes ' +

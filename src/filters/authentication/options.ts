@@ -225,6 +225,8 @@ export interface CompiledOidcAuthenticator extends Common {
 /** An OpenID provider as the main thread uses it; equal ids mean the same one. */
 export interface CompiledProvider {
   readonly id: string;
+  /** Equal ones have the same sessions, whatever else about the provider has changed. */
+  readonly realm: string;
   /** Of the authenticator. */
   readonly name: string;
   readonly issuer: string;
@@ -238,6 +240,8 @@ export interface CompiledProvider {
   readonly allowHttp: boolean;
   /** Those that cookies are opened with; the first one also closes them. */
   readonly secrets: readonly string[];
+  /** Sessions are in the store that gateways share; else in cookies. */
+  readonly isStored: boolean;
   /** Sessions hold the access token too. */
   readonly keepsAccessToken: boolean;
   readonly idleMs: number;

@@ -26,6 +26,7 @@ function loginsOf(config: CompiledAuthenticator): LoginFeed {
     factsOf: () => ({ authorizationEndpoint: issuer }),
     ask: () => Promise.resolve({ kind: 'unavailable', reason: 'the provider is not asked here' }),
     isEnded: () => false,
+    storeEpoch: 0,
   };
 }
 

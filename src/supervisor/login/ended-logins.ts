@@ -16,8 +16,11 @@ export class EndedLogins {
   /** `onForgotten` hears of an end that had to make room. */
   constructor(private readonly onForgotten: (end: LoginEnd) => void) {}
 
-  add(end: LoginEnd, unixSeconds: number): void {
-    const key = endKey(end.provider, end.by, end.value);
+  /** Returns what is known of these sessions now: of two ends the one that ends more. */
+  add(told: LoginEnd, unixSeconds: number): LoginEnd {
+    const key = endKey(told.realm, told.by, told.value);
+    const before = this.ends.get(key);
+    const end = before === undefined ? told : wider(before, told);
     this.ends.delete(key);
     this.ends.set(key, end);
     for (const [oldest, known] of this.ends) {
@@ -26,13 +29,19 @@ export class EndedLogins {
       this.ends.delete(oldest);
       if (!isOver) this.onForgotten(known);
     }
+    return end;
   }
 
-  find(provider: string, by: LoginEnd['by'], value: string): LoginEnd | undefined {
-    return this.ends.get(endKey(provider, by, value));
+  find(realm: string, by: LoginEnd['by'], value: string): LoginEnd | undefined {
+    return this.ends.get(endKey(realm, by, value));
   }
 
   get all(): readonly LoginEnd[] {
     return [...this.ends.values()];
   }
+}
+
+function wider(one: LoginEnd, other: LoginEnd): LoginEnd {
+  const beganBy = Math.max(one.beganBy, other.beganBy);
+  return { ...other, beganBy, until: Math.max(one.until, other.until) };
 }

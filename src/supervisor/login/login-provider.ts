@@ -17,10 +17,16 @@ import type {
   LoginSession,
   ProviderFacts,
 } from '../../base/login.js';
-import { claimsIn, sealSession } from '../../filters/authentication/oidc/login-session.js';
+import {
+  claimsIn,
+  isEndOf,
+  sealSession,
+  sealSessionId,
+} from '../../filters/authentication/oidc/login-session.js';
 import { CookieSealer } from '../../filters/authentication/oidc/sealed-cookie.js';
 import type { CompiledProvider } from '../../filters/authentication/options.js';
 import type { SealedRecords } from '../shared/sealed-records.js';
+import { StoreLostError } from '../store-supervisor.js';
 import {
   failureOf,
   ProviderClient,
@@ -30,6 +36,7 @@ import {
 import { type ProviderKeys, ProviderTokens } from './provider-tokens.js';
 import { RecentMap } from './recent-map.js';
 import { SharedRenewals } from './shared-renewals.js';
+import { StoredSessions } from './stored-sessions.js';
 
 const DISCOVERY_MS = 10 * 60_000;
 const RETRY_MS_MIN = 1000;
@@ -45,6 +52,10 @@ const LOGOUT_SECONDS = 30 * 60;
 const LOGOUTS_MAX = 100_000;
 /** New tokens are fetched when so much of their time is left, or a quarter of it. */
 const EARLY_SECONDS = 30;
+/** Clocks of gateways are closer together than this. */
+const CLOCKS_APART_SECONDS = 10;
+/** Renewed sessions that could not be written into the store yet. */
+const UNWRITTEN_MAX = 4096;
 /** What a renewal takes beside the provider's time-out. */
 const RENEWAL_MARGIN_MS = 1000;
 
@@ -63,10 +74,15 @@ export interface LoginProviderOptions {
   readonly logger: Logger;
   /** Workers are to know where the provider takes logins. */
   onFacts(facts: ProviderFacts): void;
-  /** Resolves when every worker refuses these sessions. */
-  endEverywhere(ends: readonly LoginEnd[]): Promise<void>;
-  /** Whether the session was ended before. */
-  isEnded(provider: string, session: LoginSession): boolean;
+  /**
+   * Resolves when every worker refuses these sessions, and other gateways do. False: these cannot
+   * be told now, and will be later.
+   */
+  endEverywhere(ends: readonly LoginEnd[]): Promise<boolean>;
+  /** Ends that have to do with the session, or with an earlier one of the same user. */
+  endsOf(session: LoginSession): readonly LoginEnd[];
+  /** Whether all ends are known that other gateways know. */
+  isUnited(): boolean;
 }
 
 export class LoginProvider {
@@ -78,6 +94,9 @@ export class LoginProvider {
   private readonly logouts = new RecentMap<true>(LOGOUTS_MAX, LOGOUT_SECONDS);
   private readonly renewals = new RecentMap<Renewal>(RENEWALS_MAX, RENEWAL_SECONDS);
   private readonly shared: SharedRenewals | null;
+  /** null: sessions are in cookies. */
+  private readonly stored: StoredSessions | null;
+  private readonly unwritten = new RecentMap<LoginSession>(UNWRITTEN_MAX, RENEWAL_SECONDS);
   private document: ProviderDocument | null = null;
   private failures = 0;
   private timer: Timer | null = null;
@@ -90,7 +109,10 @@ export class LoginProvider {
     this.tokens = new ProviderTokens(provider, keys, () => this.now);
     this.sealer = new CookieSealer(provider.secrets, provider.name);
     const waitMs = provider.timeoutMs + RENEWAL_MARGIN_MS;
-    this.shared = records === null ? null : new SharedRenewals(records, clock, waitMs);
+    const { isStored } = provider;
+    this.shared = records && new SharedRenewals(records, clock, waitMs, !isStored);
+    this.stored =
+      isStored && records ? new StoredSessions(records, provider, () => this.now) : null;
   }
 
   start(): void {
@@ -110,17 +132,53 @@ export class LoginProvider {
   }
 
   /** Rejects only because of a mistake in the gateway. */
-  answer(ask: LoginAsk): Promise<LoginReply> {
+  async answer(ask: LoginAsk): Promise<LoginReply> {
+    try {
+      return await this.answerWith(this.stored, ask);
+    } catch (error) {
+      if (error instanceof StoreLostError) return LOST;
+      throw error;
+    }
+  }
+
+  /** The store answers again: what it does not know yet is written. */
+  onStoreBack(): void {
+    const { stored, unwritten } = this;
+    if (stored === null) return;
+    for (const session of unwritten.values) {
+      const written = stored.renew(session).then(() => unwritten.delete(session.id));
+      written.catch((error: unknown) => this.warn(String(error), 'renewed session not written'));
+    }
+  }
+
+  private answerWith(stored: StoredSessions | null, ask: LoginAsk): Promise<LoginReply> {
     switch (ask.kind) {
       case 'code':
         return this.logIn(ask);
       case 'refresh':
-        return this.renew(ask.session);
+        return stored === null ? this.renew(ask.session) : this.renewStored(stored, ask.session);
       case 'end':
         return this.logOut(ask.session, ask.returnTo);
-      default:
+      case 'logoutToken':
         return this.onLogoutToken(ask.token);
+      default:
+        // Without the store nobody has such a session: the configuration asks for both.
+        return stored === null ? Promise.resolve(LOST) : this.answerStored(stored, ask);
     }
+  }
+
+  private async answerStored(stored: StoredSessions, ask: StoredAsk): Promise<LoginReply> {
+    if (ask.kind === 'endStored') return this.logOutStored(stored, ask.id, ask.returnTo);
+    if (!this.options.isUnited()) return LOST;
+    const { id } = ask;
+    const session = await (ask.kind === 'seen' ? stored.noteUse(id, ask.seenAt) : stored.read(id));
+    if (session === null || this.hasEnded(session)) return OVER;
+    return { kind: 'known', session };
+  }
+
+  private hasEnded(session: LoginSession): boolean {
+    const claims = claimsIn(session.idToken) ?? {};
+    return this.options.endsOf(session).some((end) => isEndOf(end, session, claims));
   }
 
   private get now(): number {
@@ -147,16 +205,21 @@ export class LoginProvider {
   }
 
   private async logIn(ask: Extract<LoginAsk, { readonly kind: 'code' }>): Promise<LoginReply> {
-    const { document } = this;
+    const { document, stored } = this;
     if (document === null) return NOT_FOUND;
+    // With the code used up, and no session, the user would have to begin anew.
+    if (stored !== null && !this.options.isUnited()) return LOST;
     if (this.states.get(ask.state, this.now) !== undefined) return USED;
     this.states.set(ask.state, true, this.now);
     try {
       const found = await this.client.exchange(document, ask);
       const { accessToken } = found;
       await this.tokens.readIdToken(found.idToken, { nonce: ask.nonce, accessToken, subject: '' });
-      return this.sessionReply(this.newSession(found));
+      const session = this.newSession(found);
+      if (stored !== null && !(await stored.create(session))) return TOO_LARGE;
+      return this.sessionReply(session);
     } catch (error) {
+      if (error instanceof StoreLostError) throw error;
       const failure = failureOf(error);
       const { cause, code } = failure;
       if (failure.kind === 'refused') {
@@ -175,7 +238,10 @@ export class LoginProvider {
     const now = Math.floor(this.now);
     const endsAt = now + this.provider.lifetimeMs / 1000;
     const id = randomBytes(18).toString('base64url');
-    return { id, generation: 0, ...this.kept(found), beganAt: now, seenAt: now, endsAt };
+    const session = { id, generation: 0, ...this.kept(found), beganAt: now, seenAt: now, endsAt };
+    // What ended before this login ends it by no clock.
+    const lastEnd = Math.max(...this.options.endsOf(session).map(({ beganBy }) => beganBy));
+    return { ...session, beganAt: Math.max(now, lastEnd + 1) };
   }
 
   /** What a session holds of the provider's answer. */
@@ -193,12 +259,34 @@ export class LoginProvider {
   }
 
   private sessionReply(session: LoginSession): LoginReply {
-    return { kind: 'session', session, sealed: sealSession(session, this.sealer) };
+    const { stored, sealer } = this;
+    const isNamed = stored !== null;
+    const sealed = isNamed ? sealSessionId(session.id, sealer) : sealSession(session, sealer);
+    return { kind: 'session', session, sealed };
+  }
+
+  /** Whatever the worker knew: the store has the latest tokens, and only those may be used. */
+  private async renewStored(
+    stored: StoredSessions,
+    { id, generation }: LoginSession,
+  ): Promise<LoginReply> {
+    if (!this.options.isUnited()) return LOST;
+    const latest = await stored.read(id);
+    if (latest === null || this.hasEnded(latest)) return OVER;
+    if (latest.generation > generation) return this.sessionReply(latest);
+    const reply = await this.renew(latest);
+    if (reply.kind === 'over') await stored.end(id);
+    if (reply.kind !== 'session') return reply;
+    const { session } = reply;
+    this.unwritten.set(id, session, this.now);
+    const written = await stored.renew(session);
+    this.unwritten.delete(id);
+    return written === null ? OVER : this.sessionReply(written);
   }
 
   /** One renewal for all who ask for it, and for those who come later with the older cookie. */
   private renew(session: LoginSession): Promise<LoginReply> {
-    if (this.options.isEnded(this.provider.id, session)) return Promise.resolve(OVER);
+    if (this.hasEnded(session)) return Promise.resolve(OVER);
     const latest = this.renewals.get(session.id, this.now);
     if (latest !== undefined && latest.generation >= session.generation) return latest.reply;
     const fetch = (): Promise<LoginReply> => this.fetchTokens(session);
@@ -247,16 +335,36 @@ export class LoginProvider {
   private async logOut(session: LoginSession, returnTo: string): Promise<LoginReply> {
     const { document } = this;
     const sid = claimsIn(session.idToken)?.['sid'];
-    await this.options.endEverywhere([
+    const isTold = await this.options.endEverywhere([
       this.endOf('id', session.id),
       ...(typeof sid === 'string' ? [this.endOf('sid', sid)] : []),
     ]);
+    if (!isTold && this.stored !== null) return LOST;
     if (session.refreshToken !== '' && document?.revocation_endpoint !== undefined) {
       this.client
         .revoke(document, session.refreshToken)
         .catch((error: unknown) => this.warn(failureOf(error).cause, 'token not revoked'));
     }
     return { kind: 'ended', location: this.logoutLocation(session, returnTo) };
+  }
+
+  private async logOutStored(
+    stored: StoredSessions,
+    id: string,
+    returnTo: string,
+  ): Promise<LoginReply> {
+    try {
+      const session = await stored.read(id);
+      if (session !== null) {
+        await stored.end(id);
+        return this.logOut(session, returnTo);
+      }
+    } catch (error) {
+      if (!(error instanceof StoreLostError)) throw error;
+    }
+    // The store does not know it, or is lost: it has ended here at once, and elsewhere later.
+    const isTold = await this.options.endEverywhere([this.endOf('id', id)]);
+    return isTold ? { kind: 'ended', location: '' } : LOST;
   }
 
   /** RP-Initiated Logout 1.0, 2; '': the provider has none. */
@@ -280,8 +388,11 @@ export class LoginProvider {
       this.logouts.set(name, true, this.now);
       // With sid only that session ends; sub alone means all of the user's.
       const end = typeof sid === 'string' ? this.endOf('sid', sid) : this.endOf('sub', String(sub));
-      await this.options.endEverywhere([end]);
-      return { kind: 'ended', location: '' };
+      const isTold = await this.options.endEverywhere([end]);
+      if (isTold || this.stored === null) return { kind: 'ended', location: '' };
+      // The provider may say it again.
+      this.logouts.delete(name);
+      return LOST;
     } catch (error) {
       const { kind, cause } = failureOf(error);
       if (kind !== 'refused') throw error;
@@ -291,10 +402,11 @@ export class LoginProvider {
 
   private endOf(by: LoginEnd['by'], value: string): LoginEnd {
     const now = Math.floor(this.now);
-    // No other session has this id, whatever the clocks of other gateways say.
-    const beganBy = by === 'id' ? Number.MAX_SAFE_INTEGER : now;
-    const until = now + this.provider.lifetimeMs / 1000;
-    return { provider: this.provider.id, by, value, beganBy, until };
+    // Sessions begin by the clock of another gateway, too. No other session has this id.
+    const apart = this.options.records === null ? 0 : CLOCKS_APART_SECONDS;
+    const beganBy = by === 'id' ? Number.MAX_SAFE_INTEGER : now + apart;
+    const until = now + apart + this.provider.lifetimeMs / 1000;
+    return { realm: this.provider.realm, by, value, beganBy, until };
   }
 
   private warn(reason: string, message: string): void {
@@ -311,4 +423,12 @@ const USED: LoginReply = {
   reason: 'it was finished before',
   cause: 'the state was used before',
 };
+const TOO_LARGE: LoginReply = {
+  kind: 'refused',
+  reason: 'the session is too large for the store',
+  cause: 'the tokens of the provider are above 64 KB',
+};
+const LOST: LoginReply = { kind: 'unavailable', reason: 'the store with the sessions is lost' };
 const OVER: LoginReply = { kind: 'over' };
+
+type StoredAsk = Extract<LoginAsk, { readonly kind: 'read' | 'seen' | 'endStored' }>;

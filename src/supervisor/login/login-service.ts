@@ -10,7 +10,7 @@ import type { Clock } from '../../base/clock.js';
 import type { LoginEnd, LoginReply, LoginSession } from '../../base/login.js';
 import type { IdentityNotice } from '../../channel/identity-messages.js';
 import type { LoginRequest } from '../../channel/login-messages.js';
-import { claimsIn, isEndOf } from '../../filters/authentication/oidc/login-session.js';
+import { claimsIn } from '../../filters/authentication/oidc/login-session.js';
 import type {
   CompiledAuthenticator,
   CompiledProvider,
@@ -22,17 +22,21 @@ import { EndedLogins } from './ended-logins.js';
 import { LoginProvider } from './login-provider.js';
 import { OtherGateways } from './other-gateways.js';
 import type { ProviderKeys } from './provider-tokens.js';
+import { StoredEnds } from './stored-ends.js';
 
 export interface LoginServiceOptions {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly keys: ProviderKeys;
   /** null: no other gateway has the same sessions. */
-  readonly shared: Pick<SharedState, 'events' | 'records'> | null;
+  readonly shared: Pick<SharedState, 'events' | 'records' | 'key' | 'store'> | null;
   /** Sends a notice to every worker, and returns the number of workers. */
   broadcast(notice: IdentityNotice): number;
   reply(lane: number, notice: IdentityNotice): void;
 }
+
+/** A gateway that starts waits no longer to hear which sessions have ended. */
+const UNITED_MS_MAX = 2000;
 
 const GONE: LoginReply = { kind: 'unavailable', reason: 'the login has been reconfigured' };
 
@@ -42,18 +46,38 @@ export class LoginService {
   private readonly announcements: Announcements;
   private readonly records: SealedRecords | null;
   private readonly others: OtherGateways | null;
+  /** As workers know it; 0: not united with other gateways. */
+  private storeEpoch = 0;
+  private lastEpoch = 0;
+  private onUnited: () => void = () => {};
 
   constructor(private readonly options: LoginServiceOptions) {
     const { clock, logger, shared } = options;
     this.records = shared?.records('logins') ?? null;
+    this.announcements = new Announcements(clock);
+    this.ended = new EndedLogins(({ realm }) =>
+      logger.warn({ realm }, 'too many sessions were ended: an end is forgotten'),
+    );
     this.others =
       shared === null
         ? null
-        : new OtherGateways(shared.events, logger, (ends) => this.endHere(ends));
-    this.announcements = new Announcements(clock);
-    this.ended = new EndedLogins(({ provider }) =>
-      logger.warn({ provider }, 'too many sessions were ended: an end is forgotten'),
-    );
+        : new OtherGateways({
+            ...{ events: shared.events, stored: StoredEnds.in(shared), logger, clock },
+            endHere: (ends) => this.endHere(ends),
+            known: () => this.ended.all,
+            onUnited: (isUnited) => this.setUnited(isUnited),
+          });
+  }
+
+  /** Resolves when it is known which sessions have ended, or when that takes too long. */
+  async whenUnited(): Promise<void> {
+    if (this.records === null || this.storeEpoch > 0) return;
+    const united = new Promise<void>((resolve) => {
+      this.onUnited = resolve;
+    });
+    const timer = this.options.clock.after(UNITED_MS_MAX, this.onUnited);
+    await united;
+    timer.cancel();
   }
 
   /** Keeps the providers of these authenticators, and drops all others. */
@@ -74,10 +98,11 @@ export class LoginService {
         ...this.options,
         provider,
         records: this.records,
+        isUnited: () => this.storeEpoch > 0,
         onFacts: (facts) =>
           void this.options.broadcast({ type: 'loginProvider', provider: id, facts }),
         endEverywhere: (ends) => this.endEverywhere(ends),
-        isEnded: (of, session) => this.isEnded(of, session),
+        endsOf: (session) => this.endsOf(provider.realm, session),
       });
       this.providers.set(id, added);
       added.start();
@@ -85,6 +110,7 @@ export class LoginService {
   }
 
   stop(): void {
+    this.others?.stop();
     for (const provider of this.providers.values()) provider.stop();
     this.announcements.stop();
   }
@@ -94,7 +120,11 @@ export class LoginService {
     const known = [...this.providers].map(([provider, { facts }]): IdentityNotice => {
       return { type: 'loginProvider', provider, facts };
     });
-    return [...known, { type: 'loginsEnded', serial: 0, ends: this.ended.all }];
+    return [
+      ...known,
+      { type: 'loginsEnded', serial: 0, ends: this.ended.all },
+      { type: 'loginStore', epoch: this.storeEpoch },
+    ];
   }
 
   onRequest(lane: number, request: LoginRequest): void {
@@ -112,24 +142,35 @@ export class LoginService {
       .then((reply) => this.options.reply(lane, { type: 'loginReply', askId, reply }));
   }
 
-  private isEnded(provider: string, session: LoginSession): boolean {
-    const claims = claimsIn(session.idToken) ?? {};
-    const { sid, sub } = claims;
-    return [
-      this.ended.find(provider, 'id', session.id),
-      typeof sid === 'string' ? this.ended.find(provider, 'sid', sid) : undefined,
-      typeof sub === 'string' ? this.ended.find(provider, 'sub', sub) : undefined,
-    ].some((end) => end !== undefined && isEndOf(end, session, claims));
+  private setUnited(isUnited: boolean): void {
+    if (isUnited) this.lastEpoch += 1;
+    this.storeEpoch = isUnited ? this.lastEpoch : 0;
+    this.options.broadcast({ type: 'loginStore', epoch: this.storeEpoch });
+    if (!isUnited) return;
+    this.onUnited();
+    for (const provider of this.providers.values()) provider.onStoreBack();
   }
 
-  private async endEverywhere(ends: readonly LoginEnd[]): Promise<void> {
-    await Promise.all([this.endHere(ends), this.others?.tell(ends)]);
+  /** Ends of sessions with this id, or with the `sid` or `sub` of its ID token. */
+  private endsOf(realm: string, { id, idToken }: LoginSession): LoginEnd[] {
+    const { sid, sub } = claimsIn(idToken) ?? {};
+    return [
+      this.ended.find(realm, 'id', id),
+      typeof sid === 'string' ? this.ended.find(realm, 'sid', sid) : undefined,
+      typeof sub === 'string' ? this.ended.find(realm, 'sub', sub) : undefined,
+    ].filter((end) => end !== undefined);
+  }
+
+  /** False: other gateways cannot be told now, and will be later. */
+  private async endEverywhere(ends: readonly LoginEnd[]): Promise<boolean> {
+    const [, isTold = true] = await Promise.all([this.endHere(ends), this.others?.tell(ends)]);
+    return isTold;
   }
 
   /** Resolves when every worker of this gateway refuses these sessions. */
-  private async endHere(ends: readonly LoginEnd[]): Promise<void> {
+  private async endHere(told: readonly LoginEnd[]): Promise<void> {
     const now = this.options.clock.unixMs() / 1000;
-    for (const end of ends) this.ended.add(end, now);
+    const ends = told.map((end) => this.ended.add(end, now));
     await this.announcements.announce((serial) =>
       this.options.broadcast({ type: 'loginsEnded', serial, ends }),
     );

@@ -25,6 +25,11 @@ export class RecentMap<Value> {
     }
   }
 
+  /** Those that are too old may be among them. */
+  get values(): readonly Value[] {
+    return [...this.entries.values()].map(({ value }) => value);
+  }
+
   delete(name: string): void {
     this.entries.delete(name);
   }

@@ -3,7 +3,8 @@
  * first gateway asks the provider, and the others take what it got.
  *
  * Thread: supervisor (on the main thread). A refresh token that comes twice makes many providers
- * end the whole session. While the store is lost each gateway renews by itself.
+ * end the whole session. While the store is lost each gateway renews sessions in cookies by itself,
+ * and none in the store.
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../base/clock.js';
@@ -17,6 +18,7 @@ const LOOK_MS = 50;
 const KEPT_MS = 60 * 60_000;
 const BUSY = 'busy';
 
+const LOST: LoginReply = { kind: 'unavailable', reason: 'the store with the sessions is lost' };
 const UNAVAILABLE: LoginReply = {
   kind: 'unavailable',
   reason: 'another gateway renews the session, and has not told how that went',
@@ -28,29 +30,36 @@ export class SharedRenewals {
     private readonly records: SealedRecords,
     private readonly clock: Pick<Clock, 'after' | 'nowMs'>,
     private readonly waitMs: number,
+    /** Whether a gateway renews by itself while the store is lost. */
+    private readonly mayBeAlone: boolean,
   ) {}
 
   /** What the provider has said to the one gateway that has asked; `fetch` asks it. */
   async run(session: LoginSession, fetch: () => Promise<LoginReply>): Promise<LoginReply> {
     const name = nameOf(session);
-    let isFirst: boolean;
+    let lock: string | undefined;
     try {
-      isFirst = (await this.records.compareAndSet(name, null, BUSY, this.waitMs)) !== undefined;
-      if (!isFirst) return await this.take(name);
+      lock = await this.records.compareAndSet(name, null, BUSY, this.waitMs);
+      if (lock === undefined) return await this.take(name);
     } catch (error) {
       if (!(error instanceof StoreLostError)) throw error;
-      return fetch();
+      return this.mayBeAlone ? fetch() : LOST;
     }
     const reply = await fetch();
-    await this.tell(name, reply);
+    await this.tell(name, lock, reply);
     return reply;
   }
 
-  /** The others find it there; where the store is lost by now, they ask by themselves. */
-  private async tell(name: string, reply: LoginReply): Promise<void> {
+  /**
+   * The others find it there; where the store is lost by now, they ask by themselves. Who was
+   * suspended for longer than a renewal takes may find that another one has taken over: what that
+   * one has written stays.
+   */
+  private async tell(name: string, lock: string, reply: LoginReply): Promise<void> {
+    const { records } = this;
     try {
-      if (reply.kind === 'unavailable') await this.records.delete(name);
-      else await this.records.set(name, JSON.stringify(reply), KEPT_MS);
+      if (reply.kind === 'unavailable') await records.compareAndDelete(name, lock);
+      else await records.compareAndSet(name, lock, JSON.stringify(reply), KEPT_MS);
     } catch (error) {
       if (!(error instanceof StoreLostError)) throw error;
     }

@@ -38,6 +38,8 @@ export interface SealedRecords {
   ): Promise<string | undefined>;
   /** False: there was none. */
   delete(name: string): Promise<boolean>;
+  /** Deletes only where the record has still this version. False: it was another one. */
+  compareAndDelete(name: string, version: string): Promise<boolean>;
 }
 
 /** KEYS[1] the record; ARGV: version or '', new text, life ms. A version is how a text begins. */
@@ -46,6 +48,13 @@ local now = redis.call('GET', KEYS[1]) or ''
 if string.sub(now, 1, ${SEALED_HEAD_CHARS}) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1
+`;
+
+/** KEYS[1] the record; ARGV: version. */
+const COMPARE_AND_DELETE = `
+local now = redis.call('GET', KEYS[1]) or ''
+if string.sub(now, 1, ${SEALED_HEAD_CHARS}) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
 `;
 
 export class StoredRecords implements SealedRecords {
@@ -84,6 +93,11 @@ export class StoredRecords implements SealedRecords {
 
   async delete(name: string): Promise<boolean> {
     return (await this.store.run(['DEL', this.keyOf(name)])) === 1;
+  }
+
+  async compareAndDelete(name: string, version: string): Promise<boolean> {
+    const command = ['EVAL', COMPARE_AND_DELETE, 1, this.keyOf(name), version];
+    return (await this.store.run(command)) === 1;
   }
 
   private keyOf(name: string): string {

@@ -34,6 +34,7 @@ export class LoginClient implements LoginFeed {
   /** By key, in order of the time when they may be forgotten. */
   private readonly ends = new Map<string, LoginEnd>();
   private lastAskId = 0;
+  storeEpoch = 0;
 
   constructor(
     private readonly clock: Clock,
@@ -60,9 +61,9 @@ export class LoginClient implements LoginFeed {
     });
   }
 
-  isEnded(provider: string, session: LoginSession, claims: Claims): boolean {
+  isEnded(realm: string, session: LoginSession, claims: Claims): boolean {
     if (this.ends.size === 0) return false;
-    return endKeysOf(provider, session, claims).some((key) => {
+    return endKeysOf(realm, session, claims).some((key) => {
       const end = this.ends.get(key);
       return end !== undefined && session.beganAt <= end.beganBy;
     });
@@ -78,6 +79,9 @@ export class LoginClient implements LoginFeed {
         this.onEnded(notice.ends);
         if (notice.serial > 0) this.post({ type: 'loginsAcknowledged', serial: notice.serial });
         return;
+      case 'loginStore':
+        this.storeEpoch = notice.epoch;
+        return;
       default:
         this.onReply(notice.askId, notice.reply);
     }
@@ -85,7 +89,7 @@ export class LoginClient implements LoginFeed {
 
   private onEnded(ends: readonly LoginEnd[]): void {
     for (const end of ends) {
-      const key = endKey(end.provider, end.by, end.value);
+      const key = endKey(end.realm, end.by, end.value);
       // A later end of the same user goes behind all others.
       this.ends.delete(key);
       this.ends.set(key, end);

@@ -47,6 +47,10 @@ class FakeRecords implements SealedRecords {
   async delete(): Promise<boolean> {
     return false;
   }
+
+  async compareAndDelete(): Promise<boolean> {
+    return false;
+  }
 }
 
 let clock: FakeClock;

@@ -6,19 +6,19 @@
 import type { LoginEnd, LoginSession } from '../../../base/login.js';
 import type { Claims } from '../authenticator.js';
 
-export function endKey(provider: string, by: LoginEnd['by'], value: string): string {
-  return `${provider}\n${by}\n${value}`;
+export function endKey(realm: string, by: LoginEnd['by'], value: string): string {
+  return `${realm}\n${by}\n${value}`;
 }
 
 /** The keys of all ends that would be this session's. */
 export function endKeysOf(
-  provider: string,
+  realm: string,
   { id }: LoginSession,
   { sid, sub }: Claims,
 ): readonly string[] {
   return [
-    endKey(provider, 'id', id),
-    ...(typeof sid === 'string' ? [endKey(provider, 'sid', sid)] : []),
-    ...(typeof sub === 'string' ? [endKey(provider, 'sub', sub)] : []),
+    endKey(realm, 'id', id),
+    ...(typeof sid === 'string' ? [endKey(realm, 'sid', sid)] : []),
+    ...(typeof sub === 'string' ? [endKey(realm, 'sub', sub)] : []),
   ];
 }

@@ -12,5 +12,10 @@ export interface LoginFeed {
   /** Never rejects. `unavailable`: too many asks wait, or nobody has answered in time. */
   ask(provider: string, ask: LoginAsk): Promise<LoginReply>;
   /** Whether the session was ended, by its user or by its provider. */
-  isEnded(provider: string, session: LoginSession, claims: Claims): boolean;
+  isEnded(realm: string, session: LoginSession, claims: Claims): boolean;
+  /**
+   * As long as it is the same, whatever ends a session of the store is told here. 0: it is not told
+   * now, so that nothing may be taken for granted that was read before.
+   */
+  readonly storeEpoch: number;
 }

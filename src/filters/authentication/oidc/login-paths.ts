@@ -6,7 +6,7 @@
  * browser is sent on to the provider's logout or to this gateway's own origin, and nowhere else.
  */
 import { type FieldBlock, field, joinFields, NO_FIELDS } from '../../../base/field-block.js';
-import type { LoginReply } from '../../../base/login.js';
+import type { LoginAsk, LoginReply } from '../../../base/login.js';
 import { RETRY_SOON } from '../../../base/problem-reply.js';
 import { PROBLEMS } from '../../../base/problems.js';
 import { type LocalReply, plainReply, refusal } from '../../local-reply.js';
@@ -22,7 +22,7 @@ import {
 } from './browser-request.js';
 import type { LoginCookies } from './login-cookies.js';
 import type { LoginFeed } from './login-feed.js';
-import { openSession } from './login-session.js';
+import { openSession, openSessionId } from './login-session.js';
 import { openLogin, type PendingLogin } from './pending-login.js';
 import type { CookieSealer } from './sealed-cookie.js';
 
@@ -99,7 +99,7 @@ export class BrowserLoginPaths implements LoginPaths {
     const pending = openLogin(sealed, state, this.parts.sealer, unixSeconds);
     if (pending === null) {
       // The user has gone back, or has asked twice: the login is done.
-      return this.sessionOf(visit) === null ? NOT_BEGUN : redirect(`${visit.origin}/`, NO_FIELDS);
+      return this.endOf(visit, '') === null ? NOT_BEGUN : redirect(`${visit.origin}/`, NO_FIELDS);
     }
     return this.finish(visit, pending, query);
   }
@@ -134,13 +134,11 @@ export class BrowserLoginPaths implements LoginPaths {
       const detail = 'A logout must come from a page of this site.';
       return refusal(PROBLEMS.forbidden, detail, { fields: NO_STORE });
     }
-    const session = this.sessionOf(visit);
     const returnTo = visit.origin + this.parts.config.afterLogout;
-    if (session === null) return redirect(returnTo, this.cleared(visit), 303);
+    const end = this.endOf(visit, returnTo);
+    if (end === null) return redirect(returnTo, this.cleared(visit), 303);
     const { feed, config } = this.parts;
-    return feed
-      .ask(config.provider.id, { kind: 'end', session, returnTo })
-      .then((reply) => this.afterEnd(reply, visit, returnTo));
+    return feed.ask(config.provider.id, end).then((reply) => this.afterEnd(reply, visit, returnTo));
   }
 
   private afterEnd(reply: LoginReply, visit: Visit, returnTo: string): LocalReply {
@@ -152,9 +150,17 @@ export class BrowserLoginPaths implements LoginPaths {
     return this.parts.cookies.clear(cookies, secure);
   }
 
-  private sessionOf({ cookies, isSecure: secure }: Visit) {
+  /** What ends the session of this browser; null: it has none. */
+  private endOf({ cookies, isSecure: secure }: Visit, returnTo: string): LoginAsk | null {
+    const { config, sealer } = this.parts;
     const text = this.parts.cookies.read(cookies, secure);
-    return text === null || text === '' ? null : openSession(text, this.parts.sealer);
+    if (text === null || text === '') return null;
+    if (config.provider.isStored) {
+      const id = openSessionId(text, sealer);
+      return id === null ? null : { kind: 'endStored', id, returnTo };
+    }
+    const session = openSession(text, sealer);
+    return session === null ? null : { kind: 'end', session, returnTo };
   }
 
   /** The provider says that a session has ended. */

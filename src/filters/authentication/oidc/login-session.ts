@@ -8,7 +8,10 @@ import type { Claims } from '../authenticator.js';
 import { parseStrictObject } from '../strict-json.js';
 import type { CookieSealer } from './sealed-cookie.js';
 
-export const SESSION_PURPOSE = 'session';
+const SESSION_PURPOSE = 'session';
+const STORED_PURPOSE = 'session in the store';
+/** 18 random bytes in base64url. */
+const ID_TEXT = /^[A-Za-z0-9_-]{24}$/;
 
 /** Seals a session for its cookie. */
 export function sealSession(session: LoginSession, sealer: CookieSealer): string {
@@ -45,6 +48,20 @@ export function openSession(sealed: string, sealer: CookieSealer): LoginSession 
     seenAt: Number(seenAt),
     endsAt: Number(endsAt),
   };
+}
+
+/**
+ * Seals the name of a session in the store for its cookie: who invents one, or takes one of another
+ * login, makes nobody ask the store.
+ */
+export function sealSessionId(id: string, sealer: CookieSealer): string {
+  return sealer.seal(id, STORED_PURPOSE);
+}
+
+/** null: it is none of this login's. */
+export function openSessionId(sealed: string, sealer: CookieSealer): string | null {
+  const id = sealer.open(sealed, STORED_PURPOSE);
+  return id !== null && ID_TEXT.test(id) ? id : null;
 }
 
 /** Whether its time is over. */

@@ -33,7 +33,7 @@ import {
 import { LoginCookies } from './login-cookies.js';
 import type { LoginFeed } from './login-feed.js';
 import { BrowserLoginPaths } from './login-paths.js';
-import { claimsIn, isOver, openSession, sealSession } from './login-session.js';
+import { claimsIn, isOver, openSession, openSessionId, sealSession } from './login-session.js';
 import { challengeOf, newLogin, sealLogin } from './pending-login.js';
 import { CookieSealer } from './sealed-cookie.js';
 
@@ -43,22 +43,40 @@ const REMEMBERED_CHARS_MAX = 16 * 1024 * 1024;
 const NOTED_AT = 0.1;
 /** After a provider that did not answer it is left alone for this time. */
 const RETRY_SECONDS = 5;
+/** For so long a session of the store is believed to be as it was read. */
+const FRESH_SECONDS = 10;
 
 const NOT_FOUND_YET = unavailable('the provider of the login could not be reached yet');
 const NOT_RENEWED = unavailable('the provider of the login does not renew the session now');
+const STORE_LOST = unavailable('the store that has the sessions does not answer now');
 const NO_HOST = refused('the request names no host to come back to');
 
 type AcceptedResult = Extract<AuthenticationResult, { readonly verdict: 'accepted' }>;
 
-/** A session that a cookie held, with what has become of it since. */
+/** A session that a cookie held or named, with what has become of it since. */
 interface KnownSession {
+  /** The cookie. */
+  readonly text: string;
   session: LoginSession;
   claims: Claims;
   result: AcceptedResult;
   /** Requests that come at once share one renewal. */
   renewal: Promise<LoginReply> | null;
   retryAt: number;
+  /** Of a session in the store: in which epoch it was read, and until when that holds. */
+  readonly epoch: number;
+  freshTo: number;
 }
+
+/** A request, with what every answer to it needs. */
+interface Visit {
+  readonly request: AuthenticationRequest;
+  readonly cookies: Cookies;
+  readonly unixSeconds: number;
+}
+
+/** undefined: the cookie holds no session of this login. `lost`: nobody can tell now. */
+type Found = KnownSession | 'lost' | undefined;
 
 export class OidcAuthenticator implements Authenticator {
   readonly name: string;
@@ -72,6 +90,8 @@ export class OidcAuthenticator implements Authenticator {
 
   private readonly cookies: LoginCookies;
   private readonly sealer: CookieSealer;
+  /** Requests that come at once share one question to the store. */
+  private readonly reading = new Map<string, Promise<Found>>();
   private readonly remembered = new ExpiringMemory<KnownSession>(
     REMEMBERED_MAX,
     REMEMBERED_CHARS_MAX,
@@ -104,38 +124,90 @@ export class OidcAuthenticator implements Authenticator {
     unixSeconds: number,
   ): AuthenticationResult | Promise<AuthenticationResult> {
     const cookies = cookiesOf(request);
+    const visit = { request, cookies, unixSeconds };
     const text = this.cookies.read(cookies, isSecure(request, this.config.origin));
-    if (text === '') return this.begin(request, cookies, unixSeconds) ?? ABSENT;
-    const known = text === null ? undefined : this.know(text, unixSeconds);
+    if (text === '') return this.begin(visit) ?? ABSENT;
+    const found = text === null ? undefined : this.know(text, unixSeconds);
+    if (found instanceof Promise) return found.then((one) => this.judge(one, visit));
+    return this.judge(found, visit);
+  }
+
+  private judge(known: Found, visit: Visit): AuthenticationResult | Promise<AuthenticationResult> {
+    const { unixSeconds } = visit;
+    if (known === 'lost') return STORE_LOST;
     if (known === undefined || this.hasEnded(known, unixSeconds)) {
-      return this.begin(request, cookies, unixSeconds) ?? NOT_VALID;
+      return this.begin(visit) ?? NOT_VALID;
     }
     const { refreshAt, tokenEndsAt, seenAt } = known.session;
     const { idleMs } = this.config.provider;
     if (refreshAt > 0 && unixSeconds >= refreshAt) {
-      if (unixSeconds >= known.retryAt) return this.renew(known, request, unixSeconds);
+      if (unixSeconds >= known.retryAt) return this.renew(known, visit);
       if (unixSeconds >= tokenEndsAt) return NOT_RENEWED;
     }
-    if (unixSeconds >= seenAt + (idleMs / 1000) * NOTED_AT) {
-      const session = { ...known.session, seenAt: Math.floor(unixSeconds) };
-      this.take(known, session, { sealed: sealSession(session, this.sealer), request });
-    }
-    return known.result;
+    if (unixSeconds < seenAt + (idleMs / 1000) * NOTED_AT) return known.result;
+    return this.noteUse(known, visit) ?? known.result;
   }
 
-  /** undefined: the cookie holds no session of this login. */
-  private know(text: string, unixSeconds: number): KnownSession | undefined {
+  private know(text: string, unixSeconds: number): Found | Promise<Found> {
     const digest = tokenDigest(text);
     const known = this.remembered.get(digest, unixSeconds);
-    if (known !== undefined) return known;
-    const session = openSession(text, this.sealer);
-    if (session === null) return undefined;
-    const claims = this.claimsOf(session);
-    const result = claims === undefined ? undefined : this.resultOf(session, claims);
-    if (claims === undefined || result === undefined) return undefined;
-    const opened = { session, claims, result, renewal: null, retryAt: 0 };
-    this.remembered.set(digest, opened, { expiresAt: session.endsAt, weight: text.length });
+    if (!this.config.provider.isStored) {
+      return known ?? this.remember(digest, text, openSession(text, this.sealer));
+    }
+    const { storeEpoch } = this.feed;
+    const isFresh = storeEpoch > 0 && known?.epoch === storeEpoch && unixSeconds < known.freshTo;
+    if (isFresh) return known;
+    const id = openSessionId(text, this.sealer);
+    if (id === null) return undefined;
+    const asked = this.reading.get(digest) ?? this.read(id, { digest, text, unixSeconds });
+    this.reading.set(digest, asked);
+    return asked;
+  }
+
+  /** Reads a session of the store. */
+  private async read(
+    id: string,
+    { digest, text, unixSeconds }: { digest: string; text: string; unixSeconds: number },
+  ): Promise<Found> {
+    const { storeEpoch: epoch } = this.feed;
+    const reply = await this.feed.ask(this.config.provider.id, { kind: 'read', id });
+    this.reading.delete(digest);
+    if (reply.kind === 'known') {
+      const freshTo = unixSeconds + FRESH_SECONDS;
+      return this.remember(digest, text, reply.session, { epoch, freshTo });
+    }
+    return reply.kind === 'over' ? undefined : 'lost';
+  }
+
+  private remember(
+    digest: string,
+    text: string,
+    session: LoginSession | null,
+    { epoch, freshTo } = { epoch: 0, freshTo: 0 },
+  ): KnownSession | undefined {
+    const claims = session === null ? undefined : this.claimsOf(session);
+    if (session === null || claims === undefined) return undefined;
+    const result = this.resultOf(session, claims);
+    if (result === undefined) return undefined;
+    const opened = { text, session, claims, result, renewal: null, retryAt: 0, epoch, freshTo };
+    const weight = this.config.provider.isStored ? weightOf(session) : text.length;
+    this.remembered.set(digest, opened, { expiresAt: session.endsAt, weight });
     return opened;
+  }
+
+  /** The result with which the browser keeps its cookie for longer; null: it cannot. */
+  private noteUse(known: KnownSession, { request, unixSeconds }: Visit): AcceptedResult | null {
+    const session = { ...known.session, seenAt: Math.floor(unixSeconds) };
+    const { provider } = this.config;
+    if (!provider.isStored) {
+      return this.take(known, session, { sealed: sealSession(session, this.sealer), request });
+    }
+    const { id, seenAt } = session;
+    void this.feed.ask(provider.id, { kind: 'seen', id, seenAt }).then((reply) => {
+      // It was not noted, or there is no such session any more: the next request reads that.
+      if (reply.kind !== 'known') known.freshTo = 0;
+    });
+    return this.take(known, session, { sealed: known.text, request });
   }
 
   private claimsOf(session: LoginSession): Claims | undefined {
@@ -167,32 +239,34 @@ export class OidcAuthenticator implements Authenticator {
   private hasEnded({ session, claims }: KnownSession, unixSeconds: number): boolean {
     const { provider } = this.config;
     if (isOver(session, provider.idleMs, unixSeconds)) return true;
-    return this.feed.isEnded(provider.id, session, claims);
+    return this.feed.isEnded(provider.realm, session, claims);
   }
 
-  /** What was known by an older cookie goes on as this session, which the browser is given. */
+  /**
+   * What was known by an older cookie goes on as this session, which the browser is given: in every
+   * reply to that cookie, or once where the older one names the same session of the store. null: it
+   * is too large.
+   */
   private take(
     known: KnownSession,
     session: LoginSession,
     { sealed, request }: { readonly sealed: string; readonly request: AuthenticationRequest },
-  ): boolean {
+  ): AcceptedResult | null {
     const claims = this.claimsOf(session);
     const seconds = Math.min(this.config.provider.idleMs / 1000, session.endsAt - session.seenAt);
     const fields = this.cookies.set(sealed, seconds, isSecure(request, this.config.origin));
-    if (claims === undefined || fields === null) return false;
+    if (claims === undefined || fields === null) return null;
     const result = this.resultOf(session, claims, fields);
-    if (result === undefined) return false;
+    const plain = this.config.provider.isStored ? this.resultOf(session, claims) : result;
+    if (result === undefined || plain === undefined) return null;
     known.session = session;
     known.claims = claims;
-    known.result = result;
-    return true;
+    known.result = plain;
+    return result;
   }
 
-  private async renew(
-    known: KnownSession,
-    request: AuthenticationRequest,
-    unixSeconds: number,
-  ): Promise<AuthenticationResult> {
+  private async renew(known: KnownSession, visit: Visit): Promise<AuthenticationResult> {
+    const { request, unixSeconds } = visit;
     const { generation } = known.session;
     known.renewal ??= this.feed.ask(this.config.provider.id, {
       kind: 'refresh',
@@ -204,13 +278,11 @@ export class OidcAuthenticator implements Authenticator {
     switch (reply.kind) {
       case 'session': {
         const { session, sealed } = reply;
-        if (this.take(known, session, { sealed, request })) return known.result;
-        return unavailable('the session has grown too large for cookies');
+        const result = this.take(known, session, { sealed, request });
+        return result ?? unavailable('the session has grown too large for cookies');
       }
-      case 'over': {
-        const cookies = cookiesOf(request);
-        return this.begin(request, cookies, unixSeconds) ?? NOT_VALID;
-      }
+      case 'over':
+        return this.begin(visit) ?? NOT_VALID;
       default:
         known.retryAt = unixSeconds + RETRY_SECONDS;
         if (unixSeconds < known.session.tokenEndsAt) return known.result;
@@ -219,11 +291,7 @@ export class OidcAuthenticator implements Authenticator {
   }
 
   /** The way to the provider, for browsers that ask for a page; null: for nobody else. */
-  private begin(
-    request: AuthenticationRequest,
-    cookies: Cookies,
-    unixSeconds: number,
-  ): AuthenticationResult | null {
+  private begin({ request, cookies, unixSeconds }: Visit): AuthenticationResult | null {
     if (!wantsPage(request)) return null;
     const { provider, redirectPath, origin } = this.config;
     const facts = this.feed.factsOf(provider.id);
@@ -263,3 +331,7 @@ export class OidcAuthenticator implements Authenticator {
 }
 
 const NOT_VALID = refused('the session is not valid, or has ended');
+
+function weightOf({ idToken, accessToken, refreshToken }: LoginSession): number {
+  return idToken.length + accessToken.length + refreshToken.length;
+}

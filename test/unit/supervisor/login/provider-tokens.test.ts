@@ -13,7 +13,7 @@ const NOW = 1_800_000_000;
 const EVENTS = { 'http://schemas.openid.net/event/backchannel-logout': {} };
 
 const PROVIDER: CompiledProvider = {
-  id: 'web 1',
+  ...{ id: 'web 1', realm: 'web 2', isStored: false },
   name: 'web',
   issuer: 'https://login.example',
   keySource: {

@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { LoginReply, LoginSession } from '../../../../../src/base/login.js';
+import type { LoginAsk, LoginReply, LoginSession } from '../../../../../src/base/login.js';
 import { compileOidc } from '../../../../../src/config/compile/compile-oidc.js';
 import type { LoginFeed } from '../../../../../src/filters/authentication/oidc/login-feed.js';
-import { sealSession } from '../../../../../src/filters/authentication/oidc/login-session.js';
+import {
+  sealSession,
+  sealSessionId,
+} from '../../../../../src/filters/authentication/oidc/login-session.js';
 import { OidcAuthenticator } from '../../../../../src/filters/authentication/oidc/oidc-authenticator.js';
 import { CookieSealer } from '../../../../../src/filters/authentication/oidc/sealed-cookie.js';
 import { aRequest } from '../../../../support/authentication-request.js';
@@ -29,14 +32,17 @@ class Feed implements LoginFeed {
   asked = 0;
   ended = false;
   isKnown = true;
+  storeEpoch = 0;
+  readonly asks: LoginAsk[] = [];
   reply: LoginReply = { kind: 'unavailable', reason: 'x' };
 
   factsOf() {
     return this.isKnown ? { authorizationEndpoint: 'https://login.example/auth?tenant=a' } : null;
   }
 
-  async ask() {
+  async ask(_: string, ask: LoginAsk) {
     this.asked++;
+    this.asks.push(ask);
     return this.reply;
   }
 
@@ -45,14 +51,14 @@ class Feed implements LoginFeed {
   }
 }
 
-function rig(accessTokenHeader?: string) {
+function rig(accessTokenHeader?: string, store = false) {
   const feed = new Feed();
   const config = compileOidc(
     {
       type: 'oidc',
       issuer: 'https://login.example',
       clientId: 'app',
-      session: { secret: SECRET, idle: '1h', lifetime: '2h' },
+      session: { secret: SECRET, store, idle: '1h', lifetime: '2h' },
       ...(accessTokenHeader !== undefined && { accessTokenHeader }),
     },
     'web',
@@ -163,6 +169,86 @@ describe('a session', () => {
     expect(result.verdict).toBe('refused');
     const page = await authenticator.authenticate(requestWith(aSession(), [PAGE]), NOW + 100);
     expect(page.verdict).toBe('answered');
+  });
+});
+
+describe('a session in the store', () => {
+  const ID = 'A'.repeat(24);
+  const stored = () => {
+    const made = rig(undefined, true);
+    made.feed.storeEpoch = 1;
+    made.feed.reply = { kind: 'known', session: aSession({ id: ID }) };
+    return made;
+  };
+  const named = (text = sealSessionId(ID, sealer)) =>
+    aRequest({ fields: [['cookie', `sluice-web=1${text}`]], target: '/p' });
+
+  it('is read once for requests that come together, and again after ten seconds', async () => {
+    const { authenticator, feed } = stored();
+    const request = named();
+    for (const [at, asked] of [
+      [NOW, 1],
+      [NOW + 9, 1],
+      [NOW + 10, 2],
+    ] as const) {
+      const results = await Promise.all(
+        Array.from({ length: 20 }, () => authenticator.authenticate(request, at)),
+      );
+      expect(new Set(results.map(({ verdict }) => verdict))).toEqual(new Set(['accepted']));
+      expect([at, feed.asked]).toEqual([at, asked]);
+    }
+    expect(feed.asks[0]).toEqual({ kind: 'read', id: ID });
+  });
+
+  it('is read for each request while ends are not told, and again after that', async () => {
+    const { authenticator, feed } = stored();
+    const request = named();
+    await authenticator.authenticate(request, NOW);
+    for (const [epoch, asked] of [
+      [0, 2],
+      [0, 3],
+      [2, 4],
+      [2, 4],
+    ] as const) {
+      feed.storeEpoch = epoch;
+      const { verdict } = await authenticator.authenticate(request, NOW + 1);
+      expect([epoch, verdict, feed.asked]).toEqual([epoch, 'accepted', asked]);
+    }
+    feed.storeEpoch = 0;
+    feed.reply = { kind: 'unavailable', reason: 'x' };
+    expect((await authenticator.authenticate(request, NOW + 2)).verdict).toBe('unavailable');
+    feed.reply = { kind: 'over' };
+    expect((await authenticator.authenticate(request, NOW + 3)).verdict).toBe('refused');
+  });
+
+  it('is not known by another cookie: nobody asks the store for one', async () => {
+    const { authenticator, feed } = stored();
+    const other = new CookieSealer([SECRET], 'other');
+    for (const text of [
+      sealSession(aSession({ id: ID }), sealer),
+      sealSessionId(ID, other),
+      sealSessionId('short', sealer),
+      ID,
+    ]) {
+      expect((await authenticator.authenticate(named(text), NOW)).verdict).toBe('refused');
+    }
+    expect(feed.asked).toBe(0);
+    // Nor is its name a session where sessions are in cookies.
+    expect((await rig().authenticator.authenticate(named(), NOW)).verdict).toBe('refused');
+  });
+
+  it('has its use noted once, and is read again where that could not be written', async () => {
+    const { authenticator, feed } = stored();
+    feed.reply = { kind: 'known', session: aSession({ id: ID, refreshAt: 0 }) };
+    const request = named();
+    const first = await authenticator.authenticate(request, NOW + 400);
+    expect(JSON.stringify(first)).toContain('Set-Cookie');
+    expect(feed.asks[1]).toEqual({ kind: 'seen', id: ID, seenAt: NOW + 400 });
+    const second = await authenticator.authenticate(request, NOW + 401);
+    expect([JSON.stringify(second).includes('Set-Cookie'), feed.asked]).toEqual([false, 2]);
+    feed.reply = { kind: 'unavailable', reason: 'x' };
+    await authenticator.authenticate(named(), NOW + 800);
+    expect((await authenticator.authenticate(named(), NOW + 801)).verdict).toBe('unavailable');
   });
 });
 
