@@ -4,6 +4,7 @@
  * Thread: supervisor (on the main thread). Each handler has a file in handlers/; gateway.ts lists
  * the handlers.
  */
+import { isObject } from '../base/json-object.js';
 
 /** A request as a handler gets it: host and token were checked, and the body is complete. */
 export interface AdminRequest {
@@ -64,8 +65,7 @@ export function adminProblem(
 export function objectIn(body: Buffer): Readonly<Record<string, unknown>> | null {
   try {
     const said: unknown = JSON.parse(body.toString('utf8'));
-    const isObject = typeof said === 'object' && said !== null && !Array.isArray(said);
-    return isObject ? (said as Record<string, unknown>) : null;
+    return isObject(said) ? said : null;
   } catch {
     return null;
   }

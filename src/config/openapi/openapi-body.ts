@@ -3,8 +3,9 @@
  *
  * Thread: loader.
  */
+import { isObject } from '../../base/json-object.js';
 import type { CompiledContent, ParameterStyle } from '../../filters/validation/options.js';
-import { isObject, type JsonObject, type Located } from './openapi-document.js';
+import type { JsonObject, Located } from './openapi-document.js';
 import { styleOf } from './openapi-parameters.js';
 import type { OpenapiPlace } from './openapi-place.js';
 import { shapesOf } from './openapi-shapes.js';

@@ -5,6 +5,7 @@
  * Nothing is fetched over a network.
  */
 import { dirname, resolve } from 'node:path';
+import { isObject } from '../../base/json-object.js';
 import { pointerKeys } from '../../base/json-pointer.js';
 import type { ReadDocument } from '../../filters/filter-options.js';
 import type { SchemaDialect } from '../../filters/validation/schema-engine.js';
@@ -25,10 +26,6 @@ export interface Located<T = unknown> {
 /** Where a reference leads: the file, and the keys from its root on. */
 export interface Target extends Located {
   readonly keys: readonly string[];
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Names of parameters in routes are letters, digits and `_`. */

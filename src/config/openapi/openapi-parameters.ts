@@ -4,8 +4,9 @@
  *
  * Thread: loader. A parameter of an operation replaces the one of its path.
  */
+import { isObject } from '../../base/json-object.js';
 import type { ParameterPart, ParameterStyle } from '../../filters/validation/options.js';
-import { isObject, type JsonObject, type Located, paramName } from './openapi-document.js';
+import { type JsonObject, type Located, paramName } from './openapi-document.js';
 import type { OpenapiPlace } from './openapi-place.js';
 import { membersOf, shapesOf } from './openapi-shapes.js';
 

@@ -6,16 +6,11 @@
  * is told.
  */
 import type { ErrorObject } from 'ajv';
+import { isObject } from '../../base/json-object.js';
 import { pointerKeys } from '../../base/json-pointer.js';
 import { expressionProblem } from '../../filters/validation/linear-pattern.js';
 import { isKnownFormat, shapeErrorsOf } from '../../filters/validation/schema-engine.js';
-import {
-  isObject,
-  type JsonObject,
-  type Located,
-  type OpenapiDocument,
-  tell,
-} from './openapi-document.js';
+import { type JsonObject, type Located, type OpenapiDocument, tell } from './openapi-document.js';
 import { type OpenapiNote, OpenapiNotes } from './openapi-notes.js';
 import { nearestExpression } from './openapi-pattern.js';
 

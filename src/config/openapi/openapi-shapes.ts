@@ -3,7 +3,8 @@
  *
  * Thread: any (pure).
  */
-import { isObject, type JsonObject } from './openapi-document.js';
+import { isObject } from '../../base/json-object.js';
+import type { JsonObject } from './openapi-document.js';
 
 export type Shape = 'list' | 'object' | 'text';
 

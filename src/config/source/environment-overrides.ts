@@ -4,6 +4,7 @@
  * Thread: any (pure). They are put into the data before it is checked, so that the schema is the
  * only judge of what is right.
  */
+import { isObject } from '../../base/json-object.js';
 import { pointerKeys } from '../../base/json-pointer.js';
 import type { Environment } from './variables.js';
 
@@ -72,8 +73,4 @@ function putAt(root: unknown, pointer: string, value: unknown): boolean {
   if (!isObject(parent) || last === undefined) return false;
   parent[last] = value;
   return true;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

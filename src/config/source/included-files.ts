@@ -8,6 +8,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
+import { isObject } from '../../base/json-object.js';
 import { childPointer } from '../../base/json-pointer.js';
 import type { ConfigIssue } from '../check/config-error.js';
 import { resolveFiles } from '../references/document-file.js';
@@ -237,10 +238,6 @@ function issueAt(source: YamlSource, path: string, message: string): ConfigIssue
   const place = source.places.get(path === '' ? '' : `/${path}`);
   const { keyLine: line = 1, keyColumn: column = 1 } = place ?? {};
   return { path: path.replace('/', '.'), line, column, message };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function patternsIn(value: unknown): readonly string[] | null {

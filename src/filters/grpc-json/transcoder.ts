@@ -18,6 +18,7 @@ import {
 } from '@bufbuild/protobuf';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { type Any, AnySchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import { isObject } from '../../base/json-object.js';
 import type { HttpRule, RuleVariable } from './http-rules.js';
 
 /** A request that cannot be a message. The message says what is wrong, for its client. */
@@ -184,10 +185,6 @@ function messageOf(registry: FileRegistry, name: string): DescMessage {
 
 function fieldOf(desc: DescMessage, name: string): DescField | undefined {
   return desc.fields.find((field) => field.name === name || field.jsonName === name);
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Numbers are numbers in JSON as texts too; truth values are not. */

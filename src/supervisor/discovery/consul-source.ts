@@ -5,13 +5,15 @@
  * token may not see without a word, and answers from old data when it has no leader: neither is
  * taken for a loss of targets. Every question has a deadline of our own.
  */
+
 import type { Clock } from '../../base/clock.js';
+import { isObject } from '../../base/json-object.js';
 import type { CompiledSource } from '../../config/compiled-discovery.js';
 import type { FoundTarget } from './address-source.js';
 import type { Answer } from './asked-source.js';
 import { getText, type HttpAnswer } from './http-get.js';
 import { parseJson } from './http-source.js';
-import { isRecord, readHost, readPort, weightIn } from './read-target-list.js';
+import { readHost, readPort, weightIn } from './read-target-list.js';
 
 type ConsulSettings = Extract<CompiledSource, { kind: 'consul' }>;
 
@@ -125,13 +127,13 @@ function readInstances(document: unknown): FoundTarget[] {
   if (!Array.isArray(document)) throw new Error('the answer is no list');
   return document.map((entry: unknown, at) => {
     const where = `instance ${at + 1}`;
-    const service = isRecord(entry) ? entry['Service'] : undefined;
-    const node = isRecord(entry) ? entry['Node'] : undefined;
-    if (!isRecord(service)) throw new Error(`${where}: has no Service`);
+    const service = isObject(entry) ? entry['Service'] : undefined;
+    const node = isObject(entry) ? entry['Node'] : undefined;
+    if (!isObject(service)) throw new Error(`${where}: has no Service`);
     const own = service['Address'];
-    const host = readHost(own === '' && isRecord(node) ? node['Address'] : own, where);
+    const host = readHost(own === '' && isObject(node) ? node['Address'] : own, where);
     const weights = service['Weights'];
-    const weight = weightIn(isRecord(weights) ? weights['Passing'] : 1);
+    const weight = weightIn(isObject(weights) ? weights['Passing'] : 1);
     return { host, port: readPort(service['Port'], where), name: host, weight, isBackup: false };
   });
 }

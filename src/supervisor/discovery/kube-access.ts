@@ -6,7 +6,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { isRecord } from './read-target-list.js';
+import { isObject } from '../../base/json-object.js';
 
 export interface KubeAccess {
   /** Without a slash at its end. */
@@ -57,7 +57,7 @@ export async function accessByKubeconfig(file: string, context: string): Promise
   } catch (error) {
     throw error instanceof KubeFileError ? error : new Error('the kubeconfig is no YAML');
   }
-  if (!isRecord(config)) throw new Error('the kubeconfig is no mapping');
+  if (!isObject(config)) throw new Error('the kubeconfig is no mapping');
   const name = context === '' ? String(config['current-context'] ?? '') : context;
   const chosen = named(config, 'contexts', name, 'context');
   const cluster = named(config, 'clusters', String(chosen['cluster']), 'cluster');
@@ -115,10 +115,10 @@ function named(
 ): Readonly<Record<string, unknown>> {
   const entries = config[list];
   const found: unknown = Array.isArray(entries)
-    ? entries.find((entry: unknown) => isRecord(entry) && entry['name'] === name)
+    ? entries.find((entry: unknown) => isObject(entry) && entry['name'] === name)
     : undefined;
-  const value = isRecord(found) ? found[part] : undefined;
-  if (!isRecord(value)) throw new Error(`the kubeconfig has no ${part} ${JSON.stringify(name)}`);
+  const value = isObject(found) ? found[part] : undefined;
+  if (!isObject(value)) throw new Error(`the kubeconfig has no ${part} ${JSON.stringify(name)}`);
   return value;
 }
 

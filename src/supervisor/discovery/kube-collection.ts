@@ -13,11 +13,11 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Clock, Timer } from '../../base/clock.js';
+import { isObject } from '../../base/json-object.js';
 import { getText, openStream } from './http-get.js';
 import { parseJson } from './http-source.js';
 import type { KubeAccess } from './kube-access.js';
 import type { KubeObject } from './kube-objects.js';
-import { isRecord } from './read-target-list.js';
 
 const LIMIT_MS = 10_000;
 const PAGE = 500;
@@ -70,7 +70,7 @@ export async function getObject(
   if (status === 410) throw new GoneError('the list is too old');
   if (status !== 200) throw new Error(`status ${status} instead of 200`);
   const object = parseJson(body);
-  if (!isRecord(object)) throw new Error('the answer is no object');
+  if (!isObject(object)) throw new Error('the answer is no object');
   return object;
 }
 
@@ -148,7 +148,7 @@ export class KubeCollection {
       const path = `${withQuery(this.parts.path(access))}limit=${PAGE}${more}`;
       const list = await getObject(access, path, signal);
       const { items, metadata } = list;
-      if (!Array.isArray(items) || !isRecord(metadata)) throw new Error('the answer is no list');
+      if (!Array.isArray(items) || !isObject(metadata)) throw new Error('the answer is no list');
       for (const item of items as unknown[]) keep(objects, item);
       version = String(metadata['resourceVersion'] ?? '');
       token = String(metadata['continue'] ?? '');
@@ -200,7 +200,7 @@ export class KubeCollection {
   }
 
   private onEvent(event: unknown): void {
-    if (!isRecord(event) || !isRecord(event['object'])) throw new Error('an event is no event');
+    if (!isObject(event) || !isObject(event['object'])) throw new Error('an event is no event');
     const { type, object } = event as { readonly type: unknown; readonly object: KubeObject };
     if (type === 'ERROR') {
       // What it says of 410 comes as an event as well.
@@ -208,7 +208,7 @@ export class KubeCollection {
       throw new Error(`the watch ends: ${String(object['reason'] ?? 'unknown')}`);
     }
     const { metadata } = object;
-    if (!isRecord(metadata)) throw new Error('an object has no metadata');
+    if (!isObject(metadata)) throw new Error('an object has no metadata');
     this.isWell();
     const version = metadata['resourceVersion'];
     if (typeof version === 'string' && version !== '') this.resourceVersion = version;
@@ -232,7 +232,7 @@ export class KubeCollection {
 }
 
 function keep(objects: Map<string, KubeObject>, item: unknown): void {
-  if (!isRecord(item) || !isRecord(item['metadata'])) throw new Error('an object has no metadata');
+  if (!isObject(item) || !isObject(item['metadata'])) throw new Error('an object has no metadata');
   objects.set(keyOf(item['metadata']), item);
 }
 

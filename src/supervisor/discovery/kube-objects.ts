@@ -3,8 +3,9 @@
  *
  * Thread: supervisor (on the main thread). Pure.
  */
+import { isObject } from '../../base/json-object.js';
 import type { FoundTarget } from './address-source.js';
-import { isRecord, readHost, readPort } from './read-target-list.js';
+import { readHost, readPort } from './read-target-list.js';
 
 export type KubeObject = Readonly<Record<string, unknown>>;
 
@@ -75,7 +76,7 @@ export function serviceTargets(
 
 /** `ready` that is not said means yes. */
 function groupOf(endpoint: KubeObject): 'ready' | 'ending' | null {
-  const conditions = isRecord(endpoint['conditions']) ? endpoint['conditions'] : {};
+  const conditions = isObject(endpoint['conditions']) ? endpoint['conditions'] : {};
   const { ready, serving, terminating } = conditions;
   if (ready !== false) return 'ready';
   return serving === true && terminating === true ? 'ending' : null;
@@ -98,10 +99,10 @@ function portsOf(service: KubeObject): KubeObject[] {
 
 function recordIn(object: KubeObject, field: string): KubeObject {
   const value = object[field];
-  return isRecord(value) ? value : {};
+  return isObject(value) ? value : {};
 }
 
 function listIn(object: KubeObject, field: string): KubeObject[] {
   const value = object[field];
-  return Array.isArray(value) ? value.filter(isRecord) : [];
+  return Array.isArray(value) ? value.filter(isObject) : [];
 }

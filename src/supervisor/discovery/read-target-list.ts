@@ -9,6 +9,7 @@
  *     { targets: ["host:port", …], labels?: { weight?, backup?, name? } }     as Prometheus has it
  */
 import { isIP } from 'node:net';
+import { isObject } from '../../base/json-object.js';
 import { SLOT_TEXT_MAX } from '../../channel/coordinator/target-slots.js';
 import type { FoundTarget } from './address-source.js';
 
@@ -25,7 +26,7 @@ interface Described {
 
 /** Throws an Error that says which entry is wrong. */
 export function readTargetList(document: unknown): FoundTarget[] {
-  const list = isRecord(document) ? document['targets'] : document;
+  const list = isObject(document) ? document['targets'] : document;
   if (!Array.isArray(list)) throw new Error('must be a list of targets');
   const found = list.flatMap((entry: unknown, at) => readEntry(entry, `entry ${at + 1}`));
   if (found.length > LIST_MAX) throw new Error(`has more than ${LIST_MAX} targets`);
@@ -63,7 +64,7 @@ export function readPort(value: unknown, where: string): number {
 
 function readEntry(entry: unknown, where: string): FoundTarget[] {
   if (typeof entry === 'string') return [targetOf(readHostPort(entry, where), describe({}, where))];
-  if (!isRecord(entry)) throw new Error(`${where}: must be a text or an object`);
+  if (!isObject(entry)) throw new Error(`${where}: must be a text or an object`);
   const { targets } = entry;
   if (targets === undefined) {
     const host = readHost(entry['host'], where);
@@ -71,7 +72,7 @@ function readEntry(entry: unknown, where: string): FoundTarget[] {
   }
   if (!Array.isArray(targets)) throw new Error(`${where}: targets must be a list`);
   const labels = entry['labels'] ?? {};
-  if (!isRecord(labels)) throw new Error(`${where}: labels must be an object`);
+  if (!isObject(labels)) throw new Error(`${where}: labels must be an object`);
   const described = describe(labels, where);
   return targets.map((target: unknown) => {
     if (typeof target !== 'string') throw new Error(`${where}: targets must be texts`);
@@ -102,10 +103,6 @@ function describe(labels: Readonly<Record<string, unknown>>, where: string): Des
   }
   const name = labels['name'] === undefined ? '' : readHost(labels['name'], where);
   return { weight, isBackup: backup === 'true', name };
-}
-
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** What others write goes into the log: not all of it. */

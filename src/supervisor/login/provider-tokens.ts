@@ -5,6 +5,7 @@
  * Thread: supervisor (on the main thread).
  */
 import { hash } from 'node:crypto';
+import { isObject } from '../../base/json-object.js';
 import type { Jwk } from '../../base/json-web-key.js';
 import type { Claims } from '../../filters/authentication/authenticator.js';
 import { claimsProblem, quoted } from '../../filters/authentication/claim-checks.js';
@@ -127,10 +128,6 @@ export class ProviderTokens {
 
 function refuse(claim: string, value: unknown, expected: string): never {
   throw new TokenRefusedError(`${claim} is ${quoted(value)}, expected ${expected}`);
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The left half of the hash that belongs to the algorithm (OpenID Connect Core 3.1.3.6). */
