@@ -15,6 +15,7 @@ import type {
   StoreListener,
   StoreView,
 } from '../config-store.js';
+import { PrefixedKeys } from '../prefixed-keys.js';
 import type { StoreAddress } from '../store-address.js';
 import { ConsulClient } from './consul-client.js';
 import { ConsulPresence } from './consul-presence.js';
@@ -33,9 +34,11 @@ export class ConsulStore implements ConfigStore {
   readonly name: string;
   readonly provider = 'consul';
   private readonly client: ConsulClient;
+  private readonly prefixed: PrefixedKeys;
 
   constructor(private readonly options: ConsulStoreOptions) {
     this.name = options.address.name;
+    this.prefixed = new PrefixedKeys(options.address.prefix);
     this.client = new ConsulClient(options.address, options.times?.callMs);
   }
 
@@ -43,24 +46,21 @@ export class ConsulStore implements ConfigStore {
     const values = new Map<string, StoredValue>();
     let revision = 0;
     for (const range of ranges) {
-      const read = await this.client.range(this.keyOf(range), 'consistent');
-      for (const [key, value] of read.values) values.set(this.relative(key), value);
+      const read = await this.client.range(this.prefixed.absolute(range), 'consistent');
+      for (const [key, value] of read.values) values.set(this.prefixed.relative(key), value);
       revision = Math.max(revision, read.index);
     }
     return { values, revision, clusterId: '' };
   }
 
   async keys(range: string): Promise<readonly string[]> {
-    const keys = await this.client.keys(this.keyOf(range));
-    return keys.map((key) => this.relative(key)).sort();
+    const keys = await this.client.keys(this.prefixed.absolute(range));
+    return keys.map((key) => this.prefixed.relative(key)).sort();
   }
 
   change(compares: readonly StoreCompare[], changes: readonly StoreChange[]): Promise<boolean> {
-    const absolute = <T extends { readonly key: string }>(one: T): T => ({
-      ...one,
-      key: this.keyOf(one.key),
-    });
-    return this.client.change(compares.map(absolute), changes.map(absolute));
+    const { prefixed } = this;
+    return this.client.change(prefixed.allAbsolute(compares), prefixed.allAbsolute(changes));
   }
 
   watch(ranges: readonly string[], listener: StoreListener): { stop(): void } {
@@ -68,8 +68,8 @@ export class ConsulStore implements ConfigStore {
     const watch = new ConsulWatch(
       {
         ...{ client: this.client, clock, random, times: { ...TIMES, ...times } },
-        keys: ranges.map((range) => this.keyOf(range)),
-        relative: (key) => this.relative(key),
+        keys: ranges.map((range) => this.prefixed.absolute(range)),
+        relative: (key) => this.prefixed.relative(key),
       },
       listener,
     );
@@ -78,18 +78,10 @@ export class ConsulStore implements ConfigStore {
   }
 
   present(key: string): Presence {
-    return new ConsulPresence(this.client, this.keyOf(key), this.options.clock);
+    return new ConsulPresence(this.client, this.prefixed.absolute(key), this.options.clock);
   }
 
   close(): void {
     this.client.close();
-  }
-
-  private keyOf(key: string): string {
-    return `${this.options.address.prefix}/${key}`;
-  }
-
-  private relative(key: string): string {
-    return key.slice(this.keyOf('').length);
   }
 }

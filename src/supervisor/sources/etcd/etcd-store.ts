@@ -14,6 +14,7 @@ import type {
   StoreListener,
   StoreView,
 } from '../config-store.js';
+import { PrefixedKeys } from '../prefixed-keys.js';
 import type { StoreAddress } from '../store-address.js';
 import { EtcdClient, type EtcdTimes } from './etcd-client.js';
 import {
@@ -46,40 +47,42 @@ export class EtcdStore implements ConfigStore {
   readonly name: string;
   readonly provider = 'etcd';
   private readonly client: EtcdClient;
+  private readonly prefixed: PrefixedKeys;
 
   constructor(private readonly options: EtcdStoreOptions) {
     const { address, clock, times = {} } = options;
     const { recheckMs: _recheckMs, backoffMs: _backoffMs, ...ofClient } = times;
     this.name = address.name;
+    this.prefixed = new PrefixedKeys(address.prefix);
     this.client = new EtcdClient({ address, clock, times: ofClient });
   }
 
   async read(ranges: readonly string[]): Promise<StoreView> {
-    const request = readRequest(ranges.map((range) => this.keyOf(range)));
+    const request = readRequest(ranges.map((range) => this.prefixed.absolute(range)));
     const reply = await this.client.call(METHODS.transaction, request);
     const values = new Map<string, StoredValue>();
     for (const response of reply.messages(3)) {
       for (const [key, value] of valuesOf(response.message(1))) {
-        values.set(key.slice(this.keyOf('').length), value);
+        values.set(this.prefixed.relative(key), value);
       }
     }
     return { values, ...headerOf(reply) };
   }
 
   async keys(range: string): Promise<readonly string[]> {
-    const reply = await this.client.call(METHODS.range, rangeRequest(this.keyOf(range), true));
-    return [...valuesOf(reply)].map(([key]) => key.slice(this.keyOf('').length));
+    const reply = await this.client.call(
+      METHODS.range,
+      rangeRequest(this.prefixed.absolute(range), true),
+    );
+    return [...valuesOf(reply)].map(([key]) => this.prefixed.relative(key));
   }
 
   async change(
     compares: readonly StoreCompare[],
     changes: readonly StoreChange[],
   ): Promise<boolean> {
-    const absolute = <T extends { readonly key: string }>(one: T): T => ({
-      ...one,
-      key: this.keyOf(one.key),
-    });
-    const request = changeRequest(compares.map(absolute), changes.map(absolute));
+    const { prefixed } = this;
+    const request = changeRequest(prefixed.allAbsolute(compares), prefixed.allAbsolute(changes));
     return (await this.client.call(METHODS.transaction, request)).flag(2);
   }
 
@@ -89,7 +92,7 @@ export class EtcdStore implements ConfigStore {
     const watch = new EtcdWatch(
       {
         ...{ client: this.client, clock, random, recheckMs, backoffMs },
-        keys: ranges.map((range) => this.keyOf(range)),
+        keys: ranges.map((range) => this.prefixed.absolute(range)),
         read: () => this.read(ranges),
       },
       listener,
@@ -99,14 +102,10 @@ export class EtcdStore implements ConfigStore {
   }
 
   present(key: string): Presence {
-    return new EtcdPresence(this.client, this.keyOf(key), this.options.clock);
+    return new EtcdPresence(this.client, this.prefixed.absolute(key), this.options.clock);
   }
 
   close(): void {
     this.client.close();
-  }
-
-  private keyOf(key: string): string {
-    return `${this.options.address.prefix}/${key}`;
   }
 }
