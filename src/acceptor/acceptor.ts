@@ -118,7 +118,7 @@ export class Acceptor implements EngineHost, ListenerOwner {
     const opened: AcceptorListener[] = [];
     try {
       for (const one of listeners) {
-        const key = keyOf(one);
+        const key = socketKey(one);
         const engine = this.options.engines.engineOf(one);
         const known = this.members.get(key);
         if (known !== undefined && known.engine !== engine) {
@@ -293,7 +293,7 @@ export class Acceptor implements EngineHost, ListenerOwner {
 }
 
 /** What a socket is known by: where it is bound, and how. */
-function keyOf({ name, address }: ListenerSettings): string {
+export function socketKey({ name, address }: ListenerSettings): string {
   if (address.kind !== 'tcp') return addressText(address);
   // Each free port is another one.
   const free = address.port === 0 ? ` ${name}` : '';

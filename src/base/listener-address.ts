@@ -4,8 +4,17 @@
  * Thread: any (pure).
  */
 
+/** What the process has bound there already. */
+interface BoundAddress {
+  /**
+   * Of a socket of this process, which is copied for whoever listens. Absent: who listens binds one
+   * of its own.
+   */
+  readonly descriptor?: number;
+}
+
 /** A TCP port of this machine. */
-export interface TcpAddress {
+export interface TcpAddress extends BoundAddress {
   readonly kind: 'tcp';
   readonly host: string;
   /** 0: any free one. */
@@ -15,13 +24,13 @@ export interface TcpAddress {
 }
 
 /** A Unix domain socket. Its clients have no address of their own: they count as 127.0.0.1. */
-export interface UnixAddress {
+export interface UnixAddress extends BoundAddress {
   readonly kind: 'unix';
   readonly path: string;
 }
 
 /** A socket that systemd has bound and hands to the process, by its name in `LISTEN_FDNAMES`. */
-export interface InheritedAddress {
+export interface InheritedAddress extends BoundAddress {
   readonly kind: 'inherited';
   readonly name: string;
 }

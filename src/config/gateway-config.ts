@@ -23,9 +23,9 @@ export interface GatewayConfig {
   readonly workers?: number;
   /**
    * Threads that take connections, each with a group of workers of its own. More than 1 needs
-   * Node.js 22.12 or later, and no listener that uWebSockets.js serves. When such a thread dies its
-   * connections are lost; those of the other ones go on. Of `limits.connectionsPerAddress` and of
-   * `maxConnections` of a listener each has an equal share. 1 to 64. Default: 1.
+   * listeners of which uWebSockets.js serves none. When such a thread dies its connections are
+   * lost; those of the other ones go on. Of `limits.connectionsPerAddress` and of `maxConnections`
+   * of a listener each has an equal share. 1 to 64. Default: 1.
    */
   readonly acceptors?: number;
   /**

@@ -1,9 +1,10 @@
 /**
  * The acceptors of a gateway in threads of their own, as one: each has its own group of lanes.
  *
- * Thread: supervisor. Owns the supervisors of the threads. An acceptor and its group are a cell: of
- * A acceptors, lane k is number floor(k / A) of acceptor k mod A. No request crosses from one cell
- * to another; the kernel spreads connections over the acceptors.
+ * Thread: supervisor. Owns the supervisors of the threads, and the sockets that they share. An
+ * acceptor and its group are a cell: of A acceptors, lane k is number floor(k / A) of acceptor
+ * k mod A. No request crosses from one cell to another; the kernel spreads connections over the
+ * acceptors.
  */
 import type { Logger } from 'pino';
 import type { AcceptorFront, FrontOwner } from '../acceptor/acceptor-front.js';
@@ -24,9 +25,13 @@ import type { ThreadFault } from '../channel/thread-fault.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
 import { counterCount } from '../observability/counters.js';
+import { nodeSharesPorts } from './acceptor-place.js';
 import { AcceptorSupervisor } from './acceptor-supervisor.js';
-import { checkIsFree } from './free-address.js';
+import { SharedSockets } from './shared-sockets.js';
 import type { Threads } from './threads.js';
+
+/** Acceptors that begin to listen at the same time: each starts a process for a moment. */
+const AT_ONCE = 4;
 
 export interface AcceptorCellsOptions {
   readonly first: SharedConfig;
@@ -44,6 +49,9 @@ export class AcceptorCells implements AcceptorFront {
   private readonly notices = new NewestNotices();
   /** Lanes with a worker that takes requests. */
   private readonly served = new Set<number>();
+  private readonly sockets = new SharedSockets();
+  /** What acceptors listen at now. */
+  private inForce: readonly ListenerSettings[] = [];
   private owner: FrontOwner | null = null;
 
   constructor({ first, clock, threads, logger }: AcceptorCellsOptions) {
@@ -132,12 +140,13 @@ export class AcceptorCells implements AcceptorFront {
   }
 
   async startListeners(listeners: readonly ListenerSettings[]): Promise<void> {
-    await this.inTurn((cell, part) => cell.startListeners(part), listeners);
+    await this.inGroups((cell, part) => cell.startListeners(part), listeners);
+    this.inForce = listeners;
   }
 
   async prepareListeners(listeners: readonly ListenerSettings[]): Promise<void> {
     try {
-      await this.inTurn((cell, part) => cell.prepareListeners(part), listeners);
+      await this.inGroups((cell, part) => cell.prepareListeners(part), listeners);
     } catch (error) {
       this.discardListeners();
       throw error;
@@ -145,41 +154,44 @@ export class AcceptorCells implements AcceptorFront {
   }
 
   /** The first acceptor first: the others have the ports that it has got. */
-  private async inTurn(
+  private async inGroups(
     step: (cell: AcceptorSupervisor, listeners: readonly ListenerSettings[]) => Promise<void>,
     listeners: readonly ListenerSettings[],
   ): Promise<void> {
     const [first, ...others] = this.cells;
     if (first === undefined) return;
-    if (others.length > 0) await this.checkAreFree(listeners);
-    await step(first, this.partOf(first, listeners));
-    for (const cell of others) {
-      cell.usePorts(first.portsInUse);
-      await step(cell, this.partOf(cell, listeners));
+    await this.sockets.open(listeners.filter((one) => this.isShared(one)));
+    const part = this.partOf(listeners);
+    await step(first, part);
+    for (let begin = 0; begin < others.length; begin += AT_ONCE) {
+      const group = others.slice(begin, begin + AT_ONCE);
+      for (const cell of group) cell.usePorts(first.portsInUse);
+      // All have ended before anything is closed that one of them may still copy.
+      const ends = await Promise.allSettled(group.map((cell) => step(cell, part)));
+      for (const end of ends) if (end.status === 'rejected') throw end.reason;
     }
   }
 
-  /** Those that are there already are ours. */
-  private async checkAreFree(listeners: readonly ListenerSettings[]): Promise<void> {
-    const isOurs = ({ address }: ListenerSettings): boolean =>
-      address.kind === 'tcp' &&
-      this.listenerFigures().some((one) => one.host === address.host && one.port === address.port);
-    for (const one of listeners) if (!isOurs(one)) await checkIsFree(one);
+  /** Acceptors take its connections from one socket, and bind none of their own. */
+  private isShared({ address }: ListenerSettings): boolean {
+    if (address.kind === 'inherited') return true;
+    if (this.cells.length === 1) return false;
+    return address.kind === 'unix' || !(address.reusePort && nodeSharesPorts());
   }
 
-  /** A path leads to one socket, which is the first acceptor's. */
-  private partOf(
-    cell: AcceptorSupervisor,
-    listeners: readonly ListenerSettings[],
-  ): readonly ListenerSettings[] {
-    const { length } = this.cells;
-    if (length === 1) return listeners;
-    const shared = listeners.map((one) => asShared(one, length));
-    return cell === this.cells[0] ? shared : shared.filter(({ address }) => address.kind === 'tcp');
+  private partOf(listeners: readonly ListenerSettings[]): readonly ListenerSettings[] {
+    return listeners.map((one) => {
+      const connectionsMax = Math.ceil(one.connectionsMax / this.cells.length);
+      const descriptor = this.sockets.descriptorOf(one);
+      const { address } = one;
+      if (descriptor === undefined) return { ...one, connectionsMax };
+      return { ...one, connectionsMax, address: { ...address, descriptor } };
+    });
   }
 
   discardListeners(): void {
     for (const cell of this.cells) cell.discardListeners();
+    this.sockets.keepOnly(this.inForce);
   }
 
   listenerFigures(): readonly ListenerFigures[] {
@@ -203,7 +215,10 @@ export class AcceptorCells implements AcceptorFront {
 
   async adopt(config: SharedConfig): Promise<void> {
     const { listeners } = config.settings;
-    await Promise.all(this.cells.map((cell) => cell.adopt(config, this.partOf(cell, listeners))));
+    const part = this.partOf(listeners);
+    await Promise.all(this.cells.map((cell) => cell.adopt(config, part)));
+    this.inForce = listeners;
+    this.sockets.keepOnly(listeners);
   }
 
   beginDrain(): void {
@@ -212,6 +227,7 @@ export class AcceptorCells implements AcceptorFront {
 
   stopListening(): void {
     for (const cell of this.cells) cell.stopListening();
+    this.sockets.close();
   }
 
   async whenEmpty(timeoutMs: number): Promise<boolean> {
@@ -221,6 +237,7 @@ export class AcceptorCells implements AcceptorFront {
 
   async close(): Promise<void> {
     await Promise.all(this.cells.map((cell) => cell.close()));
+    this.sockets.close();
   }
 
   /** Makes an acceptor fail, for tests. False: it has no thread now. */
@@ -259,12 +276,4 @@ function sumByKind(counts: CountByKind): CountByKind {
   const sums = new Map<string, number>();
   for (const [kind, count] of counts) sums.set(kind, (sums.get(kind) ?? 0) + count);
   return [...sums];
-}
-
-/** Several sockets may have its port, and each takes its share of the connections. */
-function asShared(listener: ListenerSettings, acceptors: number): ListenerSettings {
-  const { address } = listener;
-  if (address.kind !== 'tcp') return listener;
-  const connectionsMax = Math.ceil(listener.connectionsMax / acceptors);
-  return { ...listener, connectionsMax, address: { ...address, reusePort: true } };
 }

@@ -14,13 +14,13 @@ const REUSE_PORT_SINCE = [22, 12] as const;
 
 /**
  * Not with uWebSockets.js: a thread that ends while it holds one of its handles takes the process
- * along. So does one that listens on a socket which the process was given.
+ * along.
  */
 export function mayRunInThreads(
   listeners: readonly ListenerSettings[],
   engineOf: (listener: ListenerSettings) => EngineName,
 ): boolean {
-  return listeners.every((one) => engineOf(one) === 'wire' && one.address.kind !== 'inherited');
+  return listeners.every((one) => engineOf(one) === 'wire');
 }
 
 /** Whether this Node.js knows the option `reusePort` of sockets. */
@@ -34,7 +34,6 @@ export function nodeSharesPorts(nodeVersion: string = process.versions.node): bo
 export function checkAcceptors(
   { acceptors, workers }: Pick<GatewaySettings, 'acceptors' | 'workers'>,
   isThreaded: boolean,
-  nodeVersion = process.versions.node,
 ): void {
   if (acceptors === 1) return;
   if (acceptors > workers) {
@@ -46,13 +45,8 @@ export function checkAcceptors(
   }
   if (!isThreaded) {
     throw new StartupError(
-      `acceptors: ${acceptors} takes listeners with "engine": "wire" only, and none of systemd: ` +
-        'others have one acceptor',
+      `acceptors: ${acceptors} takes listeners with "engine": "wire" only: others have one ` +
+        'acceptor',
     );
   }
-  if (nodeSharesPorts(nodeVersion)) return;
-  throw new StartupError(
-    `acceptors: ${acceptors} needs Node.js ${REUSE_PORT_SINCE.join('.')} or later, where threads ` +
-      `can share a port; this is ${nodeVersion}`,
-  );
 }

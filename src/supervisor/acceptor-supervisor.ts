@@ -32,6 +32,8 @@ const HEARTBEAT: HeartbeatRule = { intervalMs: 250, silentLooksMax: 6 };
 
 /** Longest wait for an answer, apart from those that say how long they take. */
 const ANSWER_MS_MAX = 10_000;
+/** To listen at addresses takes a process for each (acceptor/net/socket-copy.ts). */
+const LISTEN_MS_MAX = 30_000;
 /** Pages show older figures of an acceptor that does not answer in this time. */
 const FIGURES_MS_MAX = 250;
 /** Longest wait for the end of an acceptor that was told to close. */
@@ -259,7 +261,7 @@ export class AcceptorSupervisor {
   /** @throws StartupError when an address cannot be had. */
   async startListeners(listeners: readonly ListenerSettings[]): Promise<void> {
     this.listeners = listeners;
-    this.take(await this.ask('startListeners', this.asOpened(listeners)));
+    this.take(await this.ask('startListeners', this.asOpened(listeners), LISTEN_MS_MAX));
   }
 
   /** Listeners of several acceptors have one port, which is the first one's. */
@@ -274,7 +276,7 @@ export class AcceptorSupervisor {
   /** @throws StartupError when an address cannot be had; then nothing has changed. */
   async prepareListeners(listeners: readonly ListenerSettings[]): Promise<void> {
     const { thread } = this;
-    await this.ask('prepareListeners', this.asOpened(listeners));
+    await this.ask('prepareListeners', this.asOpened(listeners), LISTEN_MS_MAX);
     this.preparedIn = thread;
   }
 
@@ -296,7 +298,9 @@ export class AcceptorSupervisor {
     if (thread === null) return;
     try {
       // A thread that has started since the listeners were prepared has those from before.
-      if (!wasPrepared) await this.ask('prepareListeners', this.asOpened(listeners));
+      if (!wasPrepared) {
+        await this.ask('prepareListeners', this.asOpened(listeners), LISTEN_MS_MAX);
+      }
       this.take(await this.ask('adopt', config));
     } catch (error) {
       // Whatever has died begins again with what is in force.

@@ -2,29 +2,20 @@
  * Two acceptors that share a port, in a gateway as its users run it. Forbidden: a failure of one
  * that reaches the connections of the other, a cap that holds for each and not for the process, a
  * second gateway that shares the port unasked.
- *
- * Threads share ports from Node.js 22.12 on: SLUICE_NODE_REUSE_PORT names such a Node where the one
- * that runs the tests is older.
  */
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectSecurely, type TLSSocket } from 'node:tls';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { aConfig } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
 import { FakeUpstream, type Script } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { Load } from '../support/load.js';
-import { describeUnless } from '../support/not-run.js';
 import { PairFiles } from '../support/pair-files.js';
 import { TestAuthority } from '../support/test-authority.js';
 import { askSecurely } from '../support/tls-client.js';
-
-const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-const canShare = major > 22 || (major === 22 && minor >= 12);
-const NODE = canShare ? process.execPath : (process.env['SLUICE_NODE_REUSE_PORT'] ?? '');
-const MISSING = NODE === '' ? 'Node.js 22.12 or later, by SLUICE_NODE_REUSE_PORT' : '';
 
 const quick: Script = (incoming, response) => {
   incoming.resume();
@@ -64,7 +55,7 @@ function configOf(top: Record<string, unknown> = {}): Record<string, unknown> {
 async function start(top: Record<string, unknown> = {}): Promise<void> {
   upstream = await FakeUpstream.start(quick);
   const chaos = { GATEWAY_CHAOS: '1' };
-  gateway = await GatewayProcess.start(configOf(top), chaos, undefined, NODE);
+  gateway = await GatewayProcess.start(configOf(top), chaos);
 }
 
 const stats = (): Promise<Figures> => gateway.stats<Figures>();
@@ -132,7 +123,7 @@ async function keptConnections(count: number): Promise<KeptConnection[]> {
   return kept;
 }
 
-describeUnless(MISSING, 'two acceptors', () => {
+describe('two acceptors', () => {
   it.each(['crash', 'hang', 'exit'])(
     'lose by %s of one the connections of that one',
     async (fault) => {
@@ -255,7 +246,7 @@ describeUnless(MISSING, 'two acceptors', () => {
   it('do not share a port with another gateway', async () => {
     await start();
     const listen = { port: gateway.port, engine: 'wire' };
-    const other = GatewayProcess.spawn(configOf({ listen }), {}, undefined, NODE);
+    const other = GatewayProcess.spawn(configOf({ listen }), {});
     await other.exited;
     expect(other.exitCode).toBe(1);
     expect(other.stderr).toBe(

@@ -73,9 +73,8 @@ export class GatewayProcess {
     config: Readonly<Record<string, unknown>>,
     env: Readonly<Record<string, string>> = {},
     logFile?: string,
-    node?: string,
   ): Promise<GatewayProcess> {
-    const gateway = GatewayProcess.spawn(config, env, logFile, node);
+    const gateway = GatewayProcess.spawn(config, env, logFile);
     try {
       await eventually('the gateway listens', () => {
         if (gateway.exitCode !== null)
@@ -100,13 +99,12 @@ export class GatewayProcess {
     config: Readonly<Record<string, unknown>>,
     env: Readonly<Record<string, string>> = {},
     logFile?: string,
-    node = process.execPath,
   ): GatewayProcess {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'));
     const file = join(folder, 'sluice.json');
     writeFileSync(file, configText(config));
     const output = logFile === undefined ? 'pipe' : openSync(logFile, 'w');
-    const child = spawn(node, [MAIN_FILE, 'run', '-c', file], {
+    const child = spawn(process.execPath, [MAIN_FILE, 'run', '-c', file], {
       env: { ...process.env, ...env },
       stdio: ['ignore', output, 'pipe'],
     });

@@ -8,6 +8,8 @@ import { connect, type ListenOptions, type Server } from 'node:net';
 import { addressText, type ListenerAddress } from '../../base/listener-address.js';
 import { StartupError } from '../../base/startup-error.js';
 import { inheritedFd } from './inherited-socket.js';
+import { listenOn } from './raw-socket.js';
+import { copySocket } from './socket-copy.js';
 
 /**
  * Resolves with the port, or with 0 where there is none.
@@ -19,26 +21,31 @@ export async function bindServer(server: Server, address: ListenerAddress): Prom
     await tryBind(server, address);
   } catch (error) {
     const isTaken = isNodeError(error) && error.code === 'EADDRINUSE';
-    if (!isTaken || address.kind !== 'unix' || !(await isAbandoned(address.path))) {
-      throw refusal(address, error);
+    const isOurs = address.descriptor !== undefined;
+    if (!isTaken || isOurs || address.kind !== 'unix' || !(await isAbandoned(address.path))) {
+      throw listenRefusal(address, error);
     }
     // Left behind by a process that did not end in order.
     await unlink(address.path);
     await tryBind(server, address).catch((again: unknown) => {
-      throw refusal(address, again);
+      throw listenRefusal(address, again);
     });
   }
   const bound = server.address();
   return typeof bound === 'object' && bound !== null ? bound.port : 0;
 }
 
-function tryBind(server: Server, address: ListenerAddress): Promise<void> {
-  return new Promise((resolve, reject) => {
+async function tryBind(server: Server, address: ListenerAddress): Promise<void> {
+  const { descriptor } = address;
+  const copy = descriptor === undefined ? null : await copySocket(descriptor);
+  await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(optionsOf(address), () => {
+    server.once('listening', () => {
       server.off('error', reject);
       resolve();
     });
+    if (copy === null) server.listen(optionsOf(address));
+    else listenOn(server, copy);
   });
 }
 
@@ -62,7 +69,7 @@ function optionsOf(address: ListenerAddress): ListenOptions {
 }
 
 /** It is a socket, and nobody listens behind it. A file of another kind is never taken away. */
-async function isAbandoned(path: string): Promise<boolean> {
+export async function isAbandoned(path: string): Promise<boolean> {
   const file = await lstat(path).catch(() => null);
   return file?.isSocket() === true && (await refusesAll(path));
 }
@@ -79,7 +86,8 @@ function refusesAll(path: string): Promise<boolean> {
   });
 }
 
-function refusal(address: ListenerAddress, error: unknown): Error {
+/** Why nobody can listen there, for the operator. */
+export function listenRefusal(address: ListenerAddress, error: unknown): Error {
   if (error instanceof StartupError) return error;
   const isTaken = isNodeError(error) && error.code === 'EADDRINUSE';
   const why = isTaken ? 'the address is in use' : String(error instanceof Error && error.message);

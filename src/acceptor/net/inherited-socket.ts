@@ -1,8 +1,9 @@
 /**
  * Finds a socket that systemd has bound for this process (sd_listen_fds(3)).
  *
- * Thread: acceptor, on the main thread only: the descriptor belongs to the process, and two threads
- * that listen on it would end it together with one of them.
+ * Thread: acceptor, on the main thread. The descriptor belongs to the process, and a thread that
+ * listened by it would end the process together with itself: acceptors in threads get copies
+ * (socket-copy.ts).
  */
 import { StartupError } from '../../base/startup-error.js';
 

@@ -9,8 +9,8 @@ import { wireEngine } from './wire-engine.js';
 
 export function wireEngines(): EngineSource {
   return {
-    engineOf({ name, engine, address }) {
-      if (engine !== 'uws' && address.kind !== 'inherited') return 'wire';
+    engineOf({ name, engine }) {
+      if (engine !== 'uws') return 'wire';
       throw new StartupError(`the listener ${name} cannot come to this acceptor without a restart`);
     },
     create: () => wireEngine(),

@@ -86,7 +86,7 @@ export const WORKERS_NODE = integerNode('Number of worker threads.', [1, WORKER_
 
 export const ACCEPTORS_NODE = integerNode(
   'Threads that take connections, each with a group of workers of its own. More than 1 needs ' +
-    'Node.js 22.12 or later, and no listener that uWebSockets.js serves. When such a thread dies ' +
+    'listeners of which uWebSockets.js serves none. When such a thread dies ' +
     'its connections are lost; those of the other ones go on. Of `limits.connectionsPerAddress` ' +
     'and of `maxConnections` of a listener each has an equal share.',
   [1, WORKER_COUNT_MAX],

@@ -1,9 +1,10 @@
 /** Acceptors in threads that the test plays, under a clock that the test moves. */
 import type { Logger } from 'pino';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AcceptorReading } from '../../../src/acceptor/acceptor-task.js';
 import { AcceptorLoads } from '../../../src/channel/acceptor/acceptor-loads.js';
 import { allocateLane } from '../../../src/channel/lane.js';
+import type { ListenerSettings } from '../../../src/config/listener-settings.js';
 import { shareConfig } from '../../../src/config/shared/share-config.js';
 import type { SharedConfig } from '../../../src/config/shared/shared-config.js';
 import { AcceptorCells } from '../../../src/supervisor/acceptor-cells.js';
@@ -37,6 +38,9 @@ beforeEach(() => {
   mayRestart = true;
   make(1, 2);
 });
+
+/** Sockets of several acceptors are real. */
+afterEach(() => cells.stopListening());
 
 const owner = {
   mayRestart: () => mayRestart,
@@ -96,6 +100,7 @@ describe('an acceptor in a thread', () => {
   it('says why it cannot listen, as a sentence for the operator', async () => {
     await begin();
     const fate = fateOf(cells.startListeners(first.settings.listeners));
+    await settled();
     threads.acceptor().refuse('startListeners', 'the address is in use', true);
     await settled();
     expect(fate.state).toBe('rejected: the address is in use');
@@ -206,6 +211,7 @@ describe('a configuration that comes into force', () => {
     await begin();
     await listen();
     const prepared = cells.prepareListeners(first.settings.listeners);
+    await settled();
     threads.acceptor().answer('prepareListeners', reading(4711));
     await prepared;
     const adopted = cells.adopt(first);
@@ -255,12 +261,17 @@ describe('two acceptors', () => {
     expect(lost).toEqual([[1, 3]]);
   });
 
-  it('have the port of the first, and go by what both have open', async () => {
+  it('listen at one socket, and go by what both have open', async () => {
     await begin();
     await listen();
-    const [order] = threads.acceptor(1).orders;
-    if (order?.type !== 'ask') throw new Error('it is asked to listen');
-    expect(order.content).toMatchObject([{ address: { port: 4711, reusePort: true } }]);
+    const [first, second] = [0, 1].map((place) => {
+      const [order] = threads.acceptor(place).orders;
+      if (order?.type !== 'ask') throw new Error('it is asked to listen');
+      return (order.content as readonly ListenerSettings[])[0]?.address;
+    });
+    expect(second).toMatchObject({ port: 4711, reusePort: false });
+    expect(first?.descriptor).toBeGreaterThan(2);
+    expect(second?.descriptor).toBe(first?.descriptor);
     const [one, other] = threads.acceptors.map(loadsOf);
     expect(one?.setOpen(3)).toBe(3);
     expect(other?.setOpen(4)).toBe(7);

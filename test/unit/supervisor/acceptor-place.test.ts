@@ -19,34 +19,22 @@ describe('threads of their own', () => {
     ];
     expect(mayRunInThreads(listenersOf(mixed), asWritten)).toBe(false);
   });
-
-  it('are not for sockets that the process was given', () => {
-    const given = listenersOf({ engine: 'wire', systemdSocket: 'web' });
-    expect(mayRunInThreads(given, asWritten)).toBe(false);
-  });
 });
 
 describe('several acceptors', () => {
   const two = { acceptors: 2, workers: 2 };
-  it.each(['22.12.0', '22.23.1', '24.0.0', '26.1.0'])('are allowed with Node %s', (version) => {
-    expect(() => checkAcceptors(two, true, version)).not.toThrow();
-  });
-
-  it.each(['20.20.2', '22.11.9', '18.12.0'])('are refused with Node %s', (version) => {
-    expect(() => checkAcceptors(two, true, version)).toThrow(
-      `acceptors: 2 needs Node.js 22.12 or later, where threads can share a port; ` +
-        `this is ${version}`,
-    );
+  it('are allowed in threads', () => {
+    expect(() => checkAcceptors(two, true)).not.toThrow();
   });
 
   it('are refused on the main thread, and without a worker for each', () => {
-    expect(() => checkAcceptors(two, false, '24.0.0')).toThrow('"engine": "wire" only');
-    expect(() => checkAcceptors({ acceptors: 3, workers: 1 }, true, '24.0.0')).toThrow(
+    expect(() => checkAcceptors(two, false)).toThrow('"engine": "wire" only');
+    expect(() => checkAcceptors({ acceptors: 3, workers: 1 }, true)).toThrow(
       'acceptors: 3 takes as many workers, and there would be 1 worker on this machine',
     );
   });
 
   it('are no question where there is one', () => {
-    expect(() => checkAcceptors({ acceptors: 1, workers: 1 }, false, '20.0.0')).not.toThrow();
+    expect(() => checkAcceptors({ acceptors: 1, workers: 1 }, false)).not.toThrow();
   });
 });
