@@ -15,6 +15,7 @@ import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import { CR, LF } from './characters.js';
 import { CHUNK_BAD, CHUNK_DATA, CHUNK_END, CHUNK_MORE, ChunkedDecoder } from './chunked-decoder.js';
+import { HeadMemory } from './head-memory.js';
 import type { RequestHead, RequestOrigin } from './request-head.js';
 import { RequestHeadScanner, SCAN_MORE, SCAN_REFUSED, SCAN_WHOLE } from './request-head-scanner.js';
 import { EMPTY_LINES_MAX, type RequestRules } from './request-rules.js';
@@ -62,6 +63,8 @@ export class RequestParser {
   private bodyLeft = 0;
   private decoder: ChunkedDecoder | null = null;
   private readonly scanner: RequestHeadScanner;
+  /** What `head` says is what these bytes say. */
+  private readonly memory = new HeadMemory();
 
   /** `rules` may be replaced between two requests. */
   constructor(
@@ -121,9 +124,22 @@ export class RequestParser {
     this.emptyBytes = 0;
     this.isComplete = false;
     this.trailers = NO_FIELDS;
-    this.scanner.begin(this.rules);
+    const { memory, rules } = this;
+    const start = this.at;
+    const known = memory.match(bytes, start, end, rules);
+    if (known > 0) {
+      this.at = start + known;
+      return this.beginBody();
+    }
+    memory.forget();
+    this.scanner.begin(rules);
     this.state = HEAD;
-    return this.takeHead(bytes, end);
+    const event = this.takeHead(bytes, end);
+    // The owner takes back that the client waits, so that such a head does not stay as it is.
+    if (event === REQUEST_HEAD && !this.head.expectsContinue) {
+      memory.offer(bytes, start, this.scanner.at, rules);
+    }
+    return event;
   }
 
   private refuseLeading(): RequestEvent {

@@ -1,0 +1,95 @@
+/** The same head again: what a connection is told must not depend on whether it was remembered. */
+import { describe, expect, it } from 'vitest';
+import { HeadMemory, REMEMBERED_BYTES_MAX } from '../../../../src/wire/http1/head-memory.js';
+import {
+  REQUEST_HEAD,
+  REQUEST_REFUSED,
+  RequestParser,
+} from '../../../../src/wire/http1/request-parser.js';
+import { below, mutate, type Random, seeded } from '../../../fuzz/mutations.js';
+import { cutAt } from '../../../support/reply-outcome.js';
+import { ORIGIN, RULES, readRequests } from '../../../support/request-outcome.js';
+
+const GET = 'GET /a?b=1 HTTP/1.1\r\nHost: a.example\r\nX-A: 1\r\nCookie: k=1; l=2\r\n\r\n';
+const HEADS = [
+  GET,
+  GET.replace('b=1', 'b=2'),
+  GET.replace('X-A: 1', 'X_A: 1'),
+  GET.replace('X-A', 'x-a'),
+  'GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n',
+  'POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc',
+  'POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabd',
+  'POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc',
+  'POST /b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-T: y\r\n\r\n',
+  'GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
+  `GET /long HTTP/1.1\r\nHost: a\r\nX: ${'y'.repeat(REMEMBERED_BYTES_MAX)}\r\n\r\n`,
+];
+
+/** Requests of which many are the one before, and a few of those have a small change. */
+function sequence(random: Random): string[] {
+  const requests: string[] = [];
+  for (let count = 0; count < 12; count++) {
+    const last = requests.at(-1);
+    const choice = below(random, 10);
+    if (last === undefined || choice < 3) requests.push(HEADS[below(random, HEADS.length)] ?? GET);
+    else requests.push(choice === 9 ? mutate(last, random) : last);
+  }
+  return requests;
+}
+
+describe('the memory of a head', () => {
+  it('changes nothing of what requests say', () => {
+    const random = seeded(9112);
+    for (let round = 0; round < 400; round++) {
+      const requests = sequence(random);
+      const stream = Buffer.from(requests.join(''), 'latin1');
+      // A head that comes byte by byte is never remembered.
+      const expected = readRequests(cutAt(stream, Array.from(stream.keys()).slice(1)));
+      expect(readRequests([stream])).toEqual(expected);
+      expect(readRequests(requests.map((one) => Buffer.from(one, 'latin1')))).toEqual(expected);
+    }
+  });
+
+  it('takes the same head for known, once it has come twice, and no other', () => {
+    const memory = new HeadMemory();
+    const bytes = Buffer.from(`--${GET}${GET}`);
+    const [start, end] = [2, 2 + GET.length];
+    memory.offer(bytes, start, end, RULES);
+    expect(memory.match(bytes, start, end, RULES)).toBe(0);
+    memory.offer(bytes, start, end, RULES);
+    expect(memory.match(bytes, start, end, RULES)).toBe(GET.length);
+    expect(memory.match(bytes, end, bytes.length, RULES)).toBe(GET.length);
+    expect(memory.match(bytes, start, end - 1, RULES)).toBe(0);
+    expect(memory.match(bytes, start, end, { ...RULES })).toBe(0);
+    for (let at = start; at < end; at++) {
+      const other = Buffer.from(bytes);
+      other[at] = (other[at] ?? 0) ^ 1;
+      expect(memory.match(other, start, end, RULES)).toBe(0);
+    }
+    memory.forget();
+    expect(memory.match(bytes, start, end, RULES)).toBe(0);
+  });
+
+  it('has a bound', () => {
+    const memory = new HeadMemory();
+    const long = Buffer.alloc(REMEMBERED_BYTES_MAX + 1, 'a');
+    for (const length of [REMEMBERED_BYTES_MAX, REMEMBERED_BYTES_MAX + 1]) {
+      memory.offer(long, 0, length, RULES);
+      memory.offer(long, 0, length, RULES);
+      const known = length > REMEMBERED_BYTES_MAX ? 0 : length;
+      expect(memory.match(long, 0, length, RULES)).toBe(known);
+      memory.forget();
+    }
+  });
+
+  it('is void under other rules', () => {
+    const underscored = Buffer.from(GET.replace('X-A', 'X_A'));
+    const parser = new RequestParser(RULES, ORIGIN);
+    for (let count = 0; count < 3; count++) {
+      expect(parser.step(underscored, 0, underscored.length)).toBe(REQUEST_HEAD);
+      expect(parser.head.droppedFields).toBe(1);
+    }
+    parser.rules = { ...RULES, underscores: 'refuse' };
+    expect(parser.step(underscored, 0, underscored.length)).toBe(REQUEST_REFUSED);
+  });
+});
