@@ -2,14 +2,13 @@
  * Remembers the bytes of the last head of a connection, so that the same head is not read again.
  *
  * Thread: any (pure). Owns a copy of the bytes. Clients that keep a connection often send one head
- * over and over: a health check, a poll, each call of an RPC. A head takes about ten times as long
- * to read as to compare.
+ * over and over: a health check, a poll, each call of an RPC; and their replies differ in the body
+ * alone. A head takes about ten times as long to read as to compare.
  *
  * Invariants: what is remembered stood in one piece, was good, and was read under the same rules
- * from the same connection: reading it again would say the same. The owner forgets it as soon as
- * the object that says what the head means is written to. Nothing outlives the connection.
+ * from the same connection: reading it again would say the same. The owner keeps what it says for
+ * as long, and forgets the bytes when it does not. Nothing outlives the connection.
  */
-import type { RequestRules } from './request-rules.js';
 
 /** Longer heads are read each time: what is kept for each connection has to be small. */
 export const REMEMBERED_BYTES_MAX = 2048;
@@ -24,11 +23,11 @@ export class HeadMemory {
   private length = 0;
   /** Of the last good head, remembered or not. */
   private lastLength = 0;
-  private rules: RequestRules | null = null;
+  private rules: object | null = null;
 
   // Hot path (bench/gateway/plain-get): once for every head.
   /** How many bytes from `at` are the remembered head, with its end; 0: they are another one. */
-  match(bytes: Buffer, at: number, end: number, rules: RequestRules): number {
+  match(bytes: Buffer, at: number, end: number, rules: object): number {
     const { length } = this;
     if (length === 0 || end - at < length || rules !== this.rules) return 0;
     return bytes.compare(this.bytes, 0, length, at, at + length) === 0 ? length : 0;
@@ -37,18 +36,20 @@ export class HeadMemory {
   /**
    * A good head stands from `start` to `end`. It is remembered if the one before was as long: who
    * never sends a head twice pays for few copies, and who sends one request keeps no memory.
+   * Returns whether it is remembered now. `rules`: the object that says how it was read.
    */
-  offer(bytes: Buffer, start: number, end: number, rules: RequestRules): void {
+  offer(bytes: Buffer, start: number, end: number, rules: object): boolean {
     const length = end - start;
     const mayRepeat = length === this.lastLength && length <= REMEMBERED_BYTES_MAX;
     this.lastLength = length;
-    if (!mayRepeat) return;
+    if (!mayRepeat) return false;
     if (this.bytes.length < length) {
       this.bytes = Buffer.allocUnsafeSlow(Math.ceil(length / STEP_BYTES) * STEP_BYTES);
     }
     bytes.copy(this.bytes, 0, start, end);
     this.length = length;
     this.rules = rules;
+    return true;
   }
 
   /** Another head is read: what was remembered has no meaning any more. */

@@ -79,6 +79,19 @@ export class ReplyHead implements ReplyFieldBlock {
 
   /** `fieldsMax`: more of them make a head malformed. */
   constructor(readonly fieldsMax = fieldsMaxOf(HEAD_BYTES_MAX)) {}
+
+  /** Says what another head says. */
+  take(other: ReplyHead): void {
+    this.status = other.status;
+    this.fields = other.fields;
+    this.bodyBytes = other.bodyBytes;
+    this.date = other.date;
+    this.phrase = other.phrase;
+    this.framing = other.framing;
+    this.isPersistent = other.isPersistent;
+    this.keepAliveMs = other.keepAliveMs;
+    this.upgrade = other.upgrade;
+  }
 }
 
 const STATUS_AT = 9;

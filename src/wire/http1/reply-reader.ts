@@ -15,6 +15,7 @@
 import { assertNever } from '../../base/assert.js';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import { CHUNK_BAD, CHUNK_DATA, CHUNK_END, CHUNK_MORE, ChunkedDecoder } from './chunked-decoder.js';
+import { HeadMemory } from './head-memory.js';
 import {
   checkPartialHead,
   FRAMING_CHUNKED,
@@ -78,6 +79,9 @@ export class ReplyReader {
   private headText = '';
   /** The last characters of it. */
   private headTail = '';
+  private readonly memory = new HeadMemory();
+  /** What the remembered head says: listeners may change what they get. */
+  private readonly known: ReplyHead;
   private bodyLeft = 0;
   /** Bytes that came along with those after which the listener wanted a pause. */
   private unread: Buffer = NO_BYTES;
@@ -88,6 +92,7 @@ export class ReplyReader {
     private readonly headBytesMax = HEAD_BYTES_MAX,
   ) {
     this.head = new ReplyHead(fieldsMaxOf(headBytesMax));
+    this.known = new ReplyHead(this.head.fieldsMax);
   }
 
   /** A body has begun, and only bytes that are still to be read can end it. */
@@ -174,6 +179,11 @@ export class ReplyReader {
       this.listener.onReplyBegun();
     }
     const { headText, headBytesMax } = this;
+    const knownBytes = headText === '' ? this.memory.match(bytes, at, end, this.known) : 0;
+    if (knownBytes > 0) {
+      this.head.take(this.known);
+      return this.beginReply(at + knownBytes, end);
+    }
     // Only so much of what came before can be part of the end; a long head is not searched anew.
     const tail = this.headTail;
     const peek = Math.min(end, at + HEAD_PEEK_BYTES);
@@ -192,7 +202,11 @@ export class ReplyReader {
     const problem = parseReplyHead(text, headBytes - 2, this.head);
     if (problem !== '') return this.refuse(problem, end);
     const next = at + stop + HEAD_END.length - tail.length;
-    return this.head.status < 200 ? this.passInterim(next, end) : this.beginReply(next, end);
+    if (this.head.status < 200) return this.passInterim(next, end);
+    if (headText === '' && this.memory.offer(bytes, at, next, this.known)) {
+      this.known.take(this.head);
+    }
+    return this.beginReply(next, end);
   }
 
   /** `piece`: the tail of what was kept, and what came. */
