@@ -14,6 +14,8 @@ import { write, writeSync } from 'node:fs';
 
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 const GATHER_MS_MAX = 100;
+/** Most bytes of one character of a string. */
+const UTF8_BYTES_MAX = 3;
 /** The wait before the next attempt when a non-blocking pipe is full. */
 const PIPE_RETRY_MS = 10;
 /** The wait after another error that may pass, such as a full disk. */
@@ -65,11 +67,14 @@ export class LineOutput {
       this.droppedLines += 1;
       return;
     }
-    const bytes = Buffer.byteLength(line);
-    if (this.bytes + bytes > this.writeBytes) this.handOver();
-    if (bytes > this.writeBytes) {
-      this.queue(Buffer.from(line), 1);
-      return;
+    // Counting the bytes of a line costs as much as writing it: most lines fit whatever they hold.
+    if (line.length * UTF8_BYTES_MAX > this.writeBytes - this.bytes) {
+      const bytes = Buffer.byteLength(line);
+      if (this.bytes + bytes > this.writeBytes) this.handOver();
+      if (bytes > this.writeBytes) {
+        this.queue(Buffer.from(line), 1);
+        return;
+      }
     }
     this.buffer ??= Buffer.allocUnsafeSlow(this.writeBytes);
     this.bytes += this.buffer.write(line, this.bytes);

@@ -4,6 +4,7 @@ import {
   AccessLog,
   type AccessLogOptions,
   type AccessRecord,
+  inMicroseconds,
 } from '../../../src/observability/access-log.js';
 
 /** What one write to a pipe takes without mixing with those of other threads. */
@@ -54,6 +55,24 @@ interface Line extends AccessRecord {
 function causeOf(cause: string): unknown {
   return (JSON.parse(textOf({ cause })) as { readonly cause?: string }).cause;
 }
+
+describe('a duration', () => {
+  it('is the number of its milliseconds, to a thousandth', () => {
+    const numbers = fc.oneof(
+      fc.double({ min: -1, max: 1e6, noNaN: true }),
+      fc.integer({ min: 0, max: 2 ** 33 }).map((thousandths) => thousandths / 1000),
+      fc.integer({ min: 0, max: 100_000 }),
+    );
+    fc.assert(
+      fc.property(numbers, (ms) => {
+        expect(inMicroseconds(ms)).toBe(String(Math.round(ms * 1000) / 1000));
+      }),
+    );
+    expect(inMicroseconds(0)).toBe('0');
+    expect(inMicroseconds(12.01)).toBe('12.01');
+    expect(inMicroseconds(0.0004)).toBe('0');
+  });
+});
 
 describe('the cause of a refusal', () => {
   it('is shown where there is one, on one line and not at any length', () => {
