@@ -10,6 +10,7 @@ import type { ErrorPage } from '../base/error-pages.js';
 import type { FieldBlock } from '../base/field-block.js';
 import { PROBLEMS } from '../base/problems.js';
 import type { RequestIdSource } from '../base/request-id.js';
+import type { AcceptorLoads } from '../channel/acceptor/acceptor-loads.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 import { answerChallenge, isChallenge } from './acme-challenge.js';
 import type {
@@ -39,6 +40,8 @@ export interface ListenerOwner
    */
   onOpened(address: string, isExact: boolean, isProxy: boolean): boolean;
   onClosed(address: string): void;
+  /** Where several acceptors count their connections; undefined: there is one. */
+  readonly loads: AcceptorLoads | undefined;
   readonly strangers: StrangerEvents;
   /** For an ACME server, by token; usually there are none. */
   readonly challengeAnswers: ReadonlyMap<string, string>;
@@ -103,6 +106,7 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
   adopt(settings: ListenerSettings): void {
     this.settings = settings;
     this.isPending = false;
+    this.countConnections();
   }
 
   /** No new connections; those that are open close behind their replies. */
@@ -154,8 +158,9 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
 
   onOpened(address: string): boolean {
     this.openConnections += 1;
+    const open = this.countConnections();
     const { connectionsMax } = this.settings;
-    const hasRoom = connectionsMax === 0 || this.openConnections <= connectionsMax;
+    const hasRoom = connectionsMax === 0 || open <= connectionsMax;
     if (!hasRoom) {
       this.refusedConnections += 1;
       this.onTurnedAway('more than maxConnections');
@@ -167,7 +172,19 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
 
   onClosed(address: string): void {
     this.openConnections -= 1;
+    this.countConnections();
     this.owner.onClosed(address);
+  }
+
+  /**
+   * Returns how many connections the listener has at all acceptors. Only while it is in force the
+   * row is its own.
+   */
+  private countConnections(): number {
+    const { loads } = this.owner;
+    const { openConnections, settings } = this;
+    if (loads === undefined || this.isPending || this.isStopped) return openConnections;
+    return loads.setOpenAt(settings.index, openConnections);
   }
 
   onTurnedAway(reason: string): void {

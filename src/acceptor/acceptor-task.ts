@@ -12,6 +12,7 @@ import type {
 } from '../channel/acceptor/acceptor-figures.js';
 import type { LoadsMemory } from '../channel/acceptor/acceptor-loads.js';
 import type { AcceptorNotice } from '../channel/acceptor/acceptor-notice.js';
+import type { AddressMemory } from '../channel/acceptor/address-counts.js';
 import type { CounterMemory } from '../channel/counter-block.js';
 import type { LaneMemory } from '../channel/lane.js';
 import type { Port } from '../channel/port.js';
@@ -29,6 +30,8 @@ export interface AcceptorTask {
   readonly counters: CounterMemory;
   /** Beats, and what all acceptors have open and in flight. */
   readonly loads: LoadsMemory;
+  /** Their connections by address; null: there is one acceptor. */
+  readonly addresses: AddressMemory | null;
   /** Its place among all acceptors. */
   readonly acceptor: number;
   readonly acceptorCount: number;

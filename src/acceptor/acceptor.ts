@@ -17,6 +17,7 @@ import { StartupError } from '../base/startup-error.js';
 import type { ConnectionFigures, ListenerFigures } from '../channel/acceptor/acceptor-figures.js';
 import type { AcceptorLoads } from '../channel/acceptor/acceptor-loads.js';
 import type { AcceptorNotice } from '../channel/acceptor/acceptor-notice.js';
+import type { AddressCounts } from '../channel/acceptor/address-counts.js';
 import type { TlsMaterial } from '../channel/tls-material.js';
 import type { GatewaySettings } from '../config/compiled-config.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
@@ -53,6 +54,7 @@ export interface AcceptorOptions {
   readonly connections: ConnectionRule;
   /** Where several acceptors count their connections; absent: there is one. */
   readonly loads?: AcceptorLoads | undefined;
+  readonly addresses?: AddressCounts | null | undefined;
   /** Fields for the reply to a request that never reaches a worker, by its head and listener. */
   fieldsOfRefusal(method: string, target: string, text: string, listener: string): FieldBlock;
   /** Its page, in the same way; null: it is a problem document. */
@@ -82,6 +84,7 @@ export class Acceptor implements EngineHost, ListenerOwner {
   readonly dispatcher: LaneDispatcher;
   readonly requestIds: RequestIdSource;
   readonly strangers: StrangerEvents;
+  readonly loads: AcceptorLoads | undefined;
   guardLimits: AcceptorConfig['limits'];
   isDraining = false;
   isClosed = false;
@@ -104,8 +107,10 @@ export class Acceptor implements EngineHost, ListenerOwner {
     this.strangers = options.strangers;
     this.guardLimits = options.config.limits;
     this.looks = clock.every(LOOK_MS, () => this.look());
-    const { loads } = options;
-    this.caps = new ConnectionCaps({ rule, loads, nowMs: clock.nowMs, onAddressFull, onError });
+    const { loads, addresses } = options;
+    this.loads = loads;
+    const counted = { rule, loads, addresses, nowMs: clock.nowMs };
+    this.caps = new ConnectionCaps({ ...counted, onAddressFull, onError });
   }
 
   /**
@@ -145,6 +150,7 @@ export class Acceptor implements EngineHost, ListenerOwner {
       if (!plan.members.has(key)) listener.stop();
     }
     this.members = plan.members;
+    this.loads?.keepListeners(new Set([...plan.settings.values()].map(({ index }) => index)));
     if (this.isDraining) this.drainListeners();
   }
 
@@ -255,6 +261,10 @@ export class Acceptor implements EngineHost, ListenerOwner {
 
   tlsMaterial(listener: number): TlsMaterial | null {
     return this.materials.get(listener) ?? null;
+  }
+
+  unsentOfAll(own: number): number {
+    return this.loads?.setUnsent(own) ?? own;
   }
 
   // What listeners and their exchanges ask and tell.

@@ -5,10 +5,13 @@
  * Thread: acceptor.
  */
 import type { AcceptorLoads } from '../channel/acceptor/acceptor-loads.js';
+import type { AddressCounts } from '../channel/acceptor/address-counts.js';
 
 export interface Cell {
   /** What this acceptor and all others have open and in flight. */
   readonly loads: AcceptorLoads;
+  /** Connections of each address at the others; null: there are no others. */
+  readonly addresses: AddressCounts | null;
   readonly acceptorCount: number;
   /** Threads that had this cell before. */
   readonly incarnation: number;

@@ -231,6 +231,12 @@ export interface EngineHost {
    */
   tlsMaterial(listener: number): TlsMaterial | null;
 
+  /**
+   * Bytes of replies that this engine has in memory, as clients have not taken them. Returns those
+   * of all acceptors.
+   */
+  unsentOfAll(own: number): number;
+
   /** A mistake of ours in the engine. */
   onError(error: unknown): void;
 }

@@ -6,10 +6,15 @@
  * closes, nobody says which one. So such a count of an address only grows, and once it is near the
  * cap the kernel is asked for the true number. Asking takes a tenth of the time at most. IPv6
  * addresses are counted by /64, as everywhere in the gateway.
+ *
+ * Caps are those of the process. Where there are several acceptors each adds what the others have:
+ * of all connections exactly, of an address by channel/acceptor/address-counts.ts. A connection
+ * that is refused counts until it is closed, which is in the same turn of the event loop.
  */
 import { networkOf } from '../base/ip-address.js';
 import type { ConnectionFigures } from '../channel/acceptor/acceptor-figures.js';
 import type { AcceptorLoads } from '../channel/acceptor/acceptor-loads.js';
+import type { AddressCounts } from '../channel/acceptor/address-counts.js';
 
 /** How many connections are open now from each address (as text). */
 export type ConnectionCensus = () => Promise<ReadonlyMap<string, number>>;
@@ -27,6 +32,8 @@ export interface ConnectionCapsParts {
   readonly rule: ConnectionRule;
   /** Where several acceptors count theirs; absent: there is one. */
   readonly loads?: AcceptorLoads | undefined;
+  /** Connections of each address at other acceptors; absent or null: there are no others. */
+  readonly addresses?: AddressCounts | null | undefined;
   nowMs(): number;
   /** Once for each time that an address runs into its cap. */
   onAddressFull(network: string): void;
@@ -38,6 +45,8 @@ const CENSUS_FROM = 0.75;
 /** After a census the next one waits nine times as long as it took. */
 const PAUSE_FACTOR = 9;
 const PAUSE_MS_MIN = 100;
+/** Addresses at their caps that are remembered, so that each is told of once. */
+const FULL_MAX = 1024;
 
 export class ConnectionCaps implements ConnectionFigures {
   open = 0;
@@ -79,7 +88,7 @@ export class ConnectionCaps implements ConnectionFigures {
     this.open++;
     const { rule, census } = this;
     const network = isExact || census !== null ? networkOf(address) : '';
-    if (isExact) this.exact.set(network, (this.exact.get(network) ?? 0) + 1);
+    const others = isExact ? this.raiseExact(network) : 0;
     const { open } = this;
     const all = this.parts.loads?.setOpen(open) ?? open;
     if (all > rule.connectionsMax) {
@@ -87,7 +96,7 @@ export class ConnectionCaps implements ConnectionFigures {
       return false;
     }
     if (isProxy || rule.isExempt(address)) return true;
-    if (isExact) return this.admitsExact(network);
+    if (isExact) return this.admitsExact(network, others);
     return census === null || this.countAddress(network, census);
   }
 
@@ -97,22 +106,40 @@ export class ConnectionCaps implements ConnectionFigures {
     this.parts.loads?.setOpen(this.open);
     if (address === '') return;
     const network = networkOf(address);
-    const count = (this.exact.get(network) ?? 1) - 1;
-    if (count > 0) this.exact.set(network, count);
-    else this.exact.delete(network);
+    this.lowerExact(network);
     // A client that opens and closes at its cap is told of once.
-    const isCalm = count < this.rule.perAddressMax * CENSUS_FROM;
-    if (isCalm && this.full.size > 0) this.full.delete(network);
+    if (this.full.has(network) && this.isCalm(network)) this.full.delete(network);
   }
 
-  private admitsExact(network: string): boolean {
-    const count = (this.exact.get(network) ?? 0) + (this.counts.get(network) ?? 0);
-    return count <= this.rule.perAddressMax || this.refuseAddress(network);
+  /** Returns how many connections the address has at other acceptors. */
+  private raiseExact(network: string): number {
+    this.exact.set(network, (this.exact.get(network) ?? 0) + 1);
+    return this.parts.addresses?.raise(network) ?? 0;
+  }
+
+  private lowerExact(network: string): void {
+    const count = this.exact.get(network);
+    if (count === undefined) return;
+    if (count > 1) this.exact.set(network, count - 1);
+    else this.exact.delete(network);
+    this.parts.addresses?.lower(network);
+  }
+
+  private isCalm(network: string): boolean {
+    const others = this.parts.addresses?.ofOthers(network) ?? 0;
+    const count = (this.exact.get(network) ?? 0) + others;
+    return count < this.rule.perAddressMax * CENSUS_FROM;
+  }
+
+  private admitsExact(network: string, others: number): boolean {
+    const own = (this.exact.get(network) ?? 0) + (this.counts.get(network) ?? 0);
+    return own + others <= this.rule.perAddressMax || this.refuseAddress(network);
   }
 
   private refuseAddress(network: string): false {
     this.refusedOfAddress++;
     if (!this.full.has(network)) this.parts.onAddressFull(network);
+    if (this.full.size >= FULL_MAX) this.full.clear();
     this.full.add(network);
     return false;
   }

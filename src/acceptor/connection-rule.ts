@@ -11,15 +11,8 @@ import type { ConnectionRule } from './connection-caps.js';
 /** Open files that are kept for other things than clients and targets. */
 const FILES_RESERVED = 100;
 
-/**
- * `filesMax`: how many open files the process may have. `acceptors`: an address has a fair share of
- * its connections at each, rounded up, as the kernel spreads them evenly.
- */
-export function connectionRule(
-  config: GatewaySettings,
-  filesMax: number,
-  acceptors = 1,
-): ConnectionRule {
+/** `filesMax`: how many open files the process may have. */
+export function connectionRule(config: GatewaySettings, filesMax: number): ConnectionRule {
   const { limits, trustedProxies } = config;
   const exempt = addressList(trustedProxies);
   if (!limits.countsLoopback) {
@@ -31,7 +24,7 @@ export function connectionRule(
   const room = Math.max(1, filesMax - forTargets - FILES_RESERVED);
   return {
     connectionsMax: Math.min(limits.connections, room),
-    perAddressMax: Math.ceil(limits.connectionsPerAddress / acceptors),
+    perAddressMax: limits.connectionsPerAddress,
     isExempt: (address) => exempt.check(address, familyOf(address)),
   };
 }

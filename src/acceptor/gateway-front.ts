@@ -97,6 +97,7 @@ export class GatewayFront implements AcceptorFront {
       requestIds: new RequestIdSource(randomBytes(6).toString('hex')),
       connections: this.connectionRule(),
       loads: cell?.loads,
+      addresses: cell?.addresses,
       strangers: new StrangerNotes(clock, counters, log),
       onAddressFull: (network) => this.warnOfAddress(network),
       fieldsOfRefusal: (method, target, text, listener) =>
@@ -245,7 +246,7 @@ export class GatewayFront implements AcceptorFront {
   }
 
   private ruleOf(config: SharedSettings): ConnectionRule {
-    return connectionRule(config, openFilesMax(), this.options.cell?.acceptorCount);
+    return connectionRule(config, openFilesMax());
   }
 
   private warnOfAddress(network: string): void {

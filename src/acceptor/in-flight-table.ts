@@ -74,22 +74,38 @@ export class InFlightTable<D extends Downstream> {
     return this.count;
   }
 
-  /** Acceptors that take the last place at the same moment exceed the bound by one each. */
-  get isFull(): boolean {
+  /** The same, of all acceptors together. */
+  get inFlightOfAll(): number {
     const { count, cell } = this;
-    return (cell === undefined ? count : cell.loads.allInFlight) >= this.countMax;
+    return cell === undefined || cell.acceptorCount === 1 ? count : cell.loads.allInFlight;
   }
 
-  /** Takes a place; returns its index. The caller has checked isFull. */
-  add(downstream: D, lane: number): number {
-    assert(this.count < this.countMax, 'the in-flight table has a free place');
-    this.count++;
-    this.cell?.loads.setInFlight(this.count);
+  /**
+   * Takes a place; returns its index, or -1: all acceptors together have as many as they may.
+   */
+  tryAdd(downstream: D, lane: number): number {
+    if (!this.tryRaise()) return -1;
     const index = this.free.pop() ?? this.entries.push(this.newEntry()) - 1;
     const entry = this.entryAt(index);
     entry.downstream = downstream;
     entry.lane = lane;
     return index;
+  }
+
+  // Hot path (bench/gateway/plain-get).
+  /** See acceptor-loads.ts: raised first, then looked at. */
+  private tryRaise(): boolean {
+    const { count, cell, countMax } = this;
+    if (count >= countMax) return false;
+    if (cell !== undefined) {
+      cell.loads.setInFlight(count + 1);
+      if (cell.acceptorCount > 1 && cell.loads.allInFlight > countMax) {
+        cell.loads.setInFlight(count);
+        return false;
+      }
+    }
+    this.count = count + 1;
+    return true;
   }
 
   generationOf(index: number): number {

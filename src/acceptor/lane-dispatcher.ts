@@ -145,13 +145,13 @@ export class LaneDispatcher {
    * table, or -1 when there is no room: the caller sheds it.
    */
   trySend(request: NewRequest, downstream: Downstream): number {
-    if (this.table.isFull) return -1;
     const lane = this.leastBusyLane();
     if (lane === NO_LANE) return this.tryWait(request, downstream);
     if (lane === NO_ROOM) return -1;
     const dispatched = this.laneAt(lane);
     const { inFlight } = dispatched;
-    const index = this.table.add(downstream, lane);
+    const index = this.table.tryAdd(downstream, lane);
+    if (index === -1) return -1;
     let isSent = false;
     try {
       isSent = this.tryWriteHead(index, lane, request);
@@ -167,7 +167,8 @@ export class LaneDispatcher {
   /** While no lane is served, a request without a body may wait for one. -1: it may not. */
   private tryWait(request: NewRequest, downstream: Downstream): number {
     if (request.bodyBytes !== 0) return -1;
-    const index = this.table.add(downstream, NO_LANE);
+    const index = this.table.tryAdd(downstream, NO_LANE);
+    if (index === -1) return -1;
     const generation = this.table.generationOf(index);
     const { receivedMs, bodyBytes, protocol, listener, expectsContinue, wantsTunnel } = request;
     // A copy: the engine's object serves its next request.
@@ -293,11 +294,12 @@ export class LaneDispatcher {
 
   private lookAtQueues(): void {
     const nowMs = this.clock.nowMs();
-    const inFlight = this.table.inFlight / this.rule.inFlightMax;
+    const { table, isPressureTold } = this;
+    const inFlight = isPressureTold ? table.inFlightOfAll / this.rule.inFlightMax : 0;
     for (const { queue, end } of this.lanes) {
       if (queue === null || end === null) continue;
       queue.look(nowMs);
-      if (!this.isPressureTold) continue;
+      if (!isPressureTold) continue;
       end.status.setPressure(Math.round(Math.max(inFlight, queue.fill) * PRESSURE_FULL));
     }
   }

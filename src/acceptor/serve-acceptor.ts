@@ -7,6 +7,7 @@
 import type { Clock, Random } from '../base/clock.js';
 import { StartupError } from '../base/startup-error.js';
 import { AcceptorLoads } from '../channel/acceptor/acceptor-loads.js';
+import { AddressCounts } from '../channel/acceptor/address-counts.js';
 import type { Port } from '../channel/port.js';
 import { fail } from '../channel/thread-fault.js';
 import { openConfig, type SharedConfig } from '../config/shared/shared-config.js';
@@ -60,11 +61,13 @@ class ServedAcceptor {
     const { clock, random, log, engines } = host;
     const { counters, laneCount, acceptorCount, incarnation } = task;
     const loads = new AcceptorLoads(task.loads, task.acceptor);
+    const addresses =
+      task.addresses === null ? null : new AddressCounts(task.addresses, task.acceptor);
     this.front = new GatewayFront({
       ...{ clock, random, log, engines, counters, laneCount },
       config: task.config.settings,
       servedConfig: () => this.served,
-      cell: { loads, acceptorCount, incarnation },
+      cell: { loads, addresses, acceptorCount, incarnation },
     });
     for (const notice of task.notices) this.front.tell(notice);
     if (task.isDraining) this.front.beginDrain();

@@ -24,8 +24,8 @@ export interface GatewayConfig {
   /**
    * Threads that take connections, each with a group of workers of its own. More than 1 needs
    * listeners of which uWebSockets.js serves none. When such a thread dies its connections are
-   * lost; those of the other ones go on. Of `limits.connectionsPerAddress` and of `maxConnections`
-   * of a listener each has an equal share. 1 to 64. Default: 1.
+   * lost; those of the other ones go on. Bounds on clients hold for all of them together. 1 to 64.
+   * Default: 1.
    */
   readonly acceptors?: number;
   /**

@@ -6,6 +6,7 @@
  * k mod A. No request crosses from one cell to another; the kernel spreads connections over the
  * acceptors.
  */
+import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { AcceptorFront, FrontOwner } from '../acceptor/acceptor-front.js';
 import { defined } from '../base/assert.js';
@@ -17,6 +18,7 @@ import type {
 } from '../channel/acceptor/acceptor-figures.js';
 import { allocateLoads } from '../channel/acceptor/acceptor-loads.js';
 import { type AcceptorNotice, NewestNotices } from '../channel/acceptor/acceptor-notice.js';
+import { type AddressMemory, allocateAddressCounts } from '../channel/acceptor/address-counts.js';
 import { allocateCounters, type CounterMemory } from '../channel/counter-block.js';
 import type { LaneMemory } from '../channel/lane.js';
 import type { Port } from '../channel/port.js';
@@ -58,6 +60,7 @@ export class AcceptorCells implements AcceptorFront {
     const { workers, acceptors, capacity } = first.settings;
     this.laneCount = workers;
     const loads = allocateLoads(acceptors);
+    const addresses = acceptors === 1 ? null : addressMemory(first);
     const places = Array.from({ length: acceptors }, (_, acceptor) => acceptor);
     this.counters = places.map(() =>
       allocateCounters(counterCount(capacity), recordBytesOf(first.settings)),
@@ -71,7 +74,7 @@ export class AcceptorCells implements AcceptorFront {
       const name = defined(this.threadNames[acceptor], 'the name of an acceptor');
       const { length: laneCount } = lanes;
       return new AcceptorSupervisor({
-        task: { name, laneCount, counters, loads, acceptor, acceptorCount: acceptors },
+        task: { name, laneCount, counters, loads, addresses, acceptor, acceptorCount: acceptors },
         config: first,
         ...{ clock, threads, logger },
         notices: () => this.notices.all(),
@@ -181,11 +184,9 @@ export class AcceptorCells implements AcceptorFront {
 
   private partOf(listeners: readonly ListenerSettings[]): readonly ListenerSettings[] {
     return listeners.map((one) => {
-      const connectionsMax = Math.ceil(one.connectionsMax / this.cells.length);
       const descriptor = this.sockets.descriptorOf(one);
-      const { address } = one;
-      if (descriptor === undefined) return { ...one, connectionsMax };
-      return { ...one, connectionsMax, address: { ...address, descriptor } };
+      if (descriptor === undefined) return one;
+      return { ...one, address: { ...one.address, descriptor } };
     });
   }
 
@@ -276,4 +277,11 @@ function sumByKind(counts: CountByKind): CountByKind {
   const sums = new Map<string, number>();
   for (const [kind, count] of counts) sums.set(kind, (sums.get(kind) ?? 0) + count);
   return [...sums];
+}
+
+/** The hash has a key of its own in each process: nobody can look for addresses that share one. */
+function addressMemory({ settings }: SharedConfig): AddressMemory {
+  const key = randomBytes(8);
+  const halves = [key.readInt32LE(0), key.readInt32LE(4)] as const;
+  return allocateAddressCounts(settings.acceptors, settings.limits.connections, halves);
 }

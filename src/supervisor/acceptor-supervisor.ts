@@ -18,6 +18,7 @@ import type { Clock, Timer } from '../base/clock.js';
 import { StartupError } from '../base/startup-error.js';
 import type { AcceptorFigures, LaneFigures } from '../channel/acceptor/acceptor-figures.js';
 import { AcceptorLoads } from '../channel/acceptor/acceptor-loads.js';
+import { AddressCounts } from '../channel/acceptor/address-counts.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
 import { cpuWaitMs } from '../observability/kernel-facts.js';
@@ -74,6 +75,7 @@ export class AcceptorSupervisor {
   lostConnections = 0;
 
   private readonly loads: AcceptorLoads;
+  private readonly addresses: AddressCounts | null;
   private config: SharedConfig;
   private thread: AcceptorThread | null = null;
   private osThreadId = 0;
@@ -104,6 +106,8 @@ export class AcceptorSupervisor {
     const { task, config } = options;
     this.config = config;
     this.loads = new AcceptorLoads(task.loads, task.acceptor);
+    const { addresses, acceptor } = task;
+    this.addresses = addresses === null ? null : new AddressCounts(addresses, acceptor);
   }
 
   /** Resolves when the thread takes orders. Rejects when it dies before. */
@@ -203,6 +207,7 @@ export class AcceptorSupervisor {
     this.isRunning = false;
     this.openedWith.clear();
     this.loads.clear();
+    this.addresses?.clear();
     this.keepCounts();
     for (const { reject, timer } of this.waiting.values()) {
       timer.cancel();

@@ -16,9 +16,9 @@ import { TICK_MS, WireContext } from './wire-context.js';
 import { type StalledGuest, WireListener } from './wire-listener.js';
 
 /**
- * What may wait in memory for clients to take some, over all connections. One that takes nothing
- * holds half a MiB; with more than this those that have taken nothing for the longest time are
- * closed.
+ * What may wait in memory for clients to take some, over all connections of the process. One that
+ * takes nothing holds half a MiB; with more than this those that have taken nothing for the longest
+ * time are closed. Of several acceptors each frees its share of what is too much.
  */
 export const UNSENT_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -68,7 +68,9 @@ class WireEngine implements ClientEngine {
       unsent += listener.unsentBytes;
       if (listener.isOver) this.listeners.delete(listener);
     }
-    if (unsent > this.unsentMax) this.makeRoom(nowMs, unsent - this.unsentMax);
+    const all = this.host.unsentOfAll(unsent);
+    const tooMuch = all - this.unsentMax;
+    if (tooMuch > 0 && unsent > 0) this.makeRoom(nowMs, (tooMuch * unsent) / all);
   }
 
   /** Whose client has taken nothing for the longest time goes first. */

@@ -86,9 +86,8 @@ export const WORKERS_NODE = integerNode('Number of worker threads.', [1, WORKER_
 
 export const ACCEPTORS_NODE = integerNode(
   'Threads that take connections, each with a group of workers of its own. More than 1 needs ' +
-    'listeners of which uWebSockets.js serves none. When such a thread dies ' +
-    'its connections are lost; those of the other ones go on. Of `limits.connectionsPerAddress` ' +
-    'and of `maxConnections` of a listener each has an equal share.',
+    'listeners of which uWebSockets.js serves none. When such a thread dies its connections are ' +
+    'lost; those of the other ones go on. Bounds on clients hold for all of them together.',
   [1, WORKER_COUNT_MAX],
   { default: DEFAULTS.acceptors },
 );
