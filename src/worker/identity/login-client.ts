@@ -2,10 +2,10 @@
  * A worker's end of logins: where providers are, what is asked of them, and which sessions have
  * ended before their time.
  *
- * Thread: worker. Owns the asks that wait for the main thread, a bounded number, each with a
- * deadline; and this worker's copy of the ends, whose number the main thread bounds.
+ * Thread: worker. Owns the asks that wait for the main thread, and this worker's copy of the ends,
+ * whose number the main thread bounds.
  */
-import type { Clock, Timer } from '../../base/clock.js';
+import type { Clock } from '../../base/clock.js';
 import type {
   LoginAsk,
   LoginEnd,
@@ -17,48 +17,36 @@ import type { LoginNotice, LoginRequest } from '../../channel/login-messages.js'
 import type { Claims } from '../../filters/authentication/authenticator.js';
 import { endKey, endKeysOf } from '../../filters/authentication/oidc/login-ends.js';
 import type { LoginFeed } from '../../filters/authentication/oidc/login-feed.js';
+import { WaitingAsks, type WaitingRule } from './waiting-asks.js';
 
-/** More could not be answered in time. */
-const ASKS_MAX = 1024;
-/** Two calls of a provider at its longest time-out, and some turns. */
-const WAIT_MS_MAX = 65_000;
-
-interface WaitingAsk {
-  readonly resolve: (reply: LoginReply) => void;
-  readonly timer: Timer;
-}
+const RULE: WaitingRule<LoginReply> = {
+  asksMax: 1024,
+  // Two calls of a provider at its longest time-out, and some turns.
+  waitMs: 65_000,
+  whenFull: { kind: 'unavailable', reason: 'too many requests wait for the provider of the login' },
+  whenLate: { kind: 'unavailable', reason: 'the provider of the login does not answer in time' },
+};
 
 export class LoginClient implements LoginFeed {
   private readonly facts = new Map<string, ProviderFacts>();
-  private readonly waiting = new Map<number, WaitingAsk>();
   /** By key, in order of the time when they may be forgotten. */
   private readonly ends = new Map<string, LoginEnd>();
-  private lastAskId = 0;
+  private readonly asks: WaitingAsks<LoginReply>;
   storeEpoch = 0;
 
   constructor(
     private readonly clock: Clock,
     private readonly post: (request: LoginRequest) => void,
-  ) {}
+  ) {
+    this.asks = new WaitingAsks(clock, RULE);
+  }
 
   factsOf(provider: string): ProviderFacts | null {
     return this.facts.get(provider) ?? null;
   }
 
   ask(provider: string, ask: LoginAsk): Promise<LoginReply> {
-    if (this.waiting.size >= ASKS_MAX) {
-      const reason = 'too many requests wait for the provider of the login';
-      return Promise.resolve({ kind: 'unavailable', reason });
-    }
-    return new Promise((resolve) => {
-      const askId = ++this.lastAskId;
-      const timer = this.clock.after(WAIT_MS_MAX, () => {
-        const reason = 'the provider of the login does not answer in time';
-        this.onReply(askId, { kind: 'unavailable', reason });
-      });
-      this.waiting.set(askId, { resolve, timer });
-      this.post({ type: 'loginAsk', askId, provider, ask });
-    });
+    return this.asks.ask((askId) => this.post({ type: 'loginAsk', askId, provider, ask }));
   }
 
   isEnded(realm: string, session: LoginSession, claims: Claims): boolean {
@@ -83,7 +71,7 @@ export class LoginClient implements LoginFeed {
         this.storeEpoch = notice.epoch;
         return;
       default:
-        this.onReply(notice.askId, notice.reply);
+        this.asks.onReply(notice.askId, notice.reply);
     }
   }
 
@@ -99,13 +87,5 @@ export class LoginClient implements LoginFeed {
       if (until > now) break;
       this.ends.delete(key);
     }
-  }
-
-  private onReply(askId: number, reply: LoginReply): void {
-    const ask = this.waiting.get(askId);
-    if (ask === undefined) return;
-    this.waiting.delete(askId);
-    ask.timer.cancel();
-    ask.resolve(reply);
   }
 }
