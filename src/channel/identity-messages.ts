@@ -6,7 +6,7 @@
  */
 
 import type { ManagedKey } from '../base/managed-key.js';
-import type { ProofUse } from '../base/proof-use.js';
+import type { ProofMemoryPlace, ProofUse } from '../base/proof-use.js';
 import type { LoginNotice, LoginRequest } from './login-messages.js';
 import type { WorkloadMaterial } from './workload-material.js';
 
@@ -20,6 +20,7 @@ export type CallerNotice =
   | ApiKeysNotice
   | TokenReplyNotice
   | ProofReplyNotice
+  | ProofKeyNotice
   | LoginNotice;
 
 /** Who the gateway itself is from now on, for targets that are workloads. */
@@ -83,6 +84,12 @@ export interface ProofReplyNotice {
   readonly use: ProofUse;
 }
 
+/** What nonces of proofs are made with. */
+export interface ProofKeyNotice {
+  readonly type: 'proofKey';
+  readonly key: Uint8Array;
+}
+
 export type TokenReply =
   | {
       readonly kind: 'tokens';
@@ -114,6 +121,7 @@ export type IdentityRequest =
       readonly key: string;
       /** Seconds since 1970; from then on it is refused for its age. */
       readonly until: number;
+      readonly place: ProofMemoryPlace;
     }
   | LoginRequest;
 

@@ -1126,6 +1126,18 @@ export interface JwtAuthenticatorConfig {
    */
   readonly dpopWindow?: Duration;
   /**
+   * Where that is remembered: in each gateway, or in the `store` that gateways share, so that a
+   * proof works at one of them only. Without the store proofs are refused then (503). Default:
+   * gateway.
+   */
+  readonly dpopMemory?: 'gateway' | 'store';
+  /**
+   * A proof must hold a nonce of the gateway, which is good for this time. Clients get one with a
+   * 401 (`use_dpop_nonce`), and the next one before it ends (`DPoP-Nonce`). 10s to 1h. Default: no
+   * nonce is asked for.
+   */
+  readonly dpopNonce?: Duration;
+  /**
    * Where the token may stand: `header:NAME`, `cookie:NAME`, `query:NAME`, or `subprotocol:PREFIX`
    * of a WebSocket, since pages can set no field there: what follows the prefix, such as `bearer.`,
    * in one of the subprotocols that they offer. The first place that has something counts; two
@@ -1266,6 +1278,30 @@ export interface IntrospectionAuthenticatorConfig {
    * verify.
    */
   readonly certificateBinding?: 'verify' | 'require' | 'ignore';
+  /**
+   * Tokens that are bound to a key of their holder (`cnf.jkt`, DPoP, RFC 9449) must come with a
+   * proof, whatever stands here. `accepted`: callers without credentials are told about the scheme
+   * DPoP too. `required`: tokens that are not bound are refused. Default: bound tokens need a
+   * proof.
+   */
+  readonly dpop?: 'accepted' | 'required';
+  /**
+   * How far the time of a DPoP proof may be from now, either way. For that long it is remembered
+   * that it was used. 1s to 10m. Default: 60s.
+   */
+  readonly dpopWindow?: Duration;
+  /**
+   * Where that is remembered: in each gateway, or in the `store` that gateways share, so that a
+   * proof works at one of them only. Without the store proofs are refused then (503). Default:
+   * gateway.
+   */
+  readonly dpopMemory?: 'gateway' | 'store';
+  /**
+   * A proof must hold a nonce of the gateway, which is good for this time. Clients get one with a
+   * 401 (`use_dpop_nonce`), and the next one before it ends (`DPoP-Nonce`). 10s to 1h. Default: no
+   * nonce is asked for.
+   */
+  readonly dpopNonce?: Duration;
   /**
    * Where the token may stand: `header:NAME`, `cookie:NAME`, `query:NAME`, or `subprotocol:PREFIX`
    * of a WebSocket, since pages can set no field there: what follows the prefix, such as `bearer.`,
@@ -1615,6 +1651,13 @@ export interface HttpSignatureAuthenticatorConfig {
    * 30s.
    */
   readonly clockSkew?: Duration;
+  /**
+   * A signature works once, and where that is remembered: in each gateway, or in the `store` that
+   * gateways share. Without the store signatures are refused then (503). Who sends the same request
+   * twice in a second needs `nonce`, or other ways to tell the two apart. Default: it may come
+   * again until it is too old.
+   */
+  readonly memory?: 'gateway' | 'store';
   /** Largest body of a signed request. 1KiB to 16MiB. Default: 1MiB. */
   readonly bodyBytes?: ByteSize;
   /**

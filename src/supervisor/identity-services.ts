@@ -4,8 +4,10 @@
  *
  * Thread: supervisor (on the main thread). The code is loaded only where it is configured.
  */
+import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Clock } from '../base/clock.js';
+import type { ProofUse } from '../base/proof-use.js';
 import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
 import type { CompiledKeys, GatewaySettings } from '../config/compiled-config.js';
 import type { CompiledAuthenticator } from '../filters/authentication/options.js';
@@ -13,9 +15,11 @@ import { Announcements } from './announcements.js';
 import type { ApiKeys } from './api-keys/api-keys.js';
 import type { KeySets } from './key-sets/key-sets.js';
 import type { LoginService } from './login/login-service.js';
-import { ProofMemory } from './proofs/proof-memory.js';
+import { SharedProofs } from './proofs/shared-proofs.js';
 import type { SharedState } from './shared/shared-state.js';
 import type { TokenService } from './token-service/token-service.js';
+
+type ProofAsk = Extract<IdentityRequest, { readonly type: 'proofAsk' }>;
 
 export interface IdentityServicesOptions {
   readonly config: GatewaySettings;
@@ -35,11 +39,16 @@ export class IdentityServices {
   /** null: no keys are made at run time. */
   apiKeys: ApiKeys | null = null;
   private logins: LoginService | null = null;
-  private readonly proofs = new ProofMemory();
+  private readonly proofs: SharedProofs;
   private readonly announcements: Announcements;
+  /** Of nonces, the same for gateways that share a store with a secret. */
+  private readonly proofKey: Uint8Array;
 
   constructor(private readonly options: IdentityServicesOptions) {
-    this.announcements = new Announcements(options.clock);
+    const { clock, shared } = options;
+    this.announcements = new Announcements(clock);
+    this.proofs = new SharedProofs(shared?.store ?? null, clock);
+    this.proofKey = shared?.key('nonces of proofs') ?? randomBytes(32);
   }
 
   /** Resolves when tokens can be made; key sets of other issuers may come later. */
@@ -99,7 +108,18 @@ export class IdentityServices {
       ...(this.tokenService?.notices ?? []),
       ...(this.logins?.notices ?? []),
       ...(this.apiKeys === null ? [] : [this.apiKeys.notice]),
+      { type: 'proofKey', key: this.proofKey },
     ];
+  }
+
+  private async onProof(lane: number, asked: ProofAsk): Promise<void> {
+    const { logger, reply } = this.options;
+    const { askId, key, until, place } = asked;
+    const use = await this.proofs.use(key, until, place).catch((error: unknown): ProofUse => {
+      logger.error({ err: error }, 'internal error');
+      return 'unknown';
+    });
+    reply(lane, { type: 'proofReply', askId, use });
   }
 
   onRequest(lane: number, request: IdentityRequest): void {
@@ -112,9 +132,7 @@ export class IdentityServices {
     } else if (request.type === 'acknowledged') {
       this.announcements.onAcknowledged(request.serial);
     } else if (request.type === 'proofAsk') {
-      const { askId, key, until } = request;
-      const use = this.proofs.use(key, until, this.options.clock.unixMs() / 1000);
-      this.options.reply(lane, { type: 'proofReply', askId, use });
+      void this.onProof(lane, request);
     } else {
       this.logins?.onRequest(lane, request);
     }

@@ -91,6 +91,8 @@ function jwtConfig(wish: Partial<CompiledJwtAuthenticator>): CompiledJwtAuthenti
     type: 'jwt',
     dpop: 'bound',
     dpopWindowMs: 60_000,
+    dpopMemory: 'gateway',
+    dpopNonceMs: 0,
     from: [AUTHORIZATION],
     forwardPlaces: false,
     algorithms: ['HS256'],

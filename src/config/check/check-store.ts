@@ -10,6 +10,7 @@ import { parseStoreUrl, type StoreUrl } from '../references/store-url.js';
 import { checkMaterial } from './check-target-tls.js';
 
 const AT = pointerOf('store');
+const HOW = 'add store: { type: redis, url: "redis://HOST:6379" }';
 
 type SoundStore = SoundPart<StoreConfig>;
 
@@ -17,6 +18,7 @@ export function checkStore(config: SoundPart<GatewayConfig>, findings: Findings)
   const { store } = config;
   const isKnown = store !== undefined || findings.hasUnder(AT);
   if (store !== undefined) checkSettings(store, findings);
+  if (!isKnown) checkMemories(config, findings);
   for (const [index, route] of (config.routes ?? []).entries()) {
     if (route?.rateLimit === undefined) continue;
     const at = pointerOf('routes', index, 'rateLimit');
@@ -24,6 +26,20 @@ export function checkStore(config: SoundPart<GatewayConfig>, findings: Findings)
     for (const [position, limit] of [route.rateLimit].flat().entries()) {
       if (limit === undefined) continue;
       checkScope(limit, isList ? `${at}${pointerOf(position)}` : at, { isKnown, findings });
+    }
+  }
+}
+
+/** Proofs that are remembered in the store need one. */
+function checkMemories(
+  { authenticators = {} }: SoundPart<GatewayConfig>,
+  findings: Findings,
+): void {
+  for (const [name, one] of Object.entries(authenticators)) {
+    for (const key of ['dpopMemory', 'memory'] as const) {
+      if (one === undefined || Reflect.get(one, key) !== 'store') continue;
+      const at = pointerOf('authenticators', name, key);
+      findings.addValue(at, `"store" needs a store that the gateways share: ${HOW}`);
     }
   }
 }
@@ -52,8 +68,7 @@ function checkScope(
 ): void {
   const { scope, onStoreLost } = limit;
   if (scope === 'cluster' && !isKnown) {
-    const how = 'add store: { type: redis, url: "redis://HOST:6379" }';
-    findings.addValue(`${at}/scope`, `"cluster" needs a store that the gateways share: ${how}`);
+    findings.addValue(`${at}/scope`, `"cluster" needs a store that the gateways share: ${HOW}`);
   }
   if (onStoreLost !== undefined && scope !== 'cluster' && !findings.hasUnder(`${at}/scope`)) {
     findings.addKey(`${at}/onStoreLost`, 'only a limit with scope: cluster needs the store');

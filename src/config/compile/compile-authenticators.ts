@@ -16,6 +16,7 @@ import type {
   CompiledIntrospectionAuthenticator,
   CompiledJwtAuthenticator,
   CompiledKeySource,
+  DpopRule,
 } from '../../filters/authentication/options.js';
 import type { CompiledKeys, CompiledTokenService } from '../compiled-config.js';
 import type {
@@ -114,9 +115,22 @@ function compileJwt(config: JwtAuthenticatorConfig): Own<CompiledJwtAuthenticato
     // A token that never ends could never be taken back.
     requiredClaims: [...new Set(['exp', ...(config.requiredClaims ?? [])])],
     binding: config.certificateBinding ?? defaults.certificateBinding,
-    dpop: config.dpop ?? 'bound',
-    dpopWindowMs: durationMs(config.dpopWindow ?? defaults.dpopWindow),
+    ...compileDpop(config),
     consumerClaim: config.consumerClaim ?? defaults.consumerClaim,
+  };
+}
+
+function compileDpop({
+  dpop,
+  dpopWindow,
+  dpopMemory,
+  dpopNonce,
+}: Pick<JwtAuthenticatorConfig, 'dpop' | 'dpopWindow' | 'dpopMemory' | 'dpopNonce'>): DpopRule {
+  return {
+    dpop: dpop ?? 'bound',
+    dpopWindowMs: durationMs(dpopWindow ?? defaults.dpopWindow),
+    dpopMemory: dpopMemory ?? defaults.dpopMemory,
+    dpopNonceMs: dpopNonce === undefined ? 0 : durationMs(dpopNonce),
   };
 }
 
@@ -181,6 +195,7 @@ function compileIntrospection(
     clockSkewMs: 0,
     requiredClaims: [],
     binding: config.certificateBinding ?? defaults.certificateBinding,
+    ...compileDpop(config),
     timeoutMs: durationMs(config.timeout ?? defaults.introspectionTimeout),
     cacheMs: durationMs(config.cache ?? defaults.introspectionCache),
     consumerClaim: config.consumerClaim ?? defaults.consumerClaim,

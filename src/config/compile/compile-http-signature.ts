@@ -41,6 +41,7 @@ export function compileHttpSignature(config: HttpSignatureAuthenticatorConfig): 
     tag: config.tag ?? '',
     maxAgeMs: durationMs(config.maxAge ?? defaults.maxAge),
     clockSkewMs: durationMs(config.clockSkew ?? defaults.clockSkew),
+    memory: config.memory ?? null,
     bodyBytesMax: sizeBytes(config.bodyBytes ?? defaults.bodyBytes),
   };
 }

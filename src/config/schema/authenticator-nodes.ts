@@ -33,6 +33,7 @@ import {
   URL_LENGTH,
 } from './authenticator-parts.js';
 import { DEFAULTS } from './defaults.js';
+import { DPOP_NODES } from './dpop-nodes.js';
 import { HMAC_NODE } from './hmac-node.js';
 import { HTTP_SIGNATURE_NODE } from './http-signature-node.js';
 import { OIDC_NODE } from './oidc-node.js';
@@ -91,13 +92,6 @@ const BINDING_NODE = stringNode(
     'when the connection has another certificate, or none. `require`: tokens that are not bound ' +
     'are refused too. `ignore`: the binding means nothing, because a proxy in front ends TLS.',
   { default: defaults.certificateBinding, enum: ['verify', 'require', 'ignore'] },
-);
-
-const DPOP_NODE = stringNode(
-  'Tokens that are bound to a key of their holder (`cnf.jkt`, DPoP, RFC 9449) must come with a ' +
-    'proof, whatever stands here. `accepted`: callers without credentials are told about the ' +
-    'scheme DPoP too. `required`: tokens that are not bound are refused.',
-  { 'x-absent': 'bound tokens need a proof', enum: ['accepted', 'required'] },
 );
 
 const JWT_NODE = objectNode(
@@ -174,13 +168,7 @@ const JWT_NODE = objectNode(
     ),
     consumerClaim: CONSUMER_CLAIM_NODE,
     certificateBinding: BINDING_NODE,
-    dpop: DPOP_NODE,
-    dpopWindow: durationNode(
-      'How far the time of a DPoP proof may be from now, either way. For that long it is ' +
-        'remembered that it was used.',
-      ['1s', '10m'],
-      { default: defaults.dpopWindow },
-    ),
+    ...DPOP_NODES,
     from: TOKEN_FROM_NODE,
     ...commonNodes(true),
   },
@@ -287,6 +275,7 @@ const INTROSPECTION_NODE = objectNode(
     allowHttp: ALLOW_HTTP_NODE,
     consumerClaim: CONSUMER_CLAIM_NODE,
     certificateBinding: BINDING_NODE,
+    ...DPOP_NODES,
     from: TOKEN_FROM_NODE,
     ...commonNodes(true),
   },

@@ -131,6 +131,7 @@ export const DEFAULTS = {
     consumerFrom: 'subject',
     certificateBinding: 'verify',
     dpopWindow: '60s',
+    dpopMemory: 'gateway',
     forwardRequestHeaders: ['authorization', 'cookie', 'accept', 'x-requested-with'],
   },
   hmac: { tolerance: '5m', bodyBytes: '1MiB' },

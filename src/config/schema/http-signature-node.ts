@@ -112,6 +112,12 @@ export const HTTP_SIGNATURE_NODE = objectNode(
       ['0s', '10m'],
       { default: defaults.clockSkew },
     ),
+    memory: stringNode(
+      'A signature works once, and where that is remembered: in each gateway, or in the `store` ' +
+        'that gateways share. Without the store signatures are refused then (503). Who sends the ' +
+        'same request twice in a second needs `nonce`, or other ways to tell the two apart.',
+      { 'x-absent': 'it may come again until it is too old', enum: ['gateway', 'store'] },
+    ),
     bodyBytes: sizeNode('Largest body of a signed request.', ['1KiB', '16MiB'], {
       default: defaults.bodyBytes,
     }),

@@ -36,13 +36,15 @@ export type AuthenticationResult =
   /**
    * The credentials are not valid. The caller gets the reason, which says nothing about keys; the
    * operator gets the cause, which may name claims and what was expected. Absent: the reason says
-   * all. `challenge`: for WWW-Authenticate, in place of the authenticator's own.
+   * all. `challenge`: for WWW-Authenticate, in place of the authenticator's own; with one there may
+   * be `fields`, further ones of the reply.
    */
   | {
       readonly verdict: 'refused';
       readonly reason: string;
       readonly cause?: string;
       readonly challenge?: string;
+      readonly fields?: FieldBlock;
     }
   /** The caller is known and may not do this. */
   | { readonly verdict: 'denied'; readonly reason: string }

@@ -39,7 +39,7 @@ export async function createAuthenticator(
     }
     case 'introspection': {
       const { IntrospectionAuthenticator } = await import('./introspection-authenticator.js');
-      return new IntrospectionAuthenticator(config);
+      return new IntrospectionAuthenticator(config, feeds.proofs);
     }
     case 'forwardAuth': {
       const { ForwardAuthenticator } = await import('./forward-authenticator.js');
@@ -61,7 +61,7 @@ export async function createAuthenticator(
       const { HttpSignatureAuthenticator } = await import(
         './http-signature/http-signature-authenticator.js'
       );
-      return new HttpSignatureAuthenticator(config);
+      return new HttpSignatureAuthenticator(config, feeds.proofs);
     }
     default:
       return assertNever(config);

@@ -1,5 +1,6 @@
 /**
- * Asks the server that issued a bearer token whether the token is valid (RFC 7662).
+ * Asks the server that issued a bearer token whether the token is valid (RFC 7662), and sees to it
+ * that whoever sends a bound one holds its key (RFC 8705, RFC 9449).
  *
  * Thread: worker. Owns a bounded number of remembered answers, each for a short time and at most
  * until the token's `exp`. Requests that bring the same token at the same time share one question.
@@ -16,6 +17,8 @@ import {
 import { tokenDigest } from './bearer-token.js';
 import { claimsProblem } from './claim-checks.js';
 import { Credentials } from './credentials.js';
+import { NO_PROOFS, type ProofFeed } from './dpop/proof-feed.js';
+import { DPOP_CHALLENGE, ProofOfPossession } from './dpop/proof-of-possession.js';
 import { ExpiringMemory } from './expiring-memory.js';
 import { HttpCaller } from './http-caller.js';
 import { claimAt, makeIdentity, textOf } from './identity.js';
@@ -34,7 +37,8 @@ const NO_ANSWER = unavailable('the server that checks tokens does not answer');
 
 export class IntrospectionAuthenticator implements Authenticator {
   readonly name: string;
-  readonly challenge = 'Bearer realm="sluice"';
+  readonly challenge: string;
+  readonly otherChallenge?: string;
   readonly isBearer = true;
   readonly ownedFields: readonly string[];
   readonly stripsAuthorization: boolean;
@@ -52,9 +56,17 @@ export class IntrospectionAuthenticator implements Authenticator {
   private readonly inactive = new ExpiringMemory<AuthenticationResult>(REMEMBERED_MAX);
   private readonly asked = new Map<string, Promise<AuthenticationResult>>();
 
-  constructor(private readonly config: CompiledIntrospectionAuthenticator) {
+  private readonly possession: ProofOfPossession;
+
+  constructor(
+    private readonly config: CompiledIntrospectionAuthenticator,
+    proofs: ProofFeed = NO_PROOFS,
+  ) {
     this.name = config.name;
-    this.credentials = new Credentials(config, true);
+    this.challenge = config.dpop === 'required' ? DPOP_CHALLENGE : 'Bearer realm="sluice"';
+    if (config.dpop === 'accepted') this.otherChallenge = DPOP_CHALLENGE;
+    this.credentials = new Credentials(config, true, true);
+    this.possession = new ProofOfPossession(config, proofs);
     const { hiddenFields, readsAuthorization, hides } = this.credentials;
     this.ownedFields = [...config.claimHeaders.map(([header]) => header), ...hiddenFields];
     this.stripsAuthorization = !config.forwardCredentials;
@@ -74,13 +86,23 @@ export class IntrospectionAuthenticator implements Authenticator {
     if (token === null) return SEVERAL;
     const digest = tokenDigest(token);
     const known = this.accepted.get(digest, unixSeconds) ?? this.inactive.get(digest, unixSeconds);
-    if (known !== undefined) return bound(known, request, this.config.binding);
+    if (known !== undefined) return this.held(known, token, { request, unixSeconds });
     let asked = this.asked.get(digest);
     if (asked === undefined) {
       asked = this.ask(token, digest, unixSeconds).finally(() => this.asked.delete(digest));
       this.asked.set(digest, asked);
     }
-    return asked.then((result) => bound(result, request, this.config.binding));
+    return asked.then((result) => this.held(result, token, { request, unixSeconds }));
+  }
+
+  /** The same token may come over another connection, and with another proof. */
+  private held(
+    result: AuthenticationResult,
+    token: string,
+    { request, unixSeconds }: { request: AuthenticationRequest; unixSeconds: number },
+  ): AuthenticationResult | Promise<AuthenticationResult> {
+    const held = bound(result, request, this.config.binding);
+    return this.possession.check(held, token, request, unixSeconds);
   }
 
   usesAuthorization(request: AuthenticationRequest): boolean {

@@ -5,6 +5,7 @@
  * config/compile/compile-authenticators.ts.
  */
 import type { Jwk } from '../../base/json-web-key.js';
+import type { ProofMemoryPlace } from '../../base/proof-use.js';
 
 export interface CredentialPlace {
   readonly kind: 'header' | 'cookie' | 'query' | 'subprotocol';
@@ -47,6 +48,10 @@ export interface DpopRule {
   readonly dpop: 'bound' | 'accepted' | 'required';
   /** How far the time of a proof may be from now, either way. */
   readonly dpopWindowMs: number;
+  /** Where it is remembered that a proof was used. */
+  readonly dpopMemory: ProofMemoryPlace;
+  /** How long a nonce of the gateway is good; 0: proofs need none. */
+  readonly dpopNonceMs: number;
 }
 
 export interface CompiledJwtAuthenticator extends Common, ClaimChecks, Placed, DpopRule {
@@ -94,7 +99,7 @@ export interface CompiledBasicAuthenticator extends Common {
   }[];
 }
 
-export interface CompiledIntrospectionAuthenticator extends Common, ClaimChecks, Placed {
+export interface CompiledIntrospectionAuthenticator extends Common, ClaimChecks, Placed, DpopRule {
   readonly type: 'introspection';
   readonly url: string;
   readonly clientId: string;
@@ -181,6 +186,8 @@ export interface CompiledHttpSignatureAuthenticator extends Common {
   readonly maxAgeMs: number;
   readonly clockSkewMs: number;
   readonly bodyBytesMax: number;
+  /** Where it is remembered that a signature was used; null: it may come again. */
+  readonly memory: ProofMemoryPlace | null;
 }
 
 export interface CompiledSignatureKey {

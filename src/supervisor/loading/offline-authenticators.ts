@@ -37,7 +37,7 @@ const NO_FEED: KeySetFeed = {
 };
 
 /** An explanation uses nothing up. */
-const UNUSED_PROOFS: ProofFeed = { use: async () => 'first' };
+const UNUSED_PROOFS: ProofFeed = { use: async () => 'first', nonceKey: null };
 
 /** These authenticators keep nothing open, so there is nothing to close. */
 export const OFFLINE_AUTHENTICATORS: AuthenticatorSource = {

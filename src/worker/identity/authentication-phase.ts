@@ -38,7 +38,7 @@ interface Rejections {
   readonly answer: LocalReply | null;
   /** For the operator: each authenticator with what it did not like. */
   readonly cause: string;
-  /** For WWW-Authenticate, where one had its own for this request; null: the route's. */
+  /** WWW-Authenticate and the like, where one had its own for this request; null: the route's. */
   readonly challenges: FieldBlock | null;
 }
 
@@ -201,9 +201,10 @@ function withResult(
 ): Rejections {
   if (result.verdict === 'refused') {
     const cause = withCause(rejections, authenticator, result.cause ?? result.reason);
-    const { reason, challenge } = result;
+    const { reason, challenge, fields = NO_FIELDS } = result;
     if (challenge === undefined) return { ...rejections, refused: reason, cause };
-    const challenges = challengesWith(route.authenticators, authenticator, challenge);
+    const own = challengesWith(route.authenticators, authenticator, challenge);
+    const challenges = joinFields(own, fields);
     return { ...rejections, refused: reason, cause, challenges };
   }
   if (result.verdict === 'unavailable') {

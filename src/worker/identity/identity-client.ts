@@ -125,6 +125,8 @@ export class IdentityClient {
       if (notice.serial > 0) this.post({ type: 'acknowledged', serial: notice.serial });
     } else if (notice.type === 'proofReply') {
       this.proofs.onReply(notice.askId, notice.use);
+    } else if (notice.type === 'proofKey') {
+      this.proofs.nonceKey = notice.key;
     } else if (notice.type === 'tokenReply') {
       this.tokens?.onReply(notice);
     } else {

@@ -1,8 +1,8 @@
 /**
  * Asks that wait for the main thread: a bounded number, each with a deadline.
  *
- * Thread: worker. Owns a timer for each. An ask that nobody answers in time, and one for which there
- * is no room, gets the reply that its owner gives for that.
+ * Thread: worker. Owns a timer for each. An ask that nobody answers in time, and one for which
+ * there is no room, gets the reply that its owner gives for that.
  */
 import type { Clock, Timer } from '../../base/clock.js';
 

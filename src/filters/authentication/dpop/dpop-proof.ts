@@ -13,6 +13,7 @@ import type { AuthenticationRequest } from '../authenticator.js';
 import { KeyRing } from '../key-ring.js';
 import { readToken, signatureProblem, type TokenParts } from '../signed-token.js';
 import { parseStrictObject, type StrictObject } from '../strict-json.js';
+import type { ProofNonces } from './proof-nonces.js';
 
 /** Signature algorithms of proofs, none of which has a shared secret. */
 export const PROOF_ALGORITHMS: readonly string[] = [
@@ -33,12 +34,14 @@ export interface ProofPurpose {
   readonly unixSeconds: number;
   /** How far the time of the proof may be from now, either way. */
   readonly windowSeconds: number;
+  /** null: proofs need no nonce. */
+  readonly nonces: Pick<ProofNonces, 'judge'> | null;
 }
 
 /** A proof that fits, by what it is remembered; or what is wrong with one. */
 export type JudgedProof =
-  | { readonly key: string; readonly until: number }
-  | { readonly problem: string; readonly cause: string };
+  | { readonly key: string; readonly until: number; readonly needsNext: boolean }
+  | { readonly problem: string; readonly cause: string; readonly isForNonce?: true };
 
 /** Everything but whether the proof was used before. */
 export async function judgeProof(text: string, purpose: ProofPurpose): Promise<JudgedProof> {
@@ -53,6 +56,8 @@ export async function judgeProof(text: string, purpose: ProofPurpose): Promise<J
   }
   const problem = claimsProblem(claims, purpose);
   if (problem !== null) return problem;
+  const nonce = purpose.nonces?.judge(claims['nonce'], purpose.unixSeconds) ?? 'good';
+  if (nonce === 'bad') return WITHOUT_NONCE;
   const ring = await KeyRing.create([key], [parts.algorithm]);
   if ((await signatureProblem(parts, ring)) !== '') {
     return wrong('the signature of the DPoP proof does not fit');
@@ -60,8 +65,15 @@ export async function judgeProof(text: string, purpose: ProofPurpose): Promise<J
   const { jti, iat } = claims;
   // Only the holder of the key can use up a name, and only his own.
   const used = hash('sha256', `${thumbprint}\n${jti}`, 'base64url');
-  return { key: used, until: Number(iat) + purpose.windowSeconds };
+  const until = Number(iat) + purpose.windowSeconds;
+  return { key: used, until, needsNext: nonce === 'ageing' };
 }
+
+const WITHOUT_NONCE: JudgedProof = {
+  problem: 'the DPoP proof has not the nonce of this reply',
+  cause: '',
+  isForNonce: true,
+};
 
 function wrong(problem: string, cause = ''): JudgedProof {
   return { problem, cause };

@@ -5,14 +5,18 @@
  * a signature. Invariant: nobody is known by a signature that leaves out what the configuration
  * says it must cover, and no digest counts that the body was not held against.
  */
+import { hash } from 'node:crypto';
 import { defined } from '../../../base/assert.js';
+import type { ProofMemoryPlace } from '../../../base/proof-use.js';
 import {
   ABSENT,
   type AuthenticationRequest,
   type AuthenticationResult,
   type Authenticator,
   refused,
+  unavailable,
 } from '../authenticator.js';
+import { NO_PROOFS, type ProofFeed } from '../dpop/proof-feed.js';
 import { makeIdentity } from '../identity.js';
 import type { CompiledHttpSignatureAuthenticator } from '../options.js';
 import { digestProblem } from './content-digest.js';
@@ -56,7 +60,10 @@ export class HttpSignatureAuthenticator implements Authenticator {
 
   private readonly keys = new Map<string, SignatureKey>();
 
-  constructor(private readonly config: CompiledHttpSignatureAuthenticator) {
+  constructor(
+    private readonly config: CompiledHttpSignatureAuthenticator,
+    private readonly proofs: ProofFeed = NO_PROOFS,
+  ) {
     const { name, claimHeaders, bodyBytesMax } = config;
     this.name = name;
     this.bodyBytesMax = bodyBytesMax;
@@ -73,7 +80,10 @@ export class HttpSignatureAuthenticator implements Authenticator {
     return fields.values('signature-input').length > 0;
   }
 
-  authenticate(request: AuthenticationRequest, unixSeconds: number): AuthenticationResult {
+  authenticate(
+    request: AuthenticationRequest,
+    unixSeconds: number,
+  ): AuthenticationResult | Promise<AuthenticationResult> {
     if (!this.hasCredentials(request)) return ABSENT;
     const inputs = parseDictionary(request.fields.values('signature-input'));
     const signatures = parseDictionary(request.fields.values('signature'));
@@ -83,10 +93,33 @@ export class HttpSignatureAuthenticator implements Authenticator {
     let problem: Problem | null = null;
     for (const label of labels) {
       const result = this.judge(label, { inputs, signatures, request, unixSeconds });
-      if ('verify' in result) return { verdict: 'accepted', identity: result.identity };
+      if ('key' in result) return this.accept(result);
       problem ??= result;
     }
     return problem === null ? NONE_FITS : refused(problem.reason, problem.cause);
+  }
+
+  private accept(signed: Signed): AuthenticationResult | Promise<AuthenticationResult> {
+    const accepted = { verdict: 'accepted', identity: signed.key.identity } as const;
+    const { memory } = this.config;
+    return memory === null ? accepted : this.useUp(signed, memory, accepted);
+  }
+
+  /**
+   * Known by what was signed, and not by the signature: of an ECDSA signature anybody can make
+   * another one that fits.
+   */
+  private async useUp(
+    { key, keyId, base, createdAt }: Signed,
+    memory: ProofMemoryPlace,
+    accepted: AuthenticationResult,
+  ): Promise<AuthenticationResult> {
+    const used = hash('sha256', `signature\n${key.algorithm}\n${keyId}\n${base}`, 'base64url');
+    const until = createdAt + this.config.maxAgeMs / 1000;
+    const use = await this.proofs.use(used, until, memory);
+    if (use === 'first') return accepted;
+    if (use === 'again') return AGAIN;
+    return unavailable('nobody can tell now whether the signature was used before');
   }
 
   /** The signatures that are meant for this authenticator. */
@@ -98,7 +131,7 @@ export class HttpSignatureAuthenticator implements Authenticator {
       .map(([name]) => name);
   }
 
-  private judge(label: string, asked: Asked): SignatureKey | Problem {
+  private judge(label: string, asked: Asked): Signed | Problem {
     const { inputs, signatures, request, unixSeconds } = asked;
     const covered = inputs.get(label);
     const signature = signatures.get(label);
@@ -108,7 +141,8 @@ export class HttpSignatureAuthenticator implements Authenticator {
     }
     const late = this.timeProblem(covered, unixSeconds);
     if (late !== null) return late;
-    const key = this.keys.get(textIn(covered.parameters.get('keyid')));
+    const keyId = textIn(covered.parameters.get('keyid'));
+    const key = this.keys.get(keyId);
     if (key === undefined) return problem('its key is not known');
     const algorithm = covered.parameters.get('alg');
     if (algorithm !== undefined && textIn(algorithm) !== key.algorithm) {
@@ -122,9 +156,12 @@ export class HttpSignatureAuthenticator implements Authenticator {
     if (!key.verify(Buffer.from(made.base, 'latin1'), signature.bare.value)) {
       return problem('it does not fit the request', `it covers ${textOfMember(covered)}`);
     }
-    if (!covers(covered, DIGEST)) return key;
+    const created = covered.parameters.get('created');
+    const createdAt = created?.type === 'integer' ? created.value : 0;
+    const signed = { key, keyId, base: made.base, createdAt };
+    if (!covers(covered, DIGEST)) return signed;
     const other = digestProblem(request.fields.values(DIGEST), body);
-    return other === '' ? key : problem(other);
+    return other === '' ? signed : problem(other);
   }
 
   private timeProblem({ parameters }: InnerList, now: number): Problem | null {
@@ -154,6 +191,15 @@ export class HttpSignatureAuthenticator implements Authenticator {
   }
 }
 
+/** A signature that fits, by its key and what was signed. */
+interface Signed {
+  readonly key: SignatureKey;
+  readonly keyId: string;
+  readonly base: string;
+  /** Seconds since 1970. */
+  readonly createdAt: number;
+}
+
 interface Asked {
   readonly inputs: Dictionary;
   readonly signatures: Dictionary;
@@ -163,6 +209,7 @@ interface Asked {
 
 const MALFORMED = refused('Signature-Input or Signature is malformed');
 const TOO_MANY = refused(`the request has more than ${CANDIDATES_MAX} signatures`);
+const AGAIN = refused('the signature of the request was used before');
 const NONE_FITS = refused('the request has no signature for this route');
 
 function problem(what: string, cause = ''): Problem {

@@ -53,6 +53,8 @@ function jwtConfig(wish: Partial<CompiledJwtAuthenticator> = {}): CompiledJwtAut
     binding: 'verify',
     dpop: 'bound',
     dpopWindowMs: 60_000,
+    dpopMemory: 'gateway',
+    dpopNonceMs: 0,
     ...wish,
   };
 }
@@ -171,6 +173,7 @@ function introspectionConfig(
     clockSkewMs: 0,
     requiredClaims: [],
     binding: 'verify',
+    ...{ dpop: 'bound', dpopWindowMs: 60_000, dpopMemory: 'gateway', dpopNonceMs: 0 },
     timeoutMs: 5000,
     cacheMs: 30_000,
     consumerClaim: 'sub',

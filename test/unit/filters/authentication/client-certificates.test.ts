@@ -151,6 +151,8 @@ describe('a token that is bound to a certificate', () => {
           type: 'jwt',
           dpop: 'bound',
           dpopWindowMs: 60_000,
+          dpopMemory: 'gateway',
+          dpopNonceMs: 0,
           index: 0,
           name: 'jwt',
           claimHeaders: [],

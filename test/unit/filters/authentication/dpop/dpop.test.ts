@@ -1,14 +1,20 @@
 import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { text } from 'node:stream/consumers';
 import { calculateJwkThumbprint, SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
 import type { AuthenticationRequest } from '../../../../../src/filters/authentication/authenticator.js';
 import { judgeProof } from '../../../../../src/filters/authentication/dpop/dpop-proof.js';
 import type { ProofFeed } from '../../../../../src/filters/authentication/dpop/proof-feed.js';
+import { IntrospectionAuthenticator } from '../../../../../src/filters/authentication/introspection-authenticator.js';
 import { JwtAuthenticator } from '../../../../../src/filters/authentication/jwt-authenticator.js';
-import type { CompiledJwtAuthenticator } from '../../../../../src/filters/authentication/options.js';
+import type {
+  CompiledJwtAuthenticator,
+  DpopRule,
+} from '../../../../../src/filters/authentication/options.js';
 import { ProofMemory } from '../../../../../src/supervisor/proofs/proof-memory.js';
 import { aRequest, type RequestWish } from '../../../../support/authentication-request.js';
 import { JWT_SECRET } from '../../../../support/configs.js';
+import { FakeUpstream } from '../../../../support/fake-upstream.js';
 
 /** RFC 9449 figures 2, 9, 12 and 13. */
 const RFC_HEADER =
@@ -36,10 +42,12 @@ describe('the example of RFC 9449', () => {
       thumbprint,
       unixSeconds: 1_562_262_620,
       windowSeconds: 60,
+      nonces: null,
     });
 
   it('fits the request that it was made for', async () => {
     expect(await judge(RFC_RESOURCE_PROOF)).toEqual({
+      needsNext: false,
       key: expect.stringMatching(/^[\w-]{43}$/),
       until: 1_562_262_678,
     });
@@ -108,7 +116,7 @@ class Caller {
 
 /** As it is in a gateway whose workers ask the main thread. */
 function feed(memory = new ProofMemory()): ProofFeed {
-  return { use: async (key, until) => memory.use(key, until, NOW) };
+  return { use: async (key, until) => memory.use(key, until, NOW), nonceKey: Buffer.alloc(32, 1) };
 }
 
 function authenticator(
@@ -135,6 +143,8 @@ function authenticator(
     binding: 'verify',
     dpop: 'bound',
     dpopWindowMs: 60_000,
+    dpopMemory: 'gateway',
+    dpopNonceMs: 0,
     ...wish,
   };
   const none = { subscribe: () => () => {}, askNewer: () => null, isRevoked: () => false };
@@ -181,7 +191,7 @@ describe('a token that is bound to a key', () => {
   it('is not decided while nobody can tell what was used', async () => {
     const ada = await Caller.create();
     const token = await ada.token();
-    const jwt = await authenticator({}, { use: async () => 'unknown' });
+    const jwt = await authenticator({}, { use: async () => 'unknown', nonceKey: null });
     const result = await jwt.authenticate(withProofs(token, await ada.proof(token)), NOW);
     expect(result.verdict).toBe('unavailable');
   });
@@ -338,5 +348,147 @@ describe('a token that is bound to nothing', () => {
     expect(await authenticator({ dpop: 'required' })).toMatchObject({
       challenge: expect.stringMatching(/^DPoP /),
     });
+  });
+});
+
+describe('a nonce of the gateway', () => {
+  const asking = (proofs = feed(), wish: Partial<CompiledJwtAuthenticator> = {}) =>
+    authenticator({ dpopNonceMs: 100_000, ...wish }, proofs);
+
+  async function nonceFor(jwt: JwtAuthenticator, caller: Caller, at: number): Promise<string> {
+    const token = await caller.token();
+    const request = withProofs(token, await caller.proof(token, { iat: at }));
+    const result = await jwt.authenticate(request, at);
+    expect(result).toMatchObject({
+      verdict: 'refused',
+      challenge: expect.stringContaining('error="use_dpop_nonce"'),
+    });
+    const fields = result.verdict === 'refused' ? String(result.fields) : '';
+    return /DPoP-Nonce: (\S+)/i.exec(fields)?.[1] ?? '';
+  }
+
+  it('comes with a refusal, works for its time, and is followed by the next one', async () => {
+    const caller = await Caller.create();
+    const jwt = await asking();
+    const start = Math.ceil(NOW / 50) * 50;
+    const nonce = await nonceFor(jwt, caller, start);
+    expect(nonce).toMatch(/^[!#-[\]-~]+$/);
+    const token = await caller.token();
+    for (const [age, verdict, hasNext] of [
+      [0, 'accepted', false],
+      [49, 'accepted', false],
+      [50, 'accepted', true],
+      [99, 'accepted', true],
+      [100, 'refused', false],
+    ] as const) {
+      const proof = await caller.proof(token, { iat: start + age, nonce });
+      const result = await jwt.authenticate(withProofs(token, proof), start + age);
+      const text = result.verdict === 'accepted' ? String(result.identity.replyFields) : '';
+      expect([age, result.verdict, /dpop-nonce/i.test(text)]).toEqual([age, verdict, hasNext]);
+    }
+    // A proof with it works once all the same.
+    const proof = await caller.proof(token, { iat: start, nonce });
+    const first = await jwt.authenticate(withProofs(token, proof), start);
+    const again = await jwt.authenticate(withProofs(token, proof), start);
+    expect([first.verdict, again.verdict]).toEqual(['accepted', 'refused']);
+  });
+
+  it('is none that somebody else has made, or changed, or that is of a time to come', async () => {
+    const caller = await Caller.create();
+    const jwt = await asking();
+    const token = await caller.token();
+    const nonce = await nonceFor(jwt, caller, NOW);
+    const [slot = '', mac = ''] = nonce.split('.');
+    const later = (Number.parseInt(slot, 36) + 1).toString(36);
+    const foreign = await nonceFor(
+      await asking({ ...feed(), nonceKey: Buffer.alloc(32, 2) }),
+      caller,
+      NOW,
+    );
+    for (const bad of [
+      ...[foreign, `${later}.${mac}`, `${slot}.`, slot, '', `${nonce}A`, `0${nonce}`, ` ${nonce}`],
+      ...[17, null, [nonce], { nonce }, 'A'.repeat(5000), 'NaN.x', '-1.x'],
+    ]) {
+      const proof = await caller.proof(token, { nonce: bad });
+      const result = await jwt.authenticate(withProofs(token, proof), NOW);
+      expect([bad, result.verdict]).toEqual([bad, 'refused']);
+    }
+    const proof = await caller.proof(token, { nonce });
+    expect((await jwt.authenticate(withProofs(token, proof), NOW)).verdict).toBe('accepted');
+  });
+
+  it('of another gateway whose clock is ahead is taken', async () => {
+    const caller = await Caller.create();
+    const token = await caller.token();
+    const start = Math.ceil(NOW / 50) * 50;
+    const nonce = await nonceFor(await asking(), caller, start);
+    const proof = await caller.proof(token, { iat: start - 5, nonce });
+    const result = await (await asking()).authenticate(withProofs(token, proof), start - 5);
+    expect(result.verdict).toBe('accepted');
+  });
+
+  it('is not asked for in vain while none can be made', async () => {
+    const caller = await Caller.create();
+    const token = await caller.token();
+    const jwt = await asking({ ...feed(), nonceKey: null });
+    const request = withProofs(token, await caller.proof(token));
+    expect((await jwt.authenticate(request, NOW)).verdict).toBe('unavailable');
+  });
+});
+
+describe('an introspected token', () => {
+  it('is held against what it is bound to, as often as it comes', async () => {
+    const ada = await Caller.create();
+    const answers: Readonly<Record<string, object>> = {
+      bound: { cnf: { jkt: ada.thumbprint }, act: { sub: 'a service' } },
+      certified: { cnf: { 'x5t#S256': 'A'.repeat(43) } },
+      odd: { cnf: { jkt: 17 } },
+      free: {},
+    };
+    const server = await FakeUpstream.start(async (request, response) => {
+      const form = new URLSearchParams(await text(request));
+      const claims = answers[form.get('token') ?? ''];
+      const known = { active: true, sub: 'ada', exp: NOW + 600, ...claims };
+      response.end(JSON.stringify(claims === undefined ? { active: false } : known));
+    });
+    const make = (dpop: DpopRule['dpop']) =>
+      new IntrospectionAuthenticator(
+        {
+          ...{ index: 0, name: 'asked', claimHeaders: [['x-actor', 'act.sub']] },
+          ...{ forwardCredentials: true, type: 'introspection', forwardPlaces: false },
+          from: [{ kind: 'header', name: 'authorization' }],
+          ...{ url: server.url, clientId: 'g', clientSecret: 's', issuer: '', audiences: [] },
+          ...{ clockSkewMs: 0, requiredClaims: [], binding: 'verify', timeoutMs: 5000 },
+          ...{ cacheMs: 30_000, consumerClaim: 'sub' },
+          ...{ dpop, dpopWindowMs: 60_000, dpopMemory: 'gateway', dpopNonceMs: 0 },
+        },
+        feed(),
+      );
+    const [asked, strict] = [make('bound'), make('required')];
+    try {
+      const bearer = async (one: IntrospectionAuthenticator, token: string) =>
+        (await one.authenticate(aRequest({ authorization: `Bearer ${token}` }), NOW)).verdict;
+      // Twice: what is remembered of a token knows nothing of who brings it.
+      for (const _ of [1, 2]) {
+        expect(await bearer(asked, 'free')).toBe('accepted');
+        for (const token of ['bound', 'certified', 'odd', 'unknown']) {
+          expect([token, await bearer(asked, token)]).toEqual([token, 'refused']);
+        }
+        expect(await bearer(strict, 'free')).toBe('refused');
+        const proof = await ada.proof('bound');
+        const held = await asked.authenticate(withProofs('bound', proof), NOW);
+        expect(held).toMatchObject({ identity: { fields: ['x-actor', 'a service'] } });
+        const again = await asked.authenticate(withProofs('bound', proof), NOW);
+        expect(again.verdict).toBe('refused');
+        const other = await (await Caller.create()).proof('bound');
+        expect((await asked.authenticate(withProofs('bound', other), NOW)).verdict).toBe('refused');
+      }
+      expect([asked.challenge, strict.challenge.slice(0, 5)]).toEqual([
+        'Bearer realm="sluice"',
+        'DPoP ',
+      ]);
+    } finally {
+      await Promise.all([asked.close(), strict.close(), server.close()]);
+    }
   });
 });

@@ -3,7 +3,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileHttpSignature } from '../../../../../src/config/compile/compile-http-signature.js';
 import type { HttpSignatureAuthenticatorConfig } from '../../../../../src/config/gateway-config.js';
+import type { AuthenticationResult } from '../../../../../src/filters/authentication/authenticator.js';
+import {
+  NO_PROOFS,
+  type ProofFeed,
+} from '../../../../../src/filters/authentication/dpop/proof-feed.js';
 import { HttpSignatureAuthenticator } from '../../../../../src/filters/authentication/http-signature/http-signature-authenticator.js';
+import { ProofMemory } from '../../../../../src/supervisor/proofs/proof-memory.js';
 import { aRequest, type RequestWish } from '../../../../support/authentication-request.js';
 import {
   RFC_BODY,
@@ -33,7 +39,9 @@ function judge(wish: Wish, request: RequestWish, now = RFC_CREATED) {
   const compiled = compileHttpSignature({ type: 'httpSignature', keys: [...RFC_KEYS], ...wish });
   const common = { index: 0, name: 'signers', claimHeaders: [], forwardCredentials: true };
   const authenticator = new HttpSignatureAuthenticator({ ...common, ...compiled });
-  return authenticator.authenticate(aRequest({ ...PLACE, ...request }), now);
+  const result = authenticator.authenticate(aRequest({ ...PLACE, ...request }), now);
+  if (result instanceof Promise) throw new Error('somebody was asked');
+  return result;
 }
 
 function signedFields(
@@ -201,7 +209,7 @@ describe('a signature', () => {
   const GET = { method: 'GET', target: '/a', body: '' };
   const ITEMS = '"@method" "@authority" "@path"';
   const LINES = ['"@method": GET', '"@authority": example.com', '"@path": /a'];
-  const reason = (result: ReturnType<typeof judge>) =>
+  const reason = (result: AuthenticationResult) =>
     result.verdict === 'refused' ? result.reason : result.verdict;
 
   it('covers method, authority and path, and the query and the body where there are some', () => {
@@ -253,6 +261,38 @@ describe('a signature', () => {
       const untimed = signedFields('a', input, mac, []);
       expect(reason(judge({}, { ...GET, fields: untimed }))).toContain('no time');
     }
+  });
+
+  it('works once where that is remembered, whatever else comes with it', async () => {
+    const asked: unknown[] = [];
+    const memory = new ProofMemory();
+    const proofs: ProofFeed = {
+      nonceKey: null,
+      use: async (key, until, place) => {
+        asked.push([until, place]);
+        return memory.use(key, until, RFC_CREATED);
+      },
+    };
+    const wish = { ...ANYTHING, keys: [...RFC_KEYS], memory: 'store', maxAge: '5m' } as const;
+    const compiled = compileHttpSignature({ type: 'httpSignature', ...wish });
+    const common = { index: 0, name: 'signers', claimHeaders: [], forwardCredentials: true };
+    const one = new HttpSignatureAuthenticator({ ...common, ...compiled }, proofs);
+    const verdict = async (fields: Fields) =>
+      reason(await one.authenticate(aRequest({ ...PLACE, ...GET, fields }), RFC_CREATED));
+    const fields = signed(ITEMS, LINES, ';nonce="1"');
+    expect(await verdict(fields)).toBe('accepted');
+    expect(await verdict(fields)).toBe('the signature of the request was used before');
+    expect(await verdict([...fields, ['x-more', 'y']])).toContain('used before');
+    expect(await verdict(signed(ITEMS, LINES, ';nonce="2"'))).toBe('accepted');
+    expect(asked).toEqual(Array.from({ length: 4 }, () => [RFC_CREATED + 300, 'store']));
+    const lost = new HttpSignatureAuthenticator({ ...common, ...compiled }, NO_PROOFS);
+    const request = aRequest({ ...PLACE, ...GET, fields });
+    expect((await lost.authenticate(request, RFC_CREATED)).verdict).toBe('unavailable');
+    // What does not fit uses nothing up.
+    const [, input = ''] = fields[0] ?? [];
+    const wrong = signedFields('a', input.slice(2), 'AAAA', []);
+    expect(await verdict(wrong)).toContain('does not fit');
+    expect(asked).toHaveLength(4);
   });
 
   it('ends when it says so', () => {
