@@ -37,6 +37,12 @@ interface StartRecord extends LogRecord {
   readonly admin: { readonly port: number };
 }
 
+/** In place of the Node.js that runs the test, and of its folder. */
+export interface ProcessPlace {
+  readonly node?: string | undefined;
+  readonly cwd?: string;
+}
+
 export class GatewayProcess {
   stdout = '';
   stderr = '';
@@ -73,8 +79,9 @@ export class GatewayProcess {
     config: Readonly<Record<string, unknown>>,
     env: Readonly<Record<string, string>> = {},
     logFile?: string,
+    place?: ProcessPlace,
   ): Promise<GatewayProcess> {
-    const gateway = GatewayProcess.spawn(config, env, logFile);
+    const gateway = GatewayProcess.spawn(config, env, logFile, place);
     try {
       await eventually('the gateway listens', () => {
         if (gateway.exitCode !== null)
@@ -91,20 +98,19 @@ export class GatewayProcess {
     return gateway;
   }
 
-  /**
-   * Starts the process without waiting for anything. `logFile`: in place of a pipe; `node`: in
-   * place of the Node.js that runs the test.
-   */
+  /** Starts the process without waiting for anything. `logFile`: in place of a pipe. */
   static spawn(
     config: Readonly<Record<string, unknown>>,
     env: Readonly<Record<string, string>> = {},
     logFile?: string,
+    { node = process.execPath, cwd = process.cwd() }: ProcessPlace = {},
   ): GatewayProcess {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'));
     const file = join(folder, 'sluice.json');
     writeFileSync(file, configText(config));
     const output = logFile === undefined ? 'pipe' : openSync(logFile, 'w');
-    const child = spawn(process.execPath, [MAIN_FILE, 'run', '-c', file], {
+    const child = spawn(node, [MAIN_FILE, 'run', '-c', file], {
+      cwd,
       env: { ...process.env, ...env },
       stdio: ['ignore', output, 'pipe'],
     });

@@ -22,6 +22,8 @@ export interface StrayErrorsParts {
 
 export class StrayErrors {
   private isWatching = false;
+  /** What they were. */
+  private readonly endings = ENDING.map((name) => [name, Reflect.get(process, name)] as const);
 
   constructor(private readonly parts: StrayErrorsParts) {}
 
@@ -49,7 +51,15 @@ export class StrayErrors {
     }
     const plugins = this.parts.instances().map(({ plugin }) => plugin.name);
     logger.fatal({ err: error, plugins }, 'an error that nobody handles ends the worker');
-    throw error;
+    // Node.js itself calls them to end the thread.
+    for (const [name, value] of this.endings) {
+      Object.defineProperty(process, name, { configurable: true, value });
+    }
+    // Thrown where nobody listens: only then the last lines of the log are written.
+    process.removeAllListeners('uncaughtException');
+    queueMicrotask(() => {
+      throw error;
+    });
   }
 
   /** Who has written the code nearest to the error; undefined: it cannot be said. */
