@@ -15,6 +15,7 @@ import { healthzHandler, readyzHandler } from './admin/handlers/health-handlers.
 import { type KeysControl, keyHandlers } from './admin/handlers/key-handlers.js';
 import { metricsHandler } from './admin/handlers/metrics-handler.js';
 import { mirrorHandler } from './admin/handlers/mirror-handler.js';
+import { pluginHandlers } from './admin/handlers/plugin-handlers.js';
 import { recentHandler } from './admin/handlers/recent-handler.js';
 import { type ReplayControl, replayHandlers } from './admin/handlers/replay-handlers.js';
 import { splitHandlers } from './admin/handlers/split-handlers.js';
@@ -22,6 +23,7 @@ import { statsHandler } from './admin/handlers/stats-handler.js';
 import type { LiveFigures } from './admin/live-figures.js';
 import { MetricsReader } from './admin/metrics.js';
 import { mirrorRows } from './admin/mirror-rows.js';
+import { pluginRows } from './admin/plugin-figures.js';
 import { splitRow } from './admin/split-rows.js';
 import { StatsReader } from './admin/stats.js';
 import type { Clock } from './base/clock.js';
@@ -110,6 +112,13 @@ export class GatewayAdmin {
         rollouts: () => supervisor.config.rollouts,
         rowOf: (rollout) => splitRow(views, rollout),
         order: (row, order, share) => supervisor.coordinator.orderRollout(row, order, share),
+      }),
+      ...pluginHandlers({
+        rows: () => pluginRows(views),
+        restore: async (name) => {
+          const result = await reloader.restorePlugin(name);
+          return result.outcome === 'refused' ? result.reasons : [];
+        },
       }),
       ...configHandlers({
         shown: () => ({ epoch: supervisor.config.epoch, config: shownOf(reloader.current) }),

@@ -37,12 +37,12 @@ function head(name: string, help: string) {
 }
 
 /** For /stats, in the order of the configuration. */
-export function pluginRows({ config, plugins }: GatewayViews) {
+export function pluginRows({ config, plugins }: Pick<GatewayViews, 'config' | 'plugins'>) {
   return config.plugins.map(({ name, index: row, counters, isSkipped, strikesMax }) => {
     const sum = (figure: PluginFigure): number => plugins.sumOf(row, figure);
     return {
       name,
-      state: plugins.isOut(row) ? 'out' : 'in use',
+      state: plugins.isOut(row) ? ('out' as const) : ('in use' as const),
       reason: plugins.reasonOf(row),
       on_failure: isSkipped ? 'skip' : 'refuse',
       strikes: plugins.strikesOf(row),

@@ -1790,7 +1790,8 @@ export interface PluginConfig {
   readonly budget?: PluginBudgetConfig;
   /**
    * Failures within a minute after which the plugin is put out, until a reload brings other code or
-   * other options. One that makes a worker hang is put out at once. 1 to 1000. Default: 5.
+   * options, or `POST /plugins/NAME/restore`. One that makes a worker hang is put out at once. 1 to
+   * 1000. Default: 5.
    */
   readonly strikes?: number;
   /**

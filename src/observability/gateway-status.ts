@@ -107,6 +107,7 @@ export type ReloadTrigger =
   | 'signal'
   | 'admin'
   | 'rollback'
+  | 'restore'
   | 'program'
   | 'store'
   | 'kubernetes';

@@ -157,6 +157,18 @@ export class Reloader {
     });
   }
 
+  /**
+   * Has a plugin begin anew in all workers that was put out: the configuration in force comes into
+   * force once more. Never rejects; refused where the plugin cannot be set up.
+   */
+  async restorePlugin(name: string): Promise<ReloadResult> {
+    const again = () => this.apply({ kind: 'kept', version: this.written }, false, name);
+    const result = await this.queue('restore', again);
+    const isUsed = result.outcome === 'applied';
+    if (isUsed) this.options.logger.warn({ plugin: name }, 'plugin is used again, by an order');
+    return result;
+  }
+
   status(): ReloadStatus {
     return {
       source: this.options.source?.name ?? '',
@@ -201,10 +213,14 @@ export class Reloader {
     return result;
   }
 
-  private async apply(source: VersionSource, isKept: boolean): Promise<ReloadResult> {
+  private async apply(
+    source: VersionSource,
+    isKept: boolean,
+    restored = '',
+  ): Promise<ReloadResult> {
     const closed = this.options.closedReason();
     if (closed !== '') return refuse(closed);
-    const report = await this.prepare(source, this.addresses);
+    const report = await this.prepare(source, this.addresses, restored);
     if (source.kind === 'file') this.options.source?.onFilesRead(report.files);
     if (report.outcome === 'refused') return report;
     const { kept, placed, changes, changeCount } = report;
@@ -241,9 +257,13 @@ export class Reloader {
     this.trialWaiters = [];
   }
 
-  private prepare(source: VersionSource, addresses: TargetAddresses): Promise<VersionReport> {
+  private prepare(
+    source: VersionSource,
+    addresses: TargetAddresses,
+    restored = '',
+  ): Promise<VersionReport> {
     const next = this.options.beginVersion();
-    return this.options.prepare({ source, before: this.written, addresses, next });
+    return this.options.prepare({ source, before: this.written, addresses, next, restored });
   }
 
   private async swapAddresses(): Promise<string> {

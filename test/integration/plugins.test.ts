@@ -428,6 +428,30 @@ describe('a plugin that fails', () => {
     expect((await rowOf('never'))?.failures['late']).toBeGreaterThanOrEqual(2);
   });
 
+  it('is in use again by an order, and its strikes begin anew', async () => {
+    const restore = (name: string, token = TOKEN) =>
+      gateway.post(`/plugins/${name}/restore`, token);
+    expect((await restore('throws', 'another token')).status).toBe(401);
+    expect((await restore('nobody')).body.detail).toMatch(/no plugin of this name; those in use: /);
+    expect(await restore('edits')).toMatchObject({
+      status: 409,
+      body: { detail: 'plugin edits is in use: it was not put out' },
+    });
+    const before = await rowOf('throws');
+    expect(before?.failures['error']).toBeGreaterThanOrEqual(3);
+    expect(await restore('throws')).toMatchObject({ status: 200, body: { state: 'in use' } });
+    expect((await rowOf('throws'))?.failures['error']).toBe(0);
+    expect(await codeOf('/throws/a')).toBe('GW_PLUGIN_FAILED');
+    await eventually('it is out', async () => (await codeOf('/throws/a')) === 'GW_PLUGIN_OUT');
+    await eventually('the log says so', () => {
+      const [told] = gateway.find('plugin is used again, by an order');
+      return told?.['plugin'] === 'throws';
+    });
+    // A reload without changes leaves it as it is.
+    expect(await reload(configOf())).toEqual([]);
+    expect(await rowOf('throws')).toMatchObject({ state: 'out' });
+  });
+
   it('is in use again once a reload brings other code', async () => {
     expect(await reload(configOf())).toEqual([]);
     expect(await codeOf('/throws/a')).toBe('GW_PLUGIN_OUT');
@@ -441,7 +465,14 @@ describe('a plugin that fails', () => {
 describe('a plugin that never comes to its end', () => {
   it('costs its worker once, and is put out before another one runs it', async () => {
     const loops = plugin('loops', 'onRequest() { for (;;); }');
-    const later = plugin('later', 'async onRequest() { await context.store.get("a"); for (;;); }');
+    const later = plugin(
+      'later',
+      `async onRequest(request) {
+         await context.store.get('a');
+         while (request.path === '/later/a');
+         request.setHeader('x-later', 'yes');
+       }`,
+    );
     expect(await reload(configOf([loops, later]))).toEqual([]);
     const [lost] = await Promise.all([get('/loops/a'), get('/later/a')]);
     expect(lost.status).toBeGreaterThanOrEqual(500);
@@ -464,6 +495,16 @@ describe('a plugin that never comes to its end', () => {
     const told = 'plugin makes a worker hang: it is put out';
     await eventually('the log says so', () => gateway.find(told).length === 2);
     expect(gateway.exitCode).toBeNull();
+  });
+
+  it('runs in all workers again once it was restored', async () => {
+    const { status } = await gateway.post('/plugins/later/restore', TOKEN);
+    expect(status).toBe(200);
+    expect(await rowOf('later')).toMatchObject({ state: 'in use', failures: { worker: 0 } });
+    // Workers that were started while it was out have not had it until now.
+    for (let count = 0; count < 4; count += 1) {
+      expect(await (await get('/later/b')).json()).toMatchObject({ 'x-later': 'yes' });
+    }
   });
 });
 

@@ -75,7 +75,8 @@ const PLUGIN_NODE = objectNode(
     budget: BUDGET_NODE,
     strikes: integerNode(
       'Failures within a minute after which the plugin is put out, until a reload brings other ' +
-        'code or other options. One that makes a worker hang is put out at once.',
+        'code or options, or `POST /plugins/NAME/restore`. One that makes a worker hang is put ' +
+        'out at once.',
       [1, 1000],
       { default: defaults.strikes },
     ),

@@ -37,6 +37,8 @@ export type RowsByName = Readonly<
 
 export interface Placing extends Pick<CompiledConfig, 'epoch' | 'capacity'> {
   readonly nextKeySpace: number;
+  /** Name of a plugin that begins anew though nothing of it has changed. */
+  readonly restored?: string;
 }
 
 /** There are more parts, in this configuration and those still in use, than rows. */
@@ -90,7 +92,7 @@ export function rowsInUse(versions: readonly SharedConfig[]): RowsByName {
 export function placeConfig(
   shared: SharedConfig,
   inUse: RowsByName,
-  { epoch, capacity, nextKeySpace }: Placing,
+  { epoch, capacity, nextKeySpace, restored }: Placing,
 ): SharedConfig {
   const { settings } = shared;
   const rollouts = namesOfRollouts(settings);
@@ -113,7 +115,7 @@ export function placeConfig(
       epoch,
       capacity,
       listeners: placeListeners(settings.listeners, inUse.listeners),
-      plugins: placePlugins(settings.plugins, inUse.plugins),
+      plugins: placePlugins(settings.plugins, inUse.plugins, restored),
       upstreams: settings.upstreams.map((upstream) => ({
         ...upstream,
         index: rowAt(rows.upstreams, upstream.index),

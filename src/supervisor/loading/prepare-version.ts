@@ -38,6 +38,8 @@ export interface VersionOrder {
   /** What names of targets are known to point to. */
   readonly addresses: TargetAddresses;
   readonly next: NextVersion;
+  /** Name of a plugin that begins anew; absent: none does. */
+  readonly restored?: string;
 }
 
 /** What came of an order. */
@@ -82,7 +84,7 @@ export async function prepareVersion(
 }
 
 async function prepare(
-  { source, before, addresses, next }: VersionOrder,
+  { source, before, addresses, next, restored = '' }: VersionOrder,
   unixMs: () => number,
 ): Promise<VersionReport> {
   const inForce = defined(next.versions.at(-1), 'the version in force').settings;
@@ -92,7 +94,10 @@ async function prepare(
   const written = writtenOf(kept);
   const changes = diffConfigs(writtenOf(before), written);
   const settings = withAddresses(written.upstreams, kept.compiled.settings, addresses);
-  const placed = placeConfig({ ...kept.compiled, settings }, rowsInUse(next.versions), next);
+  const placed = placeConfig({ ...kept.compiled, settings }, rowsInUse(next.versions), {
+    ...next,
+    restored,
+  });
   await proveConfig(placed, unixMs);
   return {
     outcome: 'ready',

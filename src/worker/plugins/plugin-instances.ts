@@ -24,10 +24,11 @@ interface Kept {
 }
 
 export class PluginInstances {
+  /** By {@link idOf}. */
   private readonly kept = new Map<string, Kept>();
 
   private readonly stray: StrayErrors;
-  /** By key, of plugins that are there or being set up. */
+  /** By the same, of plugins that are there or being set up. */
   private readonly fetchers = new Map<string, PluginFetcher>();
 
   constructor(
@@ -50,9 +51,9 @@ export class PluginInstances {
     const instances: PluginInstance[] = [];
     try {
       for (const plugin of plugins) {
-        const known = this.kept.get(plugin.key);
+        const known = this.kept.get(idOf(plugin));
         const instance = known?.instance ?? (await this.make(plugin, toleratesFailure));
-        if (known === undefined) this.kept.set(plugin.key, { instance, users: 1 });
+        if (known === undefined) this.kept.set(idOf(plugin), { instance, users: 1 });
         else known.users++;
         instances.push(instance);
       }
@@ -65,18 +66,18 @@ export class PluginInstances {
 
   /** A version of the configuration is not used any more. */
   release(plugins: readonly CompiledPlugin[]): void {
-    for (const { key } of plugins) {
-      const kept = this.kept.get(key);
+    for (const plugin of plugins) {
+      const kept = this.kept.get(idOf(plugin));
       assert(kept !== undefined, 'the plugin was acquired');
       kept.users--;
       if (kept.users > 0) continue;
-      this.kept.delete(key);
+      this.kept.delete(idOf(plugin));
       this.unload(kept.instance);
     }
   }
 
   private unload(instance: PluginInstance): void {
-    this.closeFetcher(instance.plugin.key);
+    this.closeFetcher(instance.plugin);
     const { onUnload } = instance.hooks;
     if (onUnload === undefined) return;
     const result = this.calls.call(instance, onUnload, undefined, undefined);
@@ -92,7 +93,7 @@ export class PluginInstances {
       const hooks = await this.inTime(this.setUp(plugin));
       return { plugin, hooks };
     } catch (error) {
-      this.closeFetcher(plugin.key);
+      this.closeFetcher(plugin);
       const reason = error instanceof Error ? error.message : String(error);
       if (!isTolerated) throw new Error(`plugin ${name} cannot be set up: ${reason}`);
       board.putOut(row, 'setup');
@@ -111,7 +112,7 @@ export class PluginInstances {
     const { setup } = made as Plugin;
     const enter = (): void => this.calls.enter(plugin.index);
     const fetcher = new PluginFetcher(enter);
-    this.fetchers.set(plugin.key, fetcher);
+    this.fetchers.set(idOf(plugin), fetcher);
     const store = this.stores.storeOf(plugin.name, enter);
     const context = contextOf(plugin, this.parts, { fetch: fetcher.fetch, store });
     const hooks: unknown = await setup(plugin.options, context);
@@ -119,10 +120,10 @@ export class PluginInstances {
     throw new TypeError('setup() has to return an object with hooks');
   }
 
-  private closeFetcher(key: string): void {
+  private closeFetcher(plugin: CompiledPlugin): void {
     const { logger } = this.parts;
-    const fetcher = this.fetchers.get(key);
-    this.fetchers.delete(key);
+    const fetcher = this.fetchers.get(idOf(plugin));
+    this.fetchers.delete(idOf(plugin));
     fetcher?.close().catch((error: unknown) => logger.warn({ err: error }, 'internal error'));
   }
 
@@ -134,4 +135,9 @@ export class PluginInstances {
       work.then(resolve, reject).finally(() => timer.cancel());
     });
   }
+}
+
+/** One that was restored is another instance of the same code, with a row of its own. */
+function idOf({ key, index }: CompiledPlugin): string {
+  return `${key} ${index}`;
 }
