@@ -21,4 +21,15 @@ export interface ClusterStatus {
   }[];
   /** Certificates that are not used: the secret, and why. */
   readonly certificates: Readonly<Record<string, string>>;
+  /** Absent: the Gateway API is not read. */
+  readonly gatewayApi?: GatewayApiStatus;
+}
+
+/** Objects of the Gateway API. */
+export interface GatewayApiStatus {
+  /** All that were looked at, and those of which nothing is wrong. */
+  readonly objects: number;
+  readonly sound: number;
+  /** The others, by kind, namespace and name. */
+  readonly troubled: readonly { readonly name: string; readonly problems: readonly string[] }[];
 }

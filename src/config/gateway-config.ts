@@ -861,7 +861,12 @@ export interface KubernetesConfig {
   /** Namespaces whose objects are served. 1 to 64 items. Default: all. */
   readonly namespaces?: readonly string[];
   /** Objects of the kind Ingress (networking.k8s.io/v1). */
-  readonly ingress: KubernetesIngressConfig;
+  readonly ingress?: KubernetesIngressConfig;
+  /**
+   * Objects of the Gateway API (gateway.networking.k8s.io/v1): GatewayClass, Gateway, HTTPRoute and
+   * ReferenceGrant.
+   */
+  readonly gatewayApi?: KubernetesGatewayApiConfig;
 }
 
 /**
@@ -897,6 +902,36 @@ export interface KubernetesIngressConfig {
    * process.
    */
   readonly stickySecret?: string;
+}
+
+/**
+ * Objects of the Gateway API (gateway.networking.k8s.io/v1): GatewayClass, Gateway, HTTPRoute and
+ * ReferenceGrant. What becomes of each stands in its status. One with a mistake changes nothing for
+ * the others. Clusters without these kinds are told of once.
+ */
+export interface KubernetesGatewayApiConfig {
+  /**
+   * What `spec.controllerName` of a GatewayClass is, so that its Gateways are served here. Default:
+   * sluice.dev/gateway-controller.
+   */
+  readonly controller?: string;
+  /**
+   * Addresses and names under which clients reach the gateway, for the status of Gateways. 1 to 16
+   * items. Default: no addresses are written.
+   */
+  readonly publish?: readonly string[];
+  /**
+   * Which listener stands for a port of Gateways: `{ "80": plain, "443": secure }`. Those for HTTPS
+   * have `tls`. 1 to 64 keys. Default: listeners whose own port it is.
+   */
+  readonly ports?: Readonly<Record<string, string>>;
+  /**
+   * Services that routes may lead to. Room for them is made when the gateway starts. 1 to 1000.
+   * Default: 256.
+   */
+  readonly maxServices?: number;
+  /** Endpoints of one service that are used at once. 1 to 200. Default: 32. */
+  readonly maxTargets?: number;
 }
 
 /**

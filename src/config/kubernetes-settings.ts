@@ -14,7 +14,23 @@ export interface CompiledKubernetes {
   readonly context: string;
   /** Empty: all. */
   readonly namespaces: readonly string[];
+  /** Objects of the kind Ingress are read. */
+  readonly hasIngress: boolean;
   readonly ingress: CompiledIngress;
+  /** null: objects of the Gateway API are not read. */
+  readonly gatewayApi: CompiledGatewayApi | null;
+}
+
+export interface CompiledGatewayApi {
+  readonly controller: string;
+  /** Addresses and names that are written into the status of Gateways; empty: none are. */
+  readonly publish: readonly string[];
+  /** Names of listeners by the ports of Gateways that they stand for. */
+  readonly ports: readonly { readonly port: number; readonly listener: string }[];
+  /** Services that routes lead to, at most. */
+  readonly servicesMax: number;
+  /** Endpoints of one service, at most. */
+  readonly targetsMax: number;
 }
 
 export interface CompiledIngress {
@@ -50,6 +66,22 @@ export interface ClusterObjects {
   /** null: they cannot be read. */
   readonly classes: readonly KubeJson[] | null;
   readonly secrets: readonly UsersSecret[];
+  /** Of the Gateway API; absent: they are not read, or not known yet. */
+  readonly gateway?: GatewayObjects;
+}
+
+/** Objects of the Gateway API, and what they refer to. */
+export interface GatewayObjects {
+  readonly classes: readonly KubeJson[];
+  readonly gateways: readonly KubeJson[];
+  readonly routes: readonly KubeJson[];
+  readonly grants: readonly KubeJson[];
+  /** null: they cannot be read. */
+  readonly namespaces: readonly KubeJson[] | null;
+  /** Those that routes name; null: they cannot be read. */
+  readonly services: readonly KubeJson[] | null;
+  /** Secrets of certificates by `NAMESPACE/NAME`, and why they are of no use; '': they are. */
+  readonly tlsSecrets: readonly { readonly place: string; readonly problem: string }[];
 }
 
 export const NO_OBJECTS: ClusterObjects = { ingresses: [], classes: [], secrets: [] };
@@ -80,4 +112,18 @@ export interface IngressReport {
   /** Of this controller, by age. */
   readonly objects: readonly IngressOutcome[];
   readonly certificates: readonly WantedCertificate[];
+  /** What is to be said of objects of the Gateway API. */
+  readonly statuses: readonly ObjectStatus[];
+}
+
+/** The status of an object of the Gateway API, without the times of its conditions. */
+export interface ObjectStatus {
+  readonly kind: 'gatewayclasses' | 'gateways' | 'httproutes';
+  /** '': it has none. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  /** Of the version that is meant. */
+  readonly generation: number;
+  readonly status: KubeJson;
 }

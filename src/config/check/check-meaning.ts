@@ -19,6 +19,7 @@ import { checkErrors } from './check-errors.js';
 import { checkFaults } from './check-faults.js';
 import { checkGatewayFilters } from './check-filters.js';
 import { checkIdentityFields } from './check-identity-fields.js';
+import { checkKubernetes } from './check-kubernetes.js';
 import { checkListeners, checkListenersOfRoutes, checkRanges } from './check-listeners.js';
 import { checkLogins } from './check-login.js';
 import { checkObservability } from './check-observability.js';
@@ -39,6 +40,7 @@ export function checkMeaning(
   findings: Findings,
 ): void {
   checkListeners(config, findings);
+  checkKubernetes(config, findings);
   checkAcceptors(config, findings);
   checkRanges(config.trustedProxies ?? [], pointerOf('trustedProxies'), findings);
   checkObservability(config, findings);

@@ -35,7 +35,7 @@ export function routedPath(
 ): RoutedPath | string {
   if (rewriteTarget.includes('$')) return pathWithRest(path, rewriteTarget);
   const rewrite = rewriteTarget === '' ? null : { path: rewriteTarget };
-  if (pathType === 'Exact') return { pattern: escaped(path), rewrite };
+  if (pathType === 'Exact') return { pattern: escapedPath(path), rewrite };
   if (!EXPRESSION.test(path)) return { pattern: prefixPattern(path), rewrite };
   if (!usesExpressions && rewriteTarget === '') {
     return `the path ${JSON.stringify(path)} is an expression, which needs use-regex`;
@@ -44,12 +44,13 @@ export function routedPath(
 }
 
 /** Element by element: `/shop` takes `/shop/a`, and not `/shopping`. */
-function prefixPattern(path: string): string {
+export function prefixPattern(path: string): string {
   const prefix = path.replace(/\/+$/, '');
-  return `${escaped(prefix)}/*`;
+  return `${escapedPath(prefix)}/*`;
 }
 
-function escaped(path: string): string {
+/** The path as a pattern that means just that. */
+export function escapedPath(path: string): string {
   return path.replace(SPECIAL, '\\$&');
 }
 

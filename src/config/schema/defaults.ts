@@ -15,6 +15,11 @@ export const DEFAULTS = {
       maxServices: 256,
       maxTargets: 32,
     },
+    gatewayApi: {
+      controller: 'sluice.dev/gateway-controller',
+      maxServices: 256,
+      maxTargets: 32,
+    },
   },
   // Loopback, so that a first start never opens a port to the network by accident.
   listen: {

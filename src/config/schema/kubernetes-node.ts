@@ -5,7 +5,9 @@
  */
 import {
   integerNode,
+  lengthNode,
   listNode,
+  mapNode,
   objectNode,
   stringNode,
   textNode,
@@ -13,7 +15,7 @@ import {
 import { HOST_TEXT, textShape } from '../../schema/text-shapes.js';
 import { DEFAULTS } from './defaults.js';
 
-const { ingress } = DEFAULTS.kubernetes;
+const { ingress, gatewayApi } = DEFAULTS.kubernetes;
 
 const KUBE_NAME_TEXT = textShape(
   '^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$',
@@ -69,6 +71,45 @@ const INGRESS_NODE = objectNode(
   },
 );
 
+const PORT_TEXT = textShape('^[1-9][0-9]{0,4}$', 'the number of a port');
+
+const GATEWAY_API_NODE = objectNode(
+  'KubernetesGatewayApiConfig',
+  'Objects of the Gateway API (gateway.networking.k8s.io/v1): GatewayClass, Gateway, HTTPRoute and ' +
+    'ReferenceGrant. What becomes of each stands in its status. One with a mistake changes ' +
+    'nothing for the others. Clusters without these kinds are told of once.',
+  {
+    controller: stringNode(
+      'What `spec.controllerName` of a GatewayClass is, so that its Gateways are served here.',
+      { default: gatewayApi.controller, ...CONTROLLER_TEXT },
+    ),
+    publish: listNode(
+      'Addresses and names under which clients reach the gateway, for the status of Gateways.',
+      textNode(HOST_TEXT),
+      { 'x-absent': 'no addresses are written', minItems: 1, maxItems: 16, uniqueItems: true },
+    ),
+    ports: mapNode(
+      'Which listener stands for a port of Gateways: `{ "80": plain, "443": secure }`. Those for ' +
+        'HTTPS have `tls`.',
+      lengthNode(1, 253),
+      {
+        'x-absent': 'listeners whose own port it is',
+        propertyNames: textNode(PORT_TEXT),
+        minProperties: 1,
+        maxProperties: 64,
+      },
+    ),
+    maxServices: integerNode(
+      'Services that routes may lead to. Room for them is made when the gateway starts.',
+      [1, SERVICES_MAX],
+      { default: gatewayApi.maxServices },
+    ),
+    maxTargets: integerNode('Endpoints of one service that are used at once.', [1, TARGETS_MAX], {
+      default: gatewayApi.maxTargets,
+    }),
+  },
+);
+
 /** The top-level field `kubernetes`. */
 export const KUBERNETES_NODE = objectNode(
   'KubernetesConfig',
@@ -92,6 +133,6 @@ export const KUBERNETES_NODE = objectNode(
       uniqueItems: true,
     }),
     ingress: INGRESS_NODE,
+    gatewayApi: GATEWAY_API_NODE,
   },
-  'ingress',
 );

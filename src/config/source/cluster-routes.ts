@@ -14,10 +14,12 @@ import type { CheckContext, Finding } from '../../schema/finding.js';
 import { type CheckResult, checkConfig } from '../check/check-config.js';
 import { checkShape } from '../check/check-shape.js';
 import { compileKubernetes } from '../compile/compile-kubernetes.js';
+import type { OwnListener } from '../kubernetes/gateway-listeners.js';
+import { type MadeGatewayRoutes, makeGatewayRoutes } from '../kubernetes/gateway-set.js';
 import type { IngressContext } from '../kubernetes/ingress-routes.js';
 import { type MadeRoutes, makeRoutes, type RoomLeft } from '../kubernetes/ingress-set.js';
-import type { ClusterObjects, IngressReport } from '../kubernetes-settings.js';
-import { listenerName, listenersOf } from '../references/listener-reference.js';
+import type { ClusterObjects, CompiledKubernetes, IngressReport } from '../kubernetes-settings.js';
+import { listenerAddress, listenerName, listenersOf } from '../references/listener-reference.js';
 
 export interface ClusterCheck {
   readonly result: CheckResult;
@@ -43,17 +45,24 @@ export function checkWithCluster(
   if (!isObject(value) || value['kubernetes'] === undefined) {
     return { result: checkConfig(value, context), ingress: null };
   }
-  const file = new FileParts(value);
   const made = contextOf(value, objects, context);
+  const file = new FileParts(value, made.settings);
   const current = new Map<string, readonly string[]>();
   const both = new Set<string>();
   for (let round = 0; ; round += 1) {
-    const routes = makeRoutes(objects, made, { room: file.room, refusals: { current, both } });
+    const ofIngresses = makeRoutes(objects, made, { room: file.room, refusals: { current, both } });
+    const ofGateways = gatewayRoutes(objects, made, {
+      room: file.roomBeside(ofIngresses),
+      current,
+    });
+    const routes = joined(ofIngresses, ofGateways);
     file.putWith(routes);
     const result = checkConfig(value, context);
     const blamed = result.isValid ? new Map() : file.blame(result.findings, routes);
     if (blamed.size === 0 || round === ROUNDS_MAX) {
-      return { result, ingress: reportOf(routes) };
+      const { statuses, certificates } = ofGateways;
+      const shown = [...ofIngresses.certificates, ...certificates];
+      return { result, ingress: { objects: routes.objects, certificates: shown, statuses } };
     }
     for (const [place, reasons] of blamed) {
       if (current.has(place)) both.add(place);
@@ -62,11 +71,39 @@ export function checkWithCluster(
   }
 }
 
-function reportOf({ objects, certificates }: MadeRoutes): IngressReport {
-  return { objects, certificates };
+const NO_ROUTES: MadeGatewayRoutes = {
+  ...{ routes: [], upstreams: new Map(), certificates: [], statuses: [] },
+};
+
+/** Those of the Gateway API, where it is read and known. */
+function gatewayRoutes(
+  { gateway: objects }: ClusterObjects,
+  { settings, own }: ClusterContext,
+  {
+    room,
+    current,
+  }: { readonly room: RoomLeft; readonly current: ReadonlyMap<string, readonly string[]> },
+): MadeGatewayRoutes {
+  const { gatewayApi } = settings;
+  if (gatewayApi === null || objects === undefined) return NO_ROUTES;
+  const context = { objects, settings: gatewayApi, own, kubernetes: settings };
+  return makeGatewayRoutes(context, room, current);
 }
 
-function contextOf(value: unknown, objects: ClusterObjects, context: CheckContext): IngressContext {
+/** The same upstream may be of both. */
+function joined(made: MadeRoutes, { routes, upstreams }: MadeGatewayRoutes): MadeRoutes {
+  const all = new Map(made.upstreams);
+  for (const [name, { config, of }] of upstreams) {
+    all.set(name, { config, of: [...(all.get(name)?.of ?? []), ...of] });
+  }
+  return { ...made, routes: [...made.routes, ...routes], upstreams: all };
+}
+
+interface ClusterContext extends IngressContext {
+  readonly own: readonly OwnListener[];
+}
+
+function contextOf(value: unknown, objects: ClusterObjects, context: CheckContext): ClusterContext {
   const { sound } = checkShape(value, context);
   const listeners = listenersOf(sound.listen).filter((one) => one !== undefined);
   const namesOf = (isSecure: boolean) =>
@@ -77,6 +114,11 @@ function contextOf(value: unknown, objects: ClusterObjects, context: CheckContex
   return {
     settings,
     listeners: { plain: namesOf(false), secure: namesOf(true) },
+    own: listeners.map((one) => {
+      const address = listenerAddress(one);
+      const port = address.kind === 'tcp' ? address.port : 0;
+      return { name: listenerName(one), port, isSecure: one.tls !== undefined };
+    }),
     usersOf: (namespace, name) => users.get(`${namespace}/${name}`) ?? null,
   };
 }
@@ -90,21 +132,31 @@ class FileParts {
   private readonly isOdd: boolean;
   readonly room: RoomLeft;
 
-  constructor(private readonly value: Record<string, unknown>) {
+  constructor(
+    private readonly value: Record<string, unknown>,
+    private readonly settings: CompiledKubernetes,
+  ) {
     const { routes = [], upstreams = {}, authenticators = {} } = value;
     this.isOdd = !Array.isArray(routes) || !isObject(upstreams) || !isObject(authenticators);
     this.routes = Array.isArray(routes) ? routes : [];
     this.upstreams = isObject(upstreams) ? upstreams : {};
     this.authenticators = isObject(authenticators) ? authenticators : {};
-    const { kubernetes } = value;
-    const ingress = isObject(kubernetes) ? kubernetes['ingress'] : undefined;
-    const services = isObject(ingress) ? ingress['maxServices'] : undefined;
     const own = Object.keys(this.upstreams).length;
-    const servicesMax = typeof services === 'number' ? services : ROOM.upstreams;
     this.room = {
       routes: ROOM.routes - this.routes.length - 1,
-      upstreams: Math.min(servicesMax, ROOM.upstreams - own - 1),
+      upstreams: Math.min(settings.ingress.servicesMax, ROOM.upstreams - own - 1),
       authenticators: ROOM.authenticators - Object.keys(this.authenticators).length,
+    };
+  }
+
+  /** What is left for the Gateway API. */
+  roomBeside({ routes, upstreams }: MadeRoutes): RoomLeft {
+    const own = Object.keys(this.upstreams).length;
+    const left = ROOM.upstreams - own - 1 - upstreams.size;
+    return {
+      routes: this.room.routes - routes.length,
+      upstreams: Math.min(this.settings.gatewayApi?.servicesMax ?? 0, left),
+      authenticators: 0,
     };
   }
 

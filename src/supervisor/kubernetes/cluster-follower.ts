@@ -15,12 +15,14 @@
 import { createHash } from 'node:crypto';
 import type { Clock, Random, Timer } from '../../base/clock.js';
 import type { ClusterStatus } from '../../base/cluster-status.js';
+import { gatewaySecrets } from '../../config/kubernetes/gateway-listeners.js';
 import { ANNOTATION_PREFIX } from '../../config/kubernetes/ingress-object.js';
 import { secretsOf } from '../../config/kubernetes/ingress-set.js';
 import { type KubeJson, recordAt, textAt } from '../../config/kubernetes/kube-json.js';
 import type {
   ClusterObjects,
   CompiledKubernetes,
+  GatewayObjects,
   IngressOutcome,
   IngressReport,
 } from '../../config/kubernetes-settings.js';
@@ -33,6 +35,8 @@ import type { FollowerLog } from '../sources/release-follower.js';
 import { sha256Of } from '../sources/release-layout.js';
 import { ClusterWatch } from './cluster-watch.js';
 import { ClusterWriter } from './cluster-writer.js';
+import { GatewayReports } from './gateway-reports.js';
+import { GatewayStatusWriter } from './gateway-status-writer.js';
 import { SecretPairs } from './secret-pairs.js';
 
 export interface ClusterFollowerParts {
@@ -63,7 +67,10 @@ const CLASS_ANNOTATION = 'kubernetes.io/ingress.class';
 export class ClusterFollower implements ClusterView {
   private readonly watch: ClusterWatch;
   private readonly writer: ClusterWriter;
+  /** null: the Gateway API is not wanted. */
+  private readonly statuses: GatewayStatusWriter | null;
   private readonly secretPairs = new SecretPairs();
+  private readonly gatewayReports = new GatewayReports();
   private log: FollowerLog;
   private gateway: FollowedGateway | null = null;
 
@@ -74,7 +81,7 @@ export class ClusterFollower implements ClusterView {
   /** Of the objects in force. */
   private appliedDigest = '';
   private fromCopy: ClusterObjects | null = null;
-  private report: IngressReport = { objects: [], certificates: [] };
+  private report: IngressReport = { objects: [], certificates: [], statuses: [] };
   private problems: Readonly<Record<string, string>> = {};
   private told = new Map<string, string>();
   private toldTroubles = '';
@@ -94,6 +101,16 @@ export class ClusterFollower implements ClusterView {
       ...{ clock, access, publish: settings.ingress.publish },
       log: (...line) => this.log(...line),
     });
+    const { gatewayApi } = settings;
+    this.statuses =
+      gatewayApi === null
+        ? null
+        : new GatewayStatusWriter({
+            ...{ clock, access, controller: gatewayApi.controller },
+            objectAt: (kind, place) => this.watch.objectAt(kind, place),
+            allRoutes: () => this.watch.allOf('httproutes'),
+            log: (...line) => this.log(...line),
+          });
   }
 
   /**
@@ -110,7 +127,8 @@ export class ClusterFollower implements ClusterView {
       };
     });
     this.onSettled = () => {};
-    if (this.watch.ingresses === null) await this.readCopy();
+    const lacksGateways = this.parts.settings.gatewayApi !== null && this.watch.gateways === null;
+    if (!this.watch.isKnown || lacksGateways) await this.readCopy();
   }
 
   /** The gateway is made, and will start. */
@@ -133,6 +151,7 @@ export class ClusterFollower implements ClusterView {
     this.next?.cancel();
     this.watch.stop();
     this.writer.stop();
+    this.statuses?.stop();
   }
 
   objects(): ClusterObjects {
@@ -163,9 +182,8 @@ export class ClusterFollower implements ClusterView {
     const { objects } = this.report;
     const refused = objects.filter(({ state }) => state !== 'used');
     const shown = objects.filter(({ state, notes }) => state !== 'used' || notes.length > 0);
-    const isKnown = this.watch.ingresses !== null;
     return {
-      state: isKnown ? 'watching' : this.fromCopy === null ? 'waiting' : 'copy',
+      state: this.watch.isKnown ? 'watching' : this.fromCopy === null ? 'waiting' : 'copy',
       troubles: this.watch.troubles,
       used: objects.length - refused.length,
       refused: refused.length,
@@ -173,6 +191,7 @@ export class ClusterFollower implements ClusterView {
         ...{ name: `${namespace}/${name}`, state, reasons, notes },
       })),
       certificates: this.problems,
+      ...(this.statuses !== null && { gatewayApi: this.gatewayReports.status() }),
     };
   }
 
@@ -182,8 +201,9 @@ export class ClusterFollower implements ClusterView {
     if (this.watch.isSettled || this.watch.isAway) this.onSettled();
     if (this.gateway === null) return;
     this.showCertificates();
+    if (this.isStarted && this.watch.gateways !== null) this.statuses?.look();
     const mustWait = !this.isStarted || this.isApplying || this.next !== null;
-    if (mustWait || this.watch.ingresses === null) return;
+    if (mustWait || !this.watch.isKnown) return;
     if (digestOf(this.objectsNow()) !== this.appliedDigest) void this.apply();
   }
 
@@ -203,6 +223,7 @@ export class ClusterFollower implements ClusterView {
   }
 
   private objectsNow(): ClusterObjects {
+    const gateway = this.gatewaysNow();
     const { ingresses, classes } = this.watch;
     if (ingresses === null) return this.fromCopy ?? { ingresses: [], classes: [], secrets: [] };
     const objects = [...ingresses.values()].map(stripped);
@@ -210,7 +231,21 @@ export class ClusterFollower implements ClusterView {
       ingresses: objects.map((object) => ({ object, before: this.before(object) })),
       classes,
       secrets: this.userSecrets(objects, classes),
+      ...(gateway !== undefined && { gateway }),
     };
+  }
+
+  /** undefined: they are not wanted, or nothing is known of them. */
+  private gatewaysNow(): GatewayObjects | undefined {
+    const { gatewayApi } = this.parts.settings;
+    const { gateways } = this.watch;
+    if (gatewayApi === null || gateways === null) return this.fromCopy?.gateway;
+    const places = gatewaySecrets({ ...gateways, tlsSecrets: [] }, gatewayApi);
+    const tlsSecrets = places.map((place) => ({
+      place,
+      problem: this.secretPairs.problemOf(this.watch.secretAt(place).object),
+    }));
+    return { ...gateways, tlsSecrets };
   }
 
   /** The version that was used last of the same object, where it is another one. */
@@ -262,6 +297,7 @@ export class ClusterFollower implements ClusterView {
       if (this.told.get(ingress) !== text) this.tell(ingress, outcome);
     }
     this.told = told;
+    this.gatewayReports.tell(this.report.statuses, this.log);
   }
 
   private tell(ingress: string, { state, reasons, notes }: IngressOutcome): void {
@@ -286,7 +322,8 @@ export class ClusterFollower implements ClusterView {
   }
 
   private writeOutcomes(): void {
-    const { ingresses } = this.watch;
+    const { ingresses, gateways } = this.watch;
+    if (gateways !== null) this.statuses?.write(this.report.statuses);
     if (ingresses === null) return;
     this.writer.write(this.report.objects, (place) => this.watch.ingresses?.get(place));
   }
@@ -306,9 +343,11 @@ export class ClusterFollower implements ClusterView {
   /** What is in force, without secrets: whoever needs them has no routes until they are there. */
   private async writeCopy(): Promise<void> {
     const { copy, clock } = this.parts;
-    if (copy === null || this.watch.ingresses === null) return;
+    if (copy === null || !this.watch.isKnown) return;
     const ingresses = [...this.good.values()].map((object) => ({ object, before: null }));
-    const text = JSON.stringify({ ingresses, classes: this.watch.classes, secrets: [] });
+    const { classes } = this.watch;
+    const gateway = this.gatewaysNow();
+    const text = JSON.stringify({ ingresses, classes, secrets: [], gateway });
     if (text === this.copied) return;
     this.copied = text;
     const savedAt = new Date(clock.unixMs()).toISOString();
@@ -336,10 +375,10 @@ function stripped(object: KubeJson): KubeJson {
   };
 }
 
-function digestOf({ ingresses, classes, secrets }: ClusterObjects): string {
+function digestOf({ ingresses, classes, secrets, gateway }: ClusterObjects): string {
   const named = (classes ?? []).map((one) => [one['metadata'], one['spec']]);
   const objects = ingresses.map(({ object }) => object);
-  const text = JSON.stringify([objects, classes === null ? null : named, secrets]);
+  const text = JSON.stringify([objects, classes === null ? null : named, secrets, gateway]);
   return createHash('sha256').update(text).digest('hex');
 }
 

@@ -1,17 +1,23 @@
 /**
- * Watches what routes are made of: Ingress, IngressClass, and the secrets that they name.
+ * Watches what routes are made of: Ingress and IngressClass, the kinds of the Gateway API, and the
+ * secrets that they name.
  *
  * Thread: supervisor (on the main thread). Owns a collection for each kind and namespace, and one
  * for each secret: whoever may read all secrets of a cluster may do everything in it.
  *
  * Invariant: a kind that cannot be read is told, and changes nothing of what the others say.
  */
+import { gatewaySecrets } from '../../config/kubernetes/gateway-listeners.js';
 import { secretsOf } from '../../config/kubernetes/ingress-set.js';
 import type { KubeJson } from '../../config/kubernetes/kube-json.js';
 import type { CompiledKubernetes } from '../../config/kubernetes-settings.js';
-import { type CollectionParts, KubeCollection } from '../discovery/kube-collection.js';
-
-export type WatchParts = Pick<CollectionParts, 'clock' | 'random' | 'access'>;
+import {
+  gatewayObjectsOf,
+  MAIN_KINDS,
+  pathsOfGatewayApi,
+  type WatchedGateways,
+} from './gateway-kinds.js';
+import { WatchedKinds, type WatchParts } from './watched-kinds.js';
 
 /** Of one secret; null: it is not there, or not known yet. */
 export interface WatchedSecret {
@@ -20,131 +26,111 @@ export interface WatchedSecret {
   readonly isSettled: boolean;
 }
 
-interface Collected {
-  readonly collection: KubeCollection;
-  objects: ReadonlyMap<string, KubeJson> | null;
-  /** '': it can be read. */
-  trouble: string;
-  /** Failures since it was read last. */
-  failures: number;
-}
-
-/** A server that is asked anew after the first failure and fails again is away for longer. */
-const FAILURES_OF_ONE_AWAY = 2;
-
 /** Beyond that certificates of objects are not read. */
 const SECRETS_MAX = 2000;
 const INGRESSES = 'ingresses';
 const CLASSES = 'ingressclasses';
 const NETWORKING = '/apis/networking.k8s.io/v1';
+const NONE: ReadonlyMap<string, KubeJson> = new Map();
 
 export class ClusterWatch {
-  private readonly kinds = new Map<string, Collected[]>();
-  private readonly secrets = new Map<string, Collected>();
+  private readonly kinds: WatchedKinds;
+  private readonly secrets: WatchedKinds;
   private isStopped = false;
 
   /** `onChange`: something may be otherwise than before. */
   constructor(
     private readonly settings: CompiledKubernetes,
-    private readonly parts: WatchParts,
+    parts: WatchParts,
     private readonly onChange: () => void,
-  ) {}
+  ) {
+    const changed = (): void => this.changed();
+    this.kinds = new WatchedKinds(parts, changed);
+    this.secrets = new WatchedKinds(parts, changed);
+  }
 
   start(): void {
-    const { namespaces } = this.settings;
+    const { namespaces, hasIngress, gatewayApi } = this.settings;
     const folders = namespaces.map((name) => `/namespaces/${encodeURIComponent(name)}`);
     const places = folders.length === 0 ? [''] : folders;
-    const paths = places.map((folder) => `${NETWORKING}${folder}/${INGRESSES}`);
-    this.kinds.set(
-      INGRESSES,
-      paths.map((path) => this.collect(path)),
-    );
-    this.kinds.set(CLASSES, [this.collect(`${NETWORKING}/${CLASSES}`)]);
+    if (hasIngress) {
+      this.kinds.start(
+        INGRESSES,
+        places.map((folder) => `${NETWORKING}${folder}/${INGRESSES}`),
+      );
+      this.kinds.start(CLASSES, [`${NETWORKING}/${CLASSES}`]);
+    }
+    if (gatewayApi === null) return;
+    for (const [kind, paths] of pathsOfGatewayApi(places)) this.kinds.start(kind, paths);
   }
 
   stop(): void {
     this.isStopped = true;
-    for (const { collection } of [...this.kinds.values()].flat()) collection.stop();
-    for (const { collection } of this.secrets.values()) collection.stop();
+    this.kinds.stop();
+    this.secrets.stop();
+  }
+
+  /** The objects that routes are made of were read, as far as the cluster has them. */
+  get isKnown(): boolean {
+    return this.settings.hasIngress ? this.ingresses !== null : this.gateways !== null;
   }
 
   /** null: not all of them were ever read. */
   get ingresses(): ReadonlyMap<string, KubeJson> | null {
-    const all = (this.kinds.get(INGRESSES) ?? []).map(({ objects }) => objects);
-    const known = all.filter((one) => one !== null);
-    if (known.length === 0 || known.length < all.length) return null;
-    return new Map(known.flatMap((one) => [...one]));
+    return this.settings.hasIngress ? this.kinds.objectsOf(INGRESSES) : NONE;
   }
 
   /** null: they cannot be read. */
   get classes(): readonly KubeJson[] | null {
-    const objects = this.kinds.get(CLASSES)?.[0]?.objects ?? null;
+    const objects = this.kinds.objectsOf(CLASSES);
     return objects === null ? null : [...objects.values()];
+  }
+
+  /** null: they are not wanted, or not all of them were ever read. */
+  get gateways(): WatchedGateways | null {
+    const isRead = MAIN_KINDS.every(
+      (kind) => this.kinds.objectsOf(kind) !== null || this.kinds.isAbsent(kind),
+    );
+    if (this.settings.gatewayApi === null || !isRead) return null;
+    return gatewayObjectsOf((kind) => this.kinds.objectsOf(kind));
+  }
+
+  /** An object of the Gateway API as the cluster has it now. */
+  objectAt(kind: string, place: string): KubeJson | undefined {
+    return this.kinds.objectsOf(kind)?.get(place);
+  }
+
+  /** All objects of a kind, as the cluster has them now. */
+  allOf(kind: string): Iterable<KubeJson> {
+    return (this.kinds.objectsOf(kind) ?? NONE).values();
   }
 
   /** Everything was read, or could not be. */
   get isSettled(): boolean {
-    const [classes] = this.kinds.get(CLASSES) ?? [];
-    const knowsClasses =
-      classes !== undefined && (classes.objects !== null || classes.trouble !== '');
-    return (
-      this.ingresses !== null &&
-      knowsClasses &&
-      [...this.secrets.keys()].every((place) => this.secretAt(place).isSettled)
-    );
+    const isRead = this.kinds.names.every((kind) => this.kinds.isSettled(kind));
+    return this.isKnown && isRead && this.secrets.names.every((one) => this.secrets.isSettled(one));
   }
 
   /** There are no objects, and there will be none soon. */
   get isAway(): boolean {
-    const all = this.kinds.get(INGRESSES) ?? [];
-    return all.some((one) => one.objects === null && one.failures >= FAILURES_OF_ONE_AWAY);
+    const main = this.settings.hasIngress ? [INGRESSES] : MAIN_KINDS;
+    return main.some((kind) => this.kinds.isAway(kind));
   }
 
   /** What cannot be read, and why. */
   get troubles(): Record<string, string> {
-    const troubles: Record<string, string> = {};
-    for (const [kind, collected] of this.kinds) {
-      for (const { trouble } of collected) if (trouble !== '') troubles[kind] = trouble;
-    }
-    for (const [place, { trouble }] of this.secrets) {
-      if (trouble !== '') troubles[`secrets ${place}`] = trouble;
+    const troubles = this.kinds.troubles;
+    for (const [place, trouble] of Object.entries(this.secrets.troubles)) {
+      troubles[`secrets ${place}`] = trouble;
     }
     return troubles;
   }
 
   /** `NAMESPACE/NAME`. */
   secretAt(place: string): WatchedSecret {
-    const collected = this.secrets.get(place);
-    const object = collected?.objects?.get(place) ?? null;
-    const isSettled =
-      collected !== undefined && (collected.objects !== null || collected.trouble !== '');
+    const object = this.secrets.objectsOf(place)?.get(place) ?? null;
+    const isSettled = this.secrets.names.includes(place) && this.secrets.isSettled(place);
     return { object, isSettled };
-  }
-
-  private collect(path: string): Collected {
-    const collected: Collected = {
-      collection: new KubeCollection(
-        { ...this.parts, path: () => path },
-        {
-          onObjects: (objects) => {
-            collected.objects = new Map(objects);
-            collected.trouble = '';
-            collected.failures = 0;
-            this.changed();
-          },
-          onError: (reason) => {
-            collected.trouble = reason;
-            collected.failures += 1;
-            this.changed();
-          },
-        },
-      ),
-      objects: null,
-      trouble: '',
-      failures: 0,
-    };
-    collected.collection.start();
-    return collected;
   }
 
   private changed(): void {
@@ -155,17 +141,18 @@ export class ClusterWatch {
 
   /** Those that are named now; an unknown class names nobody's. */
   private watchSecrets(): void {
-    const { ingresses } = this;
+    const { ingresses, gateways } = this;
+    const { ingress, gatewayApi } = this.settings;
     if (ingresses === null) return;
-    const named = secretsOf([...ingresses.values()], this.classes, this.settings.ingress);
-    const wanted = new Set(named.slice(0, SECRETS_MAX));
-    for (const [place, { collection }] of this.secrets) {
-      if (wanted.has(place)) continue;
-      collection.stop();
-      this.secrets.delete(place);
+    const named = secretsOf([...ingresses.values()], this.classes, ingress);
+    if (gateways !== null && gatewayApi !== null) {
+      named.push(...gatewaySecrets({ ...gateways, tlsSecrets: [] }, gatewayApi));
     }
+    const wanted = new Set(named.slice(0, SECRETS_MAX));
+    for (const place of this.secrets.names) if (!wanted.has(place)) this.secrets.stop(place);
+    const known = new Set(this.secrets.names);
     for (const place of wanted) {
-      if (!this.secrets.has(place)) this.secrets.set(place, this.collect(secretPath(place)));
+      if (!known.has(place)) this.secrets.start(place, [secretPath(place)]);
     }
   }
 }

@@ -52,6 +52,13 @@ export class SecretPairs {
     return { pairs: [...pairs.values()], problems };
   }
 
+  /** Why there is no certificate in it; '': there is. */
+  problemOf(object: KubeJson | null): string {
+    if (object === null) return 'the secret is not there, or cannot be read';
+    const reading = this.read(object, this.known);
+    return 'problem' in reading ? reading.problem : '';
+  }
+
   private read(object: KubeJson, read: Map<string, PairReading>): PairReading {
     const data = recordAt(object, 'data');
     const cert = decoded(textAt(data, 'tls.crt'));
