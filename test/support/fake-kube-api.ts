@@ -2,10 +2,22 @@
  * An API server of Kubernetes that a test plays: lists in pages, watches, bookmarks, 410, status
  * and events. The real kubectl is its judge.
  */
+import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-type Kind = 'services' | 'endpointslices' | 'secrets' | 'events' | 'ingresses' | 'ingressclasses';
+type Kind =
+  | 'services'
+  | 'endpointslices'
+  | 'secrets'
+  | 'events'
+  | 'namespaces'
+  | 'ingresses'
+  | 'ingressclasses'
+  | 'gatewayclasses'
+  | 'gateways'
+  | 'httproutes'
+  | 'referencegrants';
 
 export interface KubeMetadata {
   readonly name: string;
@@ -15,6 +27,7 @@ export interface KubeMetadata {
   readonly uid?: string;
   readonly creationTimestamp?: string;
   readonly resourceVersion?: string;
+  readonly generation?: number;
 }
 
 export interface KubeItem {
@@ -52,14 +65,46 @@ const RESOURCES = {
     singular: 'ingressclass',
     shortNames: [],
   },
+  namespaces: { api: 'v1', kind: 'Namespace', singular: 'namespace', shortNames: ['ns'] },
+  gatewayclasses: {
+    api: 'gateway.networking.k8s.io/v1',
+    kind: 'GatewayClass',
+    singular: 'gatewayclass',
+    shortNames: ['gc'],
+  },
+  gateways: {
+    api: 'gateway.networking.k8s.io/v1',
+    kind: 'Gateway',
+    singular: 'gateway',
+    shortNames: ['gtw'],
+  },
+  httproutes: {
+    api: 'gateway.networking.k8s.io/v1',
+    kind: 'HTTPRoute',
+    singular: 'httproute',
+    shortNames: [],
+  },
+  referencegrants: {
+    api: 'gateway.networking.k8s.io/v1beta1',
+    kind: 'ReferenceGrant',
+    singular: 'referencegrant',
+    shortNames: ['refgrant'],
+  },
 } as const;
+
+export const GATEWAY_KINDS: readonly Kind[] = [
+  'gatewayclasses',
+  'gateways',
+  'httproutes',
+  'referencegrants',
+];
 
 const KINDS = Object.keys(RESOURCES) as Kind[];
 const NAMESPACE = 'shop';
-/** The only kind here that is of no namespace. */
-const CLUSTER_KIND: Kind = 'ingressclasses';
+/** Those that are of no namespace. */
+const CLUSTER_KINDS: readonly Kind[] = ['ingressclasses', 'gatewayclasses', 'namespaces'];
 const PLACE =
-  /^\/(?:api\/(v1)|apis\/([a-z0-9.]+\/v1))(?:\/namespaces\/([^/]+))?\/([a-z]+)(?:\/([^/]+))?(\/status)?$/;
+  /^\/(?:api\/(v1)|apis\/([a-z0-9.]+\/v1(?:beta1)?))(?:\/namespaces\/([^/]+))?\/([a-z]+)(?:\/([^/]+))?(\/status)?$/;
 
 export class FakeKubeApi {
   /** Path and query of each request, in order. */
@@ -75,6 +120,10 @@ export class FakeKubeApi {
   keepsWatches = true;
   /** Kinds that nobody may read: 403. */
   readonly forbidden = new Set<Kind>();
+  /** Kinds that the cluster does not have: 404. */
+  readonly absent = new Set<Kind>();
+  /** Writes of a status that come too late yet: 409. */
+  conflicts = 0;
   /** Items in one page; what a client asks for is not exceeded. */
   pageMax = 1000;
   private readonly items = new Map<string, KubeItem>();
@@ -125,9 +174,13 @@ export class FakeKubeApi {
     const key = keyOf(kind, item.metadata.namespace ?? NAMESPACE, item.metadata.name);
     const type = this.items.has(key) ? 'MODIFIED' : 'ADDED';
     const { api, kind: kindName } = RESOURCES[kind];
+    const before = this.items.get(key);
+    const isNewer = JSON.stringify(before?.['spec']) !== JSON.stringify(item['spec']);
+    const { generation = 0 } = before?.metadata ?? {};
     const metadata = {
-      ...(kind !== CLUSTER_KIND && { namespace: NAMESPACE }),
-      ...item.metadata,
+      ...(GATEWAY_KINDS.includes(kind) && { generation: generation + (isNewer ? 1 : 0) }),
+      ...(!CLUSTER_KINDS.includes(kind) && { namespace: NAMESPACE }),
+      ...withoutGeneration(item.metadata),
       resourceVersion: String(this.version),
     };
     const stored = { apiVersion: api, kind: kindName, ...item, metadata };
@@ -191,7 +244,9 @@ export class FakeKubeApi {
       return;
     }
     const { kind, name } = place;
-    if (this.forbidden.has(kind) || this.failNext !== 0) {
+    if (this.absent.has(kind)) {
+      json(response, { kind: 'Status', apiVersion: 'v1', status: 'Failure', code: 404 }, 404);
+    } else if (this.forbidden.has(kind) || this.failNext !== 0) {
       const code = this.forbidden.has(kind) ? 403 : this.failNext;
       if (code === this.failNext) this.failNext = 0;
       json(response, { kind: 'Status', apiVersion: 'v1', status: 'Failure', code }, code);
@@ -203,9 +258,9 @@ export class FakeKubeApi {
     } else this.list(place, url.searchParams, response);
   }
 
-  /** A new event, or the status of an object. */
+  /** A new object, a change of one, or its status. */
   private async write(
-    { kind, namespace, name }: Place,
+    { kind, namespace, name, isStatus }: Place,
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
@@ -219,10 +274,17 @@ export class FakeKubeApi {
       json(response, { kind: 'Status', apiVersion: 'v1', status: 'Failure', code }, code);
       return;
     }
+    const wanted = body.metadata?.resourceVersion ?? before?.metadata.resourceVersion;
+    const isLate = before !== undefined && wanted !== before.metadata.resourceVersion;
+    if (isStatus && (isLate || this.conflicts > 0)) {
+      if (!isLate) this.conflicts -= 1;
+      json(response, { kind: 'Status', apiVersion: 'v1', status: 'Failure', code: 409 }, 409);
+      return;
+    }
     this.written.push(`${request.method} ${kind} ${isNew ? body.metadata.name : name}`);
-    const status = body['status'];
-    this.put(kind, before === undefined ? body : { ...before, status });
-    json(response, before === undefined ? body : { ...before, status }, isNew ? 201 : 200);
+    const item = before === undefined ? born(body) : changed(before, body, isStatus);
+    this.put(kind, item);
+    json(response, this.find(kind, item.metadata.name, namespace) ?? item, isNew ? 201 : 200);
   }
 
   private getOne({ kind, namespace, name }: Place, response: ServerResponse): void {
@@ -271,9 +333,15 @@ export class FakeKubeApi {
 
   /** What a client asks before it asks for anything. */
   private describe(path: string, response: ServerResponse): void {
-    const groups = ['discovery.k8s.io', 'networking.k8s.io'].map((name) => {
-      const version = { groupVersion: `${name}/v1`, version: 'v1' };
-      return { name, versions: [version], preferredVersion: version };
+    const names = ['discovery.k8s.io', 'networking.k8s.io', 'gateway.networking.k8s.io'];
+    const groups = names.map((name) => {
+      const all = KINDS.map((kind) => RESOURCES[kind].api).filter((one) =>
+        one.startsWith(`${name}/`),
+      );
+      const versions = [...new Set(all)].map((groupVersion) => ({
+        ...{ groupVersion, version: groupVersion.slice(name.length + 1) },
+      }));
+      return { name, versions, preferredVersion: versions[0] };
     });
     const api = path.replace(/^\/apis?\//, '');
     const kinds = KINDS.filter((kind) => RESOURCES[kind].api === api);
@@ -286,12 +354,34 @@ export class FakeKubeApi {
   }
 }
 
+/** The server alone counts generations. */
+function withoutGeneration({ generation: _own, ...metadata }: KubeMetadata): KubeMetadata {
+  return metadata;
+}
+
 interface Place {
   readonly kind: Kind;
   /** '': all, or none. */
   readonly namespace: string;
   /** '': all of them. */
   readonly name: string;
+  readonly isStatus: boolean;
+}
+
+function born(item: KubeItem): KubeItem {
+  const creationTimestamp = new Date().toISOString();
+  const metadata = { uid: randomUUID(), creationTimestamp, ...item.metadata };
+  return { ...item, metadata };
+}
+
+/** By a merge patch, as far as anybody here sends one. */
+function changed(before: KubeItem, patch: KubeItem, isStatus: boolean): KubeItem {
+  if (isStatus) {
+    const [old, status] = [before['status'], patch['status']] as [object, object];
+    return { ...before, status: { ...old, ...status } };
+  }
+  const { status: _status, metadata, ...rest } = patch;
+  return { ...before, ...rest, metadata: { ...before.metadata, ...metadata } };
 }
 
 /** null: nothing of the kind is here. */
@@ -301,11 +391,11 @@ function placeOf(path: string): Place | null {
   if (match === null || kind === undefined) return null;
   if (RESOURCES[kind].api !== (match[1] ?? match[2])) return null;
   const [namespace, name] = [match[3] ?? '', decodeURIComponent(match[5] ?? '')];
-  return { kind, namespace, name };
+  return { kind, namespace, name, isStatus: match[6] !== undefined };
 }
 
 function keyOf(kind: Kind, namespace: string, name: string): string {
-  return kind === CLUSTER_KIND ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
+  return CLUSTER_KINDS.includes(kind) ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
 }
 
 function isIn({ metadata }: KubeItem, namespace: string): boolean {
@@ -316,7 +406,13 @@ function resourceList(api: string, kinds: readonly Kind[]): object {
   const resources = kinds.map((name) => {
     const { kind, singular, shortNames } = RESOURCES[name];
     return {
-      ...{ name, singularName: singular, namespaced: name !== CLUSTER_KIND, kind, shortNames },
+      ...{
+        name,
+        singularName: singular,
+        namespaced: !CLUSTER_KINDS.includes(name),
+        kind,
+        shortNames,
+      },
       verbs: ['create', 'get', 'list', 'patch', 'watch'],
     };
   });

@@ -197,8 +197,8 @@ class RouteSet {
 }
 
 /**
- * With the priorities that put them into the order of the Gateway API. `kept` is by age already, and
- * by the order of rules and matches.
+ * With the priorities that put them into the order of the Gateway API. `kept` is by age, and by the
+ * order of rules and matches.
  */
 function inOrder(
   kept: readonly { readonly draft: RuleDraft; readonly of: string }[],

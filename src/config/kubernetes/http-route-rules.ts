@@ -1,8 +1,8 @@
 /**
  * The rules of one HTTPRoute as routes: one for each match, and for each port it is attached to.
  *
- * Thread: any (pure). Which of them goes first is said by gateway-set.ts. Invariant: requests that a
- * rule is meant for, and that it cannot serve as it says, get 500. They never pass without its
+ * Thread: any (pure). Which of them goes first is said by gateway-set.ts. Invariant: requests that
+ * a rule is meant for, and that it cannot serve as it says, get 500. They never pass without its
  * filters.
  */
 import type { MatchConfig, RewriteConfig, RouteConfig } from '../gateway-config.js';

@@ -75,8 +75,8 @@ const PORT_TEXT = textShape('^[1-9][0-9]{0,4}$', 'the number of a port');
 
 const GATEWAY_API_NODE = objectNode(
   'KubernetesGatewayApiConfig',
-  'Objects of the Gateway API (gateway.networking.k8s.io/v1): GatewayClass, Gateway, HTTPRoute and ' +
-    'ReferenceGrant. What becomes of each stands in its status. One with a mistake changes ' +
+  'Objects of the Gateway API (gateway.networking.k8s.io/v1): GatewayClass, Gateway, HTTPRoute ' +
+    'and ReferenceGrant. What becomes of each stands in its status. One with a mistake changes ' +
     'nothing for the others. Clusters without these kinds are told of once.',
   {
     controller: stringNode(

@@ -38,6 +38,7 @@ import { ClusterWriter } from './cluster-writer.js';
 import { GatewayReports } from './gateway-reports.js';
 import { GatewayStatusWriter } from './gateway-status-writer.js';
 import { SecretPairs } from './secret-pairs.js';
+import { ABSENT } from './watched-kinds.js';
 
 export interface ClusterFollowerParts {
   readonly settings: CompiledKubernetes;
@@ -85,6 +86,7 @@ export class ClusterFollower implements ClusterView {
   private problems: Readonly<Record<string, string>> = {};
   private told = new Map<string, string>();
   private toldTroubles = '';
+  private isAbsenceTold = false;
   private shownCertificates = '';
   private copied = '';
   private isApplying = false;
@@ -312,8 +314,18 @@ export class ClusterFollower implements ClusterView {
     this.log('warn', { ingress, reasons }, message);
   }
 
+  /** Once in the life of the process. */
+  private tellAbsence(): void {
+    if (this.isAbsenceTold || !this.watch.lacksGatewayApi) return;
+    this.isAbsenceTold = true;
+    this.log('warn', {}, 'the cluster has no Gateway API, which is not waited for');
+  }
+
   private tellTroubles(): void {
-    const { troubles } = this.watch;
+    this.tellAbsence();
+    const troubles = Object.fromEntries(
+      Object.entries(this.watch.troubles).filter(([, why]) => why !== ABSENT),
+    );
     const text = JSON.stringify(troubles);
     if (text === this.toldTroubles) return;
     this.toldTroubles = text;

@@ -95,6 +95,12 @@ export class ClusterWatch {
     return gatewayObjectsOf((kind) => this.kinds.objectsOf(kind));
   }
 
+  /** It is wanted, and the cluster does not have it. */
+  get lacksGatewayApi(): boolean {
+    const isWanted = this.settings.gatewayApi !== null;
+    return isWanted && MAIN_KINDS.every((kind) => this.kinds.isAbsent(kind));
+  }
+
   /** An object of the Gateway API as the cluster has it now. */
   objectAt(kind: string, place: string): KubeJson | undefined {
     return this.kinds.objectsOf(kind)?.get(place);

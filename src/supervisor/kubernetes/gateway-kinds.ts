@@ -2,8 +2,8 @@
  * The kinds of the Gateway API and what belongs to them: where each is listed, and what of its
  * objects goes to the loader.
  *
- * Thread: any (pure). Only what routes are made of goes on: a status that is written, or a label that
- * changes, makes no other version of the routes.
+ * Thread: any (pure). Only what routes are made of goes on: a status that is written, or a label
+ * that changes, makes no other version of the routes.
  */
 import { type KubeJson, listAt, recordAt, textAt } from '../../config/kubernetes/kube-json.js';
 import type { GatewayObjects } from '../../config/kubernetes-settings.js';

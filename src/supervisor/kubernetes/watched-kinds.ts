@@ -3,8 +3,8 @@
  *
  * Thread: supervisor (on the main thread). Owns the collections.
  *
- * Invariant: a kind that cannot be read is told, and changes nothing of what is known of the others,
- * nor of what was known of it.
+ * Invariant: a kind that cannot be read is told, and changes nothing of what is known of the
+ * others, nor of what was known of it.
  */
 import type { KubeJson } from '../../config/kubernetes/kube-json.js';
 import { type CollectionParts, KubeCollection } from '../discovery/kube-collection.js';
@@ -23,7 +23,8 @@ interface Collected {
 /** A server that is asked anew after the first failure and fails again is away for longer. */
 const FAILURES_OF_ONE_AWAY = 2;
 const NOT_FOUND = 'status 404 instead of 200';
-const ABSENT = 'the cluster does not have this kind of object';
+/** Why a kind cannot be read that the cluster does not have. */
+export const ABSENT = 'the cluster does not have this kind of object';
 
 export class WatchedKinds {
   private readonly kinds = new Map<string, Collected[]>();

@@ -589,9 +589,17 @@ describe('the example', () => {
     expect(rules.sort()).toEqual([
       'endpointslices: list watch',
       'events: create',
+      'gatewayclasses/status: patch',
+      'gatewayclasses: list watch',
+      'gateways/status: patch',
+      'gateways: list watch',
+      'httproutes/status: patch',
+      'httproutes: list watch',
       'ingressclasses: list watch',
       'ingresses/status: patch',
       'ingresses: list watch',
+      'namespaces: list watch',
+      'referencegrants: list watch',
       'secrets: list watch',
       'services: get list watch',
     ]);
