@@ -462,6 +462,31 @@ describe('parents', () => {
     expect(listenerStatus(served, 'http')).toMatchObject({ supportedKinds: [], attachedRoutes: 0 });
   });
 
+  it('have the routes of their ports on these alone', () => {
+    const listeners = [httpListener(), httpListener({ name: 'high', port: 8080 })];
+    const served = serve({
+      gateways: [gateway(listeners)],
+      routes: [
+        httpRoute([to('v1', [], { name: 'named' })], {
+          name: 'low',
+          spec: { parentRefs: [{ name: 'gateway', port: 80 }] },
+        }),
+        httpRoute([to('v2')], {
+          name: 'high',
+          spec: { parentRefs: [{ name: 'gateway', port: 8080 }] },
+        }),
+        httpRoute([to('v3', [pathMatch('/both')])], { name: 'both' }),
+      ],
+    });
+    const found = ['GET /', 'GET /both'].flatMap((one) =>
+      ['plain', 'high'].map((name) => findRoute(served.config, one, name)),
+    );
+    expect(found.map((one) => (one === null ? '404' : answerOf(one)))).toEqual([
+      ...['v1', 'v2', 'v3', 'v3'],
+    ]);
+    expect(listenerStatus(served, 'high')['attachedRoutes']).toBe(2);
+  });
+
   it('of another class are left to others', () => {
     const other = gateway([httpListener()], { spec: { gatewayClassName: 'nginx' } });
     const served = serve({ gateways: [other], routes: [httpRoute([to('v1')])] });
