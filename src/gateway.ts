@@ -28,7 +28,7 @@ import { counterCount } from './observability/counters.js';
 import type { ReloadTrigger } from './observability/gateway-status.js';
 import { createThreadLogger, type ThreadLogger } from './observability/logger.js';
 import { AcceptorCells } from './supervisor/acceptor-cells.js';
-import { checkAcceptors, mayRunInThreads, nodeSharesPorts } from './supervisor/acceptor-place.js';
+import { checkAcceptors, mayRunInThreads } from './supervisor/acceptor-place.js';
 import { ListenerCertificates } from './supervisor/certificates/listener-certificates.js';
 import type { LoadedPair } from './supervisor/certificates/listener-files.js';
 import type { Canary } from './supervisor/config-trial.js';
@@ -105,8 +105,7 @@ export async function makeGateway(
   { lanes = createWorkerPool(first.compiled), isService = false }: GatewayParts = {},
 ): Promise<Gateway> {
   try {
-    const parts = { clock: systemClock, sharesPorts: nodeSharesPorts() };
-    const engines = await chooseEngines(first.compiled.listeners, parts);
+    const engines = await chooseEngines(first.compiled, { clock: systemClock });
     return new Gateway(first, options, { lanes, engines, isService });
   } catch (error) {
     await lanes.close();
@@ -244,6 +243,7 @@ export class Gateway {
         ...this.address,
         listeners: this.front.listenerFigures().map(listenerInWords),
         admin: this.adminAddress,
+        acceptors: this.front.acceptorFigures().length,
         workers: this.config.workers,
         ...containerOf(this.config),
         routes: this.config.routes.length,

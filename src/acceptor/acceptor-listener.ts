@@ -42,6 +42,8 @@ export interface ListenerOwner
   onClosed(address: string): void;
   /** Where several acceptors count their connections; undefined: there is one. */
   readonly loads: AcceptorLoads | undefined;
+  /** All requests with a sound head. */
+  requestCount: number;
   readonly strangers: StrangerEvents;
   /** For an ACME server, by token; usually there are none. */
   readonly challengeAnswers: ReadonlyMap<string, string>;
@@ -216,6 +218,7 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
 
   // Hot path (bench/gateway/plain-get): every request passes here.
   onRequest(request: ClientRequest, socket: ClientSocket): void {
+    this.owner.requestCount += 1;
     const { challengeAnswers: answers } = this.owner;
     if (answers.size > 0 && this.settings.tls === null && isChallenge(request, answers)) {
       answerChallenge(request, socket, answers, this.requestIds.next());

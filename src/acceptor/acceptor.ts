@@ -88,7 +88,9 @@ export class Acceptor implements EngineHost, ListenerOwner {
   guardLimits: AcceptorConfig['limits'];
   isDraining = false;
   isClosed = false;
+  requestCount = 0;
 
+  private connectionCount = 0;
   private readonly engines = new Map<EngineName, ClientEngine>();
   private readonly looks: Timer;
   private readonly caps: ConnectionCaps;
@@ -195,7 +197,7 @@ export class Acceptor implements EngineHost, ListenerOwner {
 
   get connectionFigures(): ConnectionFigures {
     const { open, refusedInAll, refusedOfAddress } = this.caps;
-    return { open, refusedInAll, refusedOfAddress };
+    return { open, taken: this.connectionCount, refusedInAll, refusedOfAddress };
   }
 
   /** Sizes of requests that begin from now on, and whose connections are counted. */
@@ -294,6 +296,7 @@ export class Acceptor implements EngineHost, ListenerOwner {
   }
 
   onOpened(address: string, isExact: boolean, isProxy: boolean): boolean {
+    this.connectionCount += 1;
     return this.caps.onOpened(address, isExact, isProxy);
   }
 

@@ -48,7 +48,7 @@ const PAUSE_MS_MIN = 100;
 /** Addresses at their caps that are remembered, so that each is told of once. */
 const FULL_MAX = 1024;
 
-export class ConnectionCaps implements ConnectionFigures {
+export class ConnectionCaps implements Omit<ConnectionFigures, 'taken'> {
   open = 0;
   /** Refused since the start. */
   refusedInAll = 0;

@@ -219,8 +219,9 @@ export class GatewayFront implements AcceptorFront {
     const { movedRequests } = dispatcher;
     const connections = acceptor.connectionFigures;
     const isServing = acceptor.listeners.length > 0;
+    const requests = acceptor.requestCount;
     return {
-      ...{ isServing, osThreadId, inFlight, connections, movedRequests },
+      ...{ isServing, requests, osThreadId, inFlight, connections, movedRequests },
       ...{ deaths: 0, lostConnections: 0 },
     };
   }

@@ -45,9 +45,11 @@ export function acceptorRow(figures: AcceptorFigures, acceptor: number): object 
     in_flight: figures.inFlight,
     connections: {
       open: connections.open,
+      taken: connections.taken,
       refused_in_all: connections.refusedInAll,
       refused_of_address: connections.refusedOfAddress,
     },
+    requests: figures.requests,
     moved_requests: figures.movedRequests,
   };
 }

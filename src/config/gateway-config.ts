@@ -17,15 +17,17 @@ export interface GatewayConfig {
   readonly admin?: AdminConfig;
   /**
    * Number of worker threads. 1 to 64. Default: the cores that the process may use, also by the
-   * quota of its container, less one, at least 1; fewer where the memory limit of the container has
-   * no room for them.
+   * quota of its container, less `acceptors`, at least 1; fewer where the memory limit of the
+   * container has no room for them.
    */
   readonly workers?: number;
   /**
    * Threads that take connections, each with a group of workers of its own. More than 1 needs
    * listeners of which uWebSockets.js serves none. When such a thread dies its connections are
    * lost; those of the other ones go on. Bounds on clients hold for all of them together. 1 to 64.
-   * Default: 1.
+   * Default: 1 with up to five cores, else three eighths of them; `workers` are the rest then. 1
+   * where a listener has `engine: uws` or `reusePort`, where none has a port, where the memory
+   * limit has no room for these threads, and under a Node.js older than 22.12.
    */
   readonly acceptors?: number;
   /**

@@ -21,6 +21,11 @@ export interface MachineLimits {
   readonly cpuQuota: number | null;
   /** Memory limit of the container in bytes; null: there is none. */
   readonly memoryQuotaBytes: number | null;
+  /**
+   * Whether sockets of this Node.js can share a port: only then are connections spread evenly over
+   * several threads.
+   */
+  readonly sharesPorts: boolean;
 }
 
 /** What the operating system says, and where its files are. */
@@ -50,7 +55,18 @@ export function readMachineLimits(machine: Machine = thisMachine()): MachineLimi
     memoryBytes: memoryQuotaBytes ?? machine.memoryBytes,
     cpuQuota,
     memoryQuotaBytes,
+    sharesPorts: nodeSharesPorts(),
   };
+}
+
+/** The first version of Node.js whose sockets can share a port. */
+const REUSE_PORT_SINCE = [22, 12] as const;
+
+/** Whether this Node.js knows the option `reusePort` of sockets. */
+export function nodeSharesPorts(nodeVersion: string = process.versions.node): boolean {
+  const [major = 0, minor = 0] = nodeVersion.split('.').map(Number);
+  const [sinceMajor, sinceMinor] = REUSE_PORT_SINCE;
+  return major > sinceMajor || (major === sinceMajor && minor >= sinceMinor);
 }
 
 function thisMachine(): Machine {

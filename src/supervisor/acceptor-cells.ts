@@ -4,13 +4,15 @@
  * Thread: supervisor. Owns the supervisors of the threads, and the sockets that they share. An
  * acceptor and its group are a cell: of A acceptors, lane k is number floor(k / A) of acceptor
  * k mod A. No request crosses from one cell to another; the kernel spreads connections over the
- * acceptors.
+ * acceptors. Of a TCP port each has a socket of its own where Node.js can share ports, else all
+ * have one: shared-sockets.ts says why.
  */
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { AcceptorFront, FrontOwner } from '../acceptor/acceptor-front.js';
 import { defined } from '../base/assert.js';
 import type { Clock } from '../base/clock.js';
+import type { ListenerAddress } from '../base/listener-address.js';
 import type {
   AcceptorFigures,
   LaneFigures,
@@ -27,8 +29,8 @@ import type { ThreadFault } from '../channel/thread-fault.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
 import { counterCount } from '../observability/counters.js';
-import { nodeSharesPorts } from './acceptor-place.js';
 import { AcceptorSupervisor } from './acceptor-supervisor.js';
+import { checkIsFree } from './free-address.js';
 import { SharedSockets } from './shared-sockets.js';
 import type { Threads } from './threads.js';
 
@@ -48,6 +50,7 @@ export class AcceptorCells implements AcceptorFront {
 
   private readonly cells: readonly AcceptorSupervisor[];
   private readonly laneCount: number;
+  private readonly sharesPorts: boolean;
   private readonly notices = new NewestNotices();
   /** Lanes with a worker that takes requests. */
   private readonly served = new Set<number>();
@@ -57,6 +60,7 @@ export class AcceptorCells implements AcceptorFront {
   private owner: FrontOwner | null = null;
 
   constructor({ first, clock, threads, logger }: AcceptorCellsOptions) {
+    this.sharesPorts = first.settings.machine.sharesPorts;
     const { workers, acceptors, capacity } = first.settings;
     this.laneCount = workers;
     const loads = allocateLoads(acceptors);
@@ -163,7 +167,8 @@ export class AcceptorCells implements AcceptorFront {
   ): Promise<void> {
     const [first, ...others] = this.cells;
     if (first === undefined) return;
-    await this.sockets.open(listeners.filter((one) => this.isShared(one)));
+    if (others.length > 0) await this.checkAreFree(listeners);
+    await this.sockets.open(listeners.filter((one) => this.hasOneSocket(one)));
     const part = this.partOf(listeners);
     await step(first, part);
     for (let begin = 0; begin < others.length; begin += AT_ONCE) {
@@ -175,19 +180,32 @@ export class AcceptorCells implements AcceptorFront {
     }
   }
 
+  /** Ports that several sockets are to share; those that are there already are ours. */
+  private async checkAreFree(listeners: readonly ListenerSettings[]): Promise<void> {
+    const isOurs = ({ address }: ListenerSettings): boolean =>
+      address.kind === 'tcp' &&
+      this.listenerFigures().some((one) => one.host === address.host && one.port === address.port);
+    for (const one of listeners) {
+      if (!this.hasOneSocket(one) && !isOurs(one)) await checkIsFree(one);
+    }
+  }
+
   /** Acceptors take its connections from one socket, and bind none of their own. */
-  private isShared({ address }: ListenerSettings): boolean {
+  private hasOneSocket({ address }: ListenerSettings): boolean {
     if (address.kind === 'inherited') return true;
-    if (this.cells.length === 1) return false;
-    return address.kind === 'unix' || !(address.reusePort && nodeSharesPorts());
+    return this.cells.length > 1 && !(address.kind === 'tcp' && this.sharesPorts);
   }
 
   private partOf(listeners: readonly ListenerSettings[]): readonly ListenerSettings[] {
-    return listeners.map((one) => {
-      const descriptor = this.sockets.descriptorOf(one);
-      if (descriptor === undefined) return one;
-      return { ...one, address: { ...one.address, descriptor } };
-    });
+    return listeners.map((one) => ({ ...one, address: this.addressFor(one) }));
+  }
+
+  private addressFor(listener: ListenerSettings): ListenerAddress {
+    const { address } = listener;
+    const descriptor = this.sockets.descriptorOf(listener);
+    if (descriptor !== undefined) return { ...address, descriptor };
+    if (address.kind !== 'tcp' || this.cells.length === 1) return address;
+    return { ...address, reusePort: true };
   }
 
   discardListeners(): void {

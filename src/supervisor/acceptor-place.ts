@@ -9,9 +9,6 @@ import { StartupError } from '../base/startup-error.js';
 import type { GatewaySettings } from '../config/compiled-config.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 
-/** The first version of Node.js whose sockets can share a port. */
-const REUSE_PORT_SINCE = [22, 12] as const;
-
 /**
  * Not with uWebSockets.js: a thread that ends while it holds one of its handles takes the process
  * along.
@@ -21,13 +18,6 @@ export function mayRunInThreads(
   engineOf: (listener: ListenerSettings) => EngineName,
 ): boolean {
   return listeners.every((one) => engineOf(one) === 'wire');
-}
-
-/** Whether this Node.js knows the option `reusePort` of sockets. */
-export function nodeSharesPorts(nodeVersion: string = process.versions.node): boolean {
-  const [major = 0, minor = 0] = nodeVersion.split('.').map(Number);
-  const [sinceMajor, sinceMinor] = REUSE_PORT_SINCE;
-  return major > sinceMajor || (major === sinceMajor && minor >= sinceMinor);
 }
 
 /** @throws StartupError when this number of acceptors cannot be had here. */

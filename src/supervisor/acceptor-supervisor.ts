@@ -406,9 +406,11 @@ export class AcceptorSupervisor {
       inFlight: this.loads.inFlight,
       connections: {
         open: this.loads.open,
+        taken: now.connections.taken + before.connections.taken,
         refusedInAll: now.connections.refusedInAll + before.connections.refusedInAll,
         refusedOfAddress: now.connections.refusedOfAddress + before.connections.refusedOfAddress,
       },
+      requests: now.requests + before.requests,
       movedRequests: now.movedRequests + before.movedRequests,
     };
   }
@@ -441,7 +443,8 @@ const NO_FIGURES: AcceptorFigures = {
   isServing: false,
   osThreadId: 0,
   inFlight: 0,
-  connections: { open: 0, refusedInAll: 0, refusedOfAddress: 0 },
+  connections: { open: 0, taken: 0, refusedInAll: 0, refusedOfAddress: 0 },
+  requests: 0,
   movedRequests: 0,
   deaths: 0,
   lostConnections: 0,

@@ -6,6 +6,7 @@
  *
  *     a listener needs what uws cannot do   wire, for all of them: one acceptor, one engine
  *     a listener shares its port            uws, where this Node cannot do that by itself
+ *     there are several acceptors           wire
  *     no binary loads on this machine       wire
  *     its parser gets requests wrong        wire   (uws/parser-check.ts)
  *     else                                  uws
@@ -23,12 +24,11 @@ import { checkParser } from '../acceptor/uws/parser-check.js';
 import { uwsEngine } from '../acceptor/uws/uws-engine.js';
 import type { Clock } from '../base/clock.js';
 import type { EngineName } from '../base/listener-address.js';
+import type { GatewaySettings } from '../config/compiled-config.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 
 export interface EngineChoiceParts {
   readonly clock: Clock;
-  /** Whether Node's own sockets can share a port with other processes. */
-  readonly sharesPorts: boolean;
   /** Default: as {@link loadNativeBinary} does it. @throws NativeBinaryError when none loads. */
   load?(): UwsModule;
 }
@@ -66,12 +66,14 @@ export class EngineChoice implements EngineSource {
  * @throws NativeBinaryError when a listener asks for a library that does not load.
  */
 export async function chooseEngines(
-  listeners: readonly ListenerSettings[],
-  { clock, sharesPorts, load = loadNativeBinary }: EngineChoiceParts,
+  { listeners, acceptors, machine }: Pick<GatewaySettings, 'listeners' | 'acceptors' | 'machine'>,
+  { clock, load = loadNativeBinary }: EngineChoiceParts,
 ): Promise<EngineChoice> {
   const isAsked = listeners.some(({ engine }) => engine === 'uws');
   const isOpen = listeners.some(({ engine }) => engine === 'auto');
-  const need = needOf(listeners);
+  const sharing = machine.sharesPorts ? undefined : listeners.find(isShared);
+  const cells = acceptors > 1 && sharing === undefined ? `${acceptors} acceptors need it` : '';
+  const need = needOf(listeners) || cells;
   if (!isAsked && !isOpen) return new EngineChoice('wire', 'the configuration says so');
   if (!isAsked && need !== '') return new EngineChoice('wire', need);
   let uws: UwsModule;
@@ -81,7 +83,6 @@ export async function chooseEngines(
     if (isAsked || !(error instanceof NativeBinaryError)) throw error;
     return new EngineChoice('wire', error.message);
   }
-  const sharing = sharesPorts ? undefined : listeners.find(isShared);
   if (!isAsked && sharing !== undefined) {
     const why = `the listener ${sharing.name} shares its port, which this Node cannot do by itself`;
     return new EngineChoice('uws', why, uws);

@@ -5,6 +5,7 @@ import { checkParser } from '../../src/acceptor/uws/parser-check.js';
 import { type Clock, systemClock } from '../../src/base/clock.js';
 import { chooseEngines } from '../../src/supervisor/engine-choice.js';
 import { aListener } from '../support/listener-settings.js';
+import { machineOf } from '../support/machine.js';
 import { type Flaws, patientClock, soundUws } from '../support/sound-uws.js';
 
 /** On which no wait ever ends but those between two pieces of a request. */
@@ -48,12 +49,13 @@ describe('the check of a parser', () => {
 });
 
 it('a listener that leaves the choice gets wire where the library is not sound', async () => {
-  const parts = { clock: systemClock, sharesPorts: true, load: loadNativeBinary };
+  const parts = { clock: systemClock, load: loadNativeBinary };
+  const one = { acceptors: 1, machine: machineOf(2) };
   const open = aListener('open', 80);
-  const choice = await chooseEngines([open], parts);
+  const choice = await chooseEngines({ ...one, listeners: [open] }, parts);
   expect(choice.engineOf(open)).toBe('wire');
   expect(choice.reason).toContain('not sound');
-  const asked = await chooseEngines([{ ...open, engine: 'uws' }], parts);
+  const asked = await chooseEngines({ ...one, listeners: [{ ...open, engine: 'uws' }] }, parts);
   expect(asked.engineOf({ ...open, engine: 'uws' })).toBe('uws');
   expect((await asked.flaws(systemClock)).length).toBeGreaterThan(0);
 });

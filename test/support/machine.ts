@@ -2,5 +2,6 @@
 import type { MachineLimits } from '../../src/config/machine-limits.js';
 
 export function machineOf(cores: number): MachineLimits {
-  return { cores, memoryBytes: 64 * 2 ** 30, cpuQuota: null, memoryQuotaBytes: null };
+  const memory = { memoryBytes: 64 * 2 ** 30, memoryQuotaBytes: null };
+  return { cores, ...memory, cpuQuota: null, sharesPorts: true };
 }

@@ -24,6 +24,8 @@ export interface LaneFigures {
 
 export interface ConnectionFigures {
   readonly open: number;
+  /** Taken from the kernel since the start, those that were refused included. */
+  readonly taken: number;
   /** Refused since the start: there were too many in all, or of the address. */
   readonly refusedInAll: number;
   readonly refusedOfAddress: number;
@@ -36,6 +38,8 @@ export interface AcceptorFigures {
   readonly osThreadId: number;
   readonly inFlight: number;
   readonly connections: ConnectionFigures;
+  /** Whose heads were sound, since the start. */
+  readonly requests: number;
   /** Requests that went on with another worker after theirs had died. */
   readonly movedRequests: number;
   /** Threads that have died, and the connections that they took along. */

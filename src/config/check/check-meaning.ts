@@ -72,7 +72,7 @@ export function checkMeaning(
 }
 
 function checkAcceptors(
-  { acceptors = DEFAULTS.acceptors, workers }: SoundPart<GatewayConfig>,
+  { acceptors = 1, workers }: SoundPart<GatewayConfig>,
   findings: Findings,
 ): void {
   if (workers === undefined || acceptors <= workers) return;

@@ -26,6 +26,7 @@ import type {
 } from '../gateway-config.js';
 import { type MachineLimits, readMachineLimits } from '../machine-limits.js';
 import { listedTargets } from '../references/listed-targets.js';
+import { listenerAddress, listenersOf } from '../references/listener-reference.js';
 import {
   ADDRESSES_MAX,
   expandTarget,
@@ -103,7 +104,7 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
     stateDir: config.stateDir ?? '',
     machine,
     workers,
-    acceptors: config.acceptors ?? DEFAULTS.acceptors,
+    acceptors: sizing.acceptors,
     cacheBytes: sizeBytes(config.cache?.memory ?? DEFAULTS.cache.memory),
     trustedProxies: compileRanges(config.trustedProxies ?? []),
     clientAddressField: (config.clientAddressField ?? '').toLowerCase(),
@@ -216,15 +217,32 @@ function compileVia(via: NonNullable<GatewayConfig['via']>): CompiledConfig['via
   };
 }
 
-function configuredSizes({ workers, limits, upstreams }: GatewayConfig): ConfiguredSizes {
+function configuredSizes(config: GatewayConfig): ConfiguredSizes {
+  const { workers, acceptors, limits, upstreams } = config;
   const { replyHeadBytes } = DEFAULTS.upstream;
   const heads = Object.values(upstreams).map((one) => one.replyHeadBytes ?? replyHeadBytes);
   return {
     replyHeadBytes: Math.max(...heads.map(sizeBytes)),
+    needsOneAcceptor: needsOneAcceptor(config),
     ...(workers !== undefined && { workers }),
+    ...(acceptors !== undefined && { acceptors }),
     ...(limits?.trackedClients !== undefined && { trackedClients: limits.trackedClients }),
     ...(limits?.workerHeap !== undefined && { workerHeapBytes: wholeMebibytes(limits.workerHeap) }),
   };
+}
+
+/**
+ * uWebSockets.js stays on one thread; several gateways that share a port are its cores' threads by
+ * themselves; and threads at one Unix socket get very unequal parts of its connections.
+ */
+function needsOneAcceptor({ listen }: GatewayConfig): boolean {
+  const listeners = listenersOf(listen);
+  const addresses = listeners.map(listenerAddress);
+  return (
+    listeners.some(({ engine }) => engine === 'uws') ||
+    addresses.some((address) => address.kind === 'tcp' && address.reusePort) ||
+    !addresses.some(({ kind }) => kind === 'tcp')
+  );
 }
 
 function compileLimits(

@@ -14,6 +14,8 @@ import { DEFAULTS, WORKER_COUNT_MAX } from '../schema/defaults.js';
 export interface Sizing {
   /** Worker threads, at least 1. */
   readonly workers: number;
+  /** Threads that take connections, at most as many as workers. */
+  readonly acceptors: number;
   /** Keys of limits that are remembered. */
   readonly trackedClients: number;
   /** Each of the two rings of a lane, a power of two. */
@@ -26,8 +28,10 @@ export interface Sizing {
 
 /** What the configuration says; absent: it follows from the machine. */
 export type ConfiguredSizes = Partial<
-  Pick<Sizing, 'workers' | 'trackedClients' | 'workerHeapBytes'>
+  Pick<Sizing, 'workers' | 'acceptors' | 'trackedClients' | 'workerHeapBytes'>
 > & {
+  /** Some listener cannot have several acceptors, or is better with one. */
+  readonly needsOneAcceptor?: boolean;
   /** The largest head of a reply that any upstream may give. */
   readonly replyHeadBytes?: number;
 };
@@ -39,7 +43,16 @@ const PROCESS_BYTES = 96 * MIB;
 /** Measured: one worker under load, with a heap that is kept small. */
 const WORKER_BYTES_MIN = 64 * MIB;
 
-const FULL: Omit<Sizing, 'workers'> = {
+/** With fewer cores one acceptor keeps all workers busy. */
+const CORES_FOR_TWO_ACCEPTORS = 6;
+/**
+ * By their parts of a plain GET, 13 and 17 microseconds; requests through filters need more of the
+ * workers, so that the rest is rounded down.
+ */
+const ACCEPTORS_PER_CORE = 3 / 8;
+const ACCEPTORS_PER_WORKER = 3 / 5;
+
+const FULL: Omit<Sizing, 'workers' | 'acceptors'> = {
   trackedClients: DEFAULTS.limits.trackedClients,
   // What finds a ring full is copied twice: see LANE_RING_BYTES in channel/lane.ts.
   laneRingBytes: 4 * MIB,
@@ -61,18 +74,18 @@ const TRACKED_SHARE = 1 / 16;
 /** The sizes for a machine. */
 export function sizingFor(
   machine: MachineLimits,
-  { replyHeadBytes = 0, ...configured }: ConfiguredSizes = {},
+  { replyHeadBytes = 0, needsOneAcceptor = false, ...configured }: ConfiguredSizes = {},
 ): Sizing {
-  // One core stays free for the acceptor, which every request passes.
-  const byCores = Math.min(WORKER_COUNT_MAX, Math.max(1, machine.cores - 1));
   const { memoryQuotaBytes } = machine;
-  if (memoryQuotaBytes === null) return { workers: byCores, ...FULL, ...defined(configured) };
-  const rest = Math.max(WORKER_BYTES_MIN, memoryQuotaBytes - PROCESS_BYTES);
-  const byMemory = Math.max(1, Math.floor(rest / WORKER_BYTES_MIN));
-  const workers = configured.workers ?? Math.min(byCores, byMemory);
-  const perWorker = rest / workers;
+  const rest = Math.max(WORKER_BYTES_MIN, (memoryQuotaBytes ?? 0) - PROCESS_BYTES);
+  const byMemory =
+    memoryQuotaBytes === null
+      ? Number.POSITIVE_INFINITY
+      : Math.max(1, Math.floor(rest / WORKER_BYTES_MIN));
+  const threads = threadsFor(machine, byMemory, { ...configured, needsOneAcceptor });
+  if (memoryQuotaBytes === null) return { ...FULL, ...defined(configured), ...threads };
+  const perWorker = rest / (threads.workers + threads.acceptors - 1);
   return {
-    workers,
     trackedClients: Math.min(
       FULL.trackedClients,
       powerOfTwoBelow((memoryQuotaBytes * TRACKED_SHARE) / TRACKED_CLIENT_BYTES),
@@ -85,7 +98,28 @@ export function sizingFor(
     youngGenerationMb: clamp(Math.floor(perWorker / MIB / 6), 8, FULL.youngGenerationMb),
     workerHeapBytes: clamp(Math.floor(perWorker / MIB / 2), 32, 4096) * MIB,
     ...defined(configured),
+    ...threads,
   };
+}
+
+/** Acceptors and workers for the cores, and for the memory that bounds workers. */
+function threadsFor(
+  { cores, sharesPorts }: MachineLimits,
+  byMemory: number,
+  { workers, acceptors, needsOneAcceptor = false }: ConfiguredSizes,
+): Pick<Sizing, 'workers' | 'acceptors'> {
+  if (acceptors !== undefined) {
+    const others = Math.max(acceptors, Math.min(cores - acceptors, byMemory));
+    return { acceptors, workers: workers ?? Math.min(WORKER_COUNT_MAX, others) };
+  }
+  const hasCores = cores >= CORES_FOR_TWO_ACCEPTORS && sharesPorts && !needsOneAcceptor;
+  // Where memory bounds the workers, one acceptor is enough for them.
+  const byCores = Math.min(WORKER_COUNT_MAX, Math.floor(cores * ACCEPTORS_PER_CORE));
+  const several = hasCores && byMemory >= cores ? byCores : 1;
+  const served = workers === undefined ? several : Math.floor(workers * ACCEPTORS_PER_WORKER);
+  const chosen = clamp(served, 1, several);
+  const others = Math.max(1, Math.min(WORKER_COUNT_MAX, cores - chosen, byMemory));
+  return { acceptors: chosen, workers: workers ?? others };
 }
 
 function defined(sizes: ConfiguredSizes): Partial<Sizing> {

@@ -61,7 +61,6 @@ export const DEFAULTS = {
     },
   },
   admin: { host: '127.0.0.1', port: 9901, replay: { memory: '16MiB' } },
-  acceptors: 1,
   limits: {
     headerBytes: '16KiB',
     headerFields: 90,

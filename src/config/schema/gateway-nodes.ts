@@ -80,8 +80,8 @@ export const ADMIN_NODE = objectNode(
 
 export const WORKERS_NODE = integerNode('Number of worker threads.', [1, WORKER_COUNT_MAX], {
   'x-absent':
-    'the cores that the process may use, also by the quota of its container, less one, at ' +
-    'least 1; fewer where the memory limit of the container has no room for them',
+    'the cores that the process may use, also by the quota of its container, less `acceptors`, ' +
+    'at least 1; fewer where the memory limit of the container has no room for them',
 });
 
 export const ACCEPTORS_NODE = integerNode(
@@ -89,7 +89,12 @@ export const ACCEPTORS_NODE = integerNode(
     'listeners of which uWebSockets.js serves none. When such a thread dies its connections are ' +
     'lost; those of the other ones go on. Bounds on clients hold for all of them together.',
   [1, WORKER_COUNT_MAX],
-  { default: DEFAULTS.acceptors },
+  {
+    'x-absent':
+      '1 with up to five cores, else three eighths of them; `workers` are the rest then. 1 where ' +
+      'a listener has `engine: uws` or `reusePort`, where none has a port, where the memory ' +
+      'limit has no room for these threads, and under a Node.js older than 22.12',
+  },
 );
 
 export const TRUSTED_PROXIES_NODE = listNode(

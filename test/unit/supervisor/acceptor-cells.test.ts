@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AcceptorReading } from '../../../src/acceptor/acceptor-task.js';
+import type { ListenerAddress } from '../../../src/base/listener-address.js';
 import { AcceptorLoads } from '../../../src/channel/acceptor/acceptor-loads.js';
 import { allocateLane } from '../../../src/channel/lane.js';
 import type { ListenerSettings } from '../../../src/config/listener-settings.js';
@@ -20,11 +21,12 @@ let logged: string[];
 let lost: (readonly number[])[];
 let mayRestart: boolean;
 
-function make(acceptors: number, workers: number): void {
+function make(acceptors: number, workers: number, sharesPorts = true): void {
   const config = aCoordinatorConfig({ workers });
   const address = { kind: 'tcp', host: '127.0.0.1', port: 0, reusePort: false } as const;
   const listeners = config.listeners.map((one) => ({ ...one, address }));
-  first = shareConfig({ ...config, acceptors, listeners });
+  const machine = { ...config.machine, sharesPorts };
+  first = shareConfig({ ...config, acceptors, listeners, machine });
   const log = (_: object, message: string): void => void logged.push(message);
   const logger = { info: log, warn: log, error: log } as unknown as Logger;
   cells = new AcceptorCells({ first, clock, threads, logger });
@@ -50,8 +52,8 @@ const owner = {
 function reading(port: number, refused = 0): AcceptorReading {
   return {
     acceptor: {
-      ...{ isServing: true, osThreadId: 1, inFlight: 0, movedRequests: refused },
-      connections: { open: 0, refusedInAll: refused, refusedOfAddress: 0 },
+      ...{ isServing: true, osThreadId: 1, inFlight: 0, requests: 9, movedRequests: refused },
+      connections: { open: 0, taken: 5, refusedInAll: refused, refusedOfAddress: 0 },
       ...{ deaths: 0, lostConnections: 0 },
     },
     lanes: [],
@@ -261,17 +263,30 @@ describe('two acceptors', () => {
     expect(lost).toEqual([[1, 3]]);
   });
 
-  it('listen at one socket, and go by what both have open', async () => {
-    await begin();
-    await listen();
-    const [first, second] = [0, 1].map((place) => {
+  function addressesAsked(): (ListenerAddress | undefined)[] {
+    return [0, 1].map((place) => {
       const [order] = threads.acceptor(place).orders;
       if (order?.type !== 'ask') throw new Error('it is asked to listen');
       return (order.content as readonly ListenerSettings[])[0]?.address;
     });
-    expect(second).toMatchObject({ port: 4711, reusePort: false });
-    expect(first?.descriptor).toBeGreaterThan(2);
-    expect(second?.descriptor).toBe(first?.descriptor);
+  }
+
+  it('listen at one socket where Node cannot share ports', async () => {
+    make(2, 5, false);
+    await begin();
+    await listen();
+    const [one, other] = addressesAsked();
+    expect(other).toMatchObject({ port: 4711, reusePort: false });
+    expect(one?.descriptor).toBeGreaterThan(2);
+    expect(other?.descriptor).toBe(one?.descriptor);
+  });
+
+  it('have the port of the first, and go by what both have open', async () => {
+    await begin();
+    await listen();
+    const [, second] = addressesAsked();
+    expect(second).toMatchObject({ port: 4711, reusePort: true });
+    expect(second?.descriptor).toBeUndefined();
     const [one, other] = threads.acceptors.map(loadsOf);
     expect(one?.setOpen(3)).toBe(3);
     expect(other?.setOpen(4)).toBe(7);

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { NativeBinaryError } from '../../../src/acceptor/uws/native-binary.js';
 import type { ListenerSettings } from '../../../src/config/listener-settings.js';
-import { nodeSharesPorts } from '../../../src/supervisor/acceptor-place.js';
+import { nodeSharesPorts } from '../../../src/config/machine-limits.js';
 import { chooseEngines } from '../../../src/supervisor/engine-choice.js';
 import { aListener } from '../../support/listener-settings.js';
+import { machineOf } from '../../support/machine.js';
 import { type Flaws, patientClock, soundUws } from '../../support/sound-uws.js';
 
 const OPEN = aListener('open', 80);
@@ -17,6 +18,7 @@ function choose(
   isThere = true,
   sharesPorts = true,
   flaws: Flaws = {},
+  acceptors = 1,
 ) {
   let loads = 0;
   const load = () => {
@@ -24,7 +26,8 @@ function choose(
     if (!isThere) throw new NativeBinaryError('no binary for this machine');
     return soundUws(flaws);
   };
-  const choice = chooseEngines(listeners, { clock: patientClock, sharesPorts, load });
+  const config = { listeners, acceptors, machine: { ...machineOf(2), sharesPorts } };
+  const choice = chooseEngines(config, { clock: patientClock, load });
   return choice.then((made) => ({
     engines: listeners.map((one) => made.engineOf(one)),
     reason: made.reason,
@@ -66,6 +69,14 @@ describe('the engine of a listener that leaves the choice', () => {
       true,
       true,
     ]);
+  });
+
+  it('is wire where there are several acceptors, but not for a port that is shared', async () => {
+    const made = await choose([OPEN], true, true, {}, 2);
+    expect(made).toEqual({ engines: ['wire'], reason: '2 acceptors need it', loads: 0 });
+    const address = { kind: 'tcp', host: '127.0.0.1', port: 80, reusePort: true } as const;
+    const shared = aListener('shared', 80, { address });
+    expect((await choose([shared], true, false, {}, 2)).engines).toEqual(['uws']);
   });
 
   it('is wire where the parser is not sound, and the reason is what it gets wrong', async () => {

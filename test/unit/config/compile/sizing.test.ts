@@ -11,13 +11,15 @@ function container(cores: number, memoryMib: number | null) {
     cpuQuota: cores,
     memoryQuotaBytes,
     memoryBytes: memoryQuotaBytes ?? 2 ** 36,
+    sharesPorts: true,
   };
 }
 
 describe('sizes that the configuration does not name', () => {
-  it('are full without a memory limit: a worker for each core but one', () => {
+  it('are full without a memory limit: a thread for each core', () => {
     expect(sizingFor(container(8, null))).toEqual({
-      workers: 7,
+      workers: 5,
+      acceptors: 3,
       trackedClients: 262_144,
       laneRingBytes: 4 * MIB,
       youngGenerationMb: 96,
@@ -26,14 +28,43 @@ describe('sizes that the configuration does not name', () => {
   });
 
   it.each([
-    [1, 1],
-    [2, 1],
-    [3, 2],
-    [65, 64],
-    [66, 64],
-    [256, 64],
-  ])('leave one of %d cores to the acceptor: %d workers', (cores, workers) => {
-    expect(sizingFor(container(cores, null)).workers).toBe(workers);
+    [1, 1, 1],
+    [2, 1, 1],
+    [5, 1, 4],
+    [6, 2, 4],
+    [8, 3, 5],
+    [16, 6, 10],
+    [64, 24, 40],
+    [256, 64, 64],
+  ])('are for %d cores %d acceptors and %d workers', (cores, acceptors, workers) => {
+    expect(sizingFor(container(cores, null))).toMatchObject({ acceptors, workers });
+  });
+
+  it.each([
+    // Cores, configured acceptors and workers; acceptors and workers.
+    [2, 2, undefined, 2, 2],
+    [8, 1, undefined, 1, 7],
+    [8, 5, undefined, 5, 5],
+    [16, undefined, 1, 1, 1],
+    [16, undefined, 4, 2, 4],
+    [16, undefined, 64, 6, 64],
+    [4, undefined, 8, 1, 8],
+    [8, 4, 2, 4, 2],
+  ])('of %d cores go by what is configured: %s and %s', (cores, asked, workers, ...chosen) => {
+    const configured = {
+      ...(asked !== undefined && { acceptors: asked }),
+      ...(workers !== undefined && { workers }),
+    };
+    const { acceptors, workers: count } = sizingFor(container(cores, null), configured);
+    expect([acceptors, count]).toEqual(chosen);
+  });
+
+  it('are for one acceptor where several are no good', () => {
+    const one = { acceptors: 1, workers: 15 };
+    expect(sizingFor(container(16, null), { needsOneAcceptor: true })).toMatchObject(one);
+    const old = { ...container(16, null), sharesPorts: false };
+    expect(sizingFor(old)).toMatchObject(one);
+    expect(sizingFor(container(16, 960))).toMatchObject({ acceptors: 1, workers: 13 });
   });
 
   it('leave room for each worker in a small container', () => {
@@ -53,6 +84,7 @@ describe('sizes that the configuration does not name', () => {
   ])('are parts of %d MiB for %d workers', (mib, workers, trackedClients, ring, heap, young) => {
     expect(sizingFor(container(2, mib), { workers })).toEqual({
       workers,
+      acceptors: 1,
       trackedClients,
       laneRingBytes: ring * MIB,
       youngGenerationMb: young,
