@@ -10,34 +10,26 @@ import {
   ABSENT,
   type AuthenticationRequest,
   type AuthenticationResult,
-  type Authenticator,
   refused,
 } from '../authenticator.js';
 import { makeIdentity } from '../identity.js';
 import type { CompiledHmacAuthenticator } from '../options.js';
+import { SignedRequestAuthenticator } from '../signed-requests.js';
 import { hasSignature, signatureOf } from './webhook-formats.js';
 
 const STANDARD_PREFIX = 'whsec_';
 const MALFORMED = refused('the signature is malformed, or there are several');
 const NOT_OURS = refused('the signature is not that of the body');
 
-export class HmacAuthenticator implements Authenticator {
-  readonly name: string;
+export class HmacAuthenticator extends SignedRequestAuthenticator {
   readonly challenge = 'HMAC realm="sluice"';
-  readonly isBearer = false;
-  readonly ownedFields: readonly string[];
-  readonly stripsAuthorization = false;
-  readonly readsAuthorization = false;
-  readonly bodyBytesMax: number;
 
   private readonly keys: readonly Buffer[];
   private readonly accepted: AuthenticationResult;
 
   constructor(private readonly config: CompiledHmacAuthenticator) {
-    const { name, claimHeaders, consumer, scopes, secrets, format, bodyBytesMax } = config;
-    this.name = name;
-    this.bodyBytesMax = bodyBytesMax;
-    this.ownedFields = claimHeaders.map(([header]) => header);
+    super(config);
+    const { consumer, scopes, secrets, format } = config;
     this.keys = secrets.map((secret) =>
       format === 'standard' && secret.startsWith(STANDARD_PREFIX)
         ? Buffer.from(secret.slice(STANDARD_PREFIX.length), 'base64')

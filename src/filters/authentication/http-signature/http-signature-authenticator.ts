@@ -12,13 +12,13 @@ import {
   ABSENT,
   type AuthenticationRequest,
   type AuthenticationResult,
-  type Authenticator,
   refused,
   unavailable,
 } from '../authenticator.js';
 import { NO_PROOFS, type ProofFeed } from '../dpop/proof-feed.js';
 import { makeIdentity } from '../identity.js';
 import type { CompiledHttpSignatureAuthenticator } from '../options.js';
+import { SignedRequestAuthenticator } from '../signed-requests.js';
 import { digestProblem } from './content-digest.js';
 import { signatureBaseOf } from './signature-base.js';
 import { type SignatureKey, signatureKey } from './signature-keys.js';
@@ -49,14 +49,8 @@ interface Problem {
   readonly cause: string;
 }
 
-export class HttpSignatureAuthenticator implements Authenticator {
-  readonly name: string;
+export class HttpSignatureAuthenticator extends SignedRequestAuthenticator {
   readonly challenge = 'Signature realm="sluice"';
-  readonly isBearer = false;
-  readonly ownedFields: readonly string[];
-  readonly stripsAuthorization = false;
-  readonly readsAuthorization = false;
-  readonly bodyBytesMax: number;
 
   private readonly keys = new Map<string, SignatureKey>();
 
@@ -64,10 +58,7 @@ export class HttpSignatureAuthenticator implements Authenticator {
     private readonly config: CompiledHttpSignatureAuthenticator,
     private readonly proofs: ProofFeed = NO_PROOFS,
   ) {
-    const { name, claimHeaders, bodyBytesMax } = config;
-    this.name = name;
-    this.bodyBytesMax = bodyBytesMax;
-    this.ownedFields = claimHeaders.map(([header]) => header);
+    super(config);
     for (const key of config.keys) {
       const { keyId, consumer, scopes } = key;
       const claims = { sub: consumer, scope: scopes.join(' '), keyid: keyId };

@@ -6,11 +6,10 @@
  * its purpose: a cookie of one login is nothing in the place of another one's, nor a session in the
  * place of a state.
  */
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
+import { decrypt, deriveKey, encrypt, NONCE_BYTES, TAG_BYTES } from '../sealed-text.js';
 
 const SALT_BYTES = 16;
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
 const OVERHEAD = SALT_BYTES + NONCE_BYTES + TAG_BYTES;
 /** The first byte, for the day when this changes. */
 const VERSION = 1;
@@ -25,20 +24,15 @@ export class CookieSealer {
     secrets: readonly string[],
     private readonly owner: string,
   ) {
-    this.keys = secrets.map((secret) =>
-      Buffer.from(hkdfSync('sha256', secret, 'sluice', 'browser cookies 1', 32)),
-    );
+    this.keys = secrets.map((secret) => deriveKey(secret, 'browser cookies 1'));
   }
 
   /** Base64url. */
   seal(text: string, purpose: string): string {
     const [key = Buffer.alloc(0)] = this.keys;
     const salt = randomBytes(SALT_BYTES);
-    const nonce = randomBytes(NONCE_BYTES);
-    const cipher = createCipheriv('aes-256-gcm', derived(key, salt), nonce);
-    cipher.setAAD(this.bound(purpose));
-    const parts = [Buffer.of(VERSION), salt, nonce, cipher.update(text, 'utf8'), cipher.final()];
-    return Buffer.concat([...parts, cipher.getAuthTag()]).toString('base64url');
+    const { nonce, body, tag } = encrypt(derived(key, salt), text, this.bound(purpose));
+    return Buffer.concat([Buffer.of(VERSION), salt, nonce, body, tag]).toString('base64url');
   }
 
   /** null: it was made by somebody else, for something else, or was changed. */
@@ -60,20 +54,11 @@ export class CookieSealer {
     const nonce = bytes.subarray(1 + SALT_BYTES, 1 + SALT_BYTES + NONCE_BYTES);
     const tag = bytes.subarray(bytes.length - TAG_BYTES);
     const body = bytes.subarray(1 + SALT_BYTES + NONCE_BYTES, bytes.length - TAG_BYTES);
-    const options = { authTagLength: TAG_BYTES };
-    const decipher = createDecipheriv('aes-256-gcm', derived(key, salt), nonce, options);
-    decipher.setAAD(this.bound(purpose));
-    decipher.setAuthTag(tag);
-    try {
-      return decipher.update(body, undefined, 'utf8') + decipher.final('utf8');
-    } catch {
-      // The tag does not fit: another key, another purpose, or a changed text.
-      return null;
-    }
+    return decrypt(derived(key, salt), { nonce, body, tag }, this.bound(purpose));
   }
 
-  private bound(purpose: string): Buffer {
-    return Buffer.from(`${this.owner}\n${purpose}`, 'utf8');
+  private bound(purpose: string): string {
+    return `${this.owner}\n${purpose}`;
   }
 }
 
