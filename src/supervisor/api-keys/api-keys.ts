@@ -76,12 +76,22 @@ export interface ApiKeysParts {
   readonly logger: Logger;
 }
 
+/** Changes that are remembered in case that the store loses them. */
+const REMEMBERED_MAX = 10_000;
+
 const ALONE: KeySpread = { acknowledged: [], missing: [], trouble: '' };
 
 export class ApiKeys implements TopicListener {
   private keys = new Map<string, ManagedKey>();
   private isKnown = false;
   private readonly untold = new Set<string>();
+  /** Keys that were taken back. Ids are random: none of them is ever good again. */
+  private readonly takenBack = new Map<string, true>();
+  /** Keys as this gateway has changed them, by id, with the version before. */
+  private readonly changed = new Map<
+    string,
+    { readonly before: string; readonly key: ManagedKey }
+  >();
   private mustRead = false;
   private retry: Timer | null = null;
   private stale: Timer | null = null;
@@ -214,6 +224,7 @@ export class ApiKeys implements TopicListener {
       if (key === null) return { kind: 'unknown' };
       const outcome = await storage.write(id, kept?.version ?? null, key);
       if (outcome !== 'written') return { kind: outcome };
+      if (kept !== null) remember(this.changed, id, { before: kept.version, key });
       return { kind: 'done', key, secret, spread: await this.spread(id, key) };
     } catch (error) {
       return lostOr(error);
@@ -260,8 +271,10 @@ export class ApiKeys implements TopicListener {
   }
 
   private async take(id: string, key: ManagedKey | null): Promise<void> {
-    if (key === null) this.keys.delete(id);
-    else this.keys.set(id, key);
+    if (key === null) {
+      this.keys.delete(id);
+      remember(this.takenBack, id, true);
+    } else this.keys.set(id, key);
     const change = key === null ? { keys: [], removed: [id] } : { keys: [key], removed: [] };
     await this.announceChange(change);
   }
@@ -296,15 +309,51 @@ export class ApiKeys implements TopicListener {
 
   private async readAll(): Promise<void> {
     const all = await this.parts.storage.readAll();
+    const found = new Map<string, ManagedKey>();
+    for (const kept of all) {
+      const key = await this.restored(kept);
+      if (key !== null) found.set(key.id, key);
+    }
     this.mustRead = false;
-    this.keys = new Map(all.map(({ key }) => [key.id, key]));
+    this.keys = found;
     this.isKnown = true;
     await this.announceAll();
+  }
+
+  /**
+   * A store may have lost what was written last: then a key that was taken back is there again, or
+   * one that was rotated as it was before. The version says so.
+   */
+  private async restored({ key, version }: KeptKey): Promise<ManagedKey | null> {
+    const { id } = key;
+    const change = this.changed.get(id);
+    const isTakenBack = this.takenBack.has(id);
+    if (!isTakenBack && change?.before !== version) return key;
+    const next = isTakenBack ? null : (change?.key ?? null);
+    const { storage } = this.parts;
+    const outcome = await storage.write(id, version, next);
+    if (outcome !== 'written') return (await storage.read(id))?.key ?? null;
+    this.untold.add(id);
+    this.parts.logger.warn(
+      { id },
+      'a change of an API key was lost in the store: it is made again',
+    );
+    return next;
   }
 
   private announceAll(): Promise<void> {
     const { announcements, broadcast } = this.parts;
     return announcements.announce((serial) => broadcast({ ...this.notice, serial }));
+  }
+}
+
+/** Forgets what was remembered first where there is too much. */
+function remember<Value>(map: Map<string, Value>, id: string, value: Value): void {
+  map.delete(id);
+  map.set(id, value);
+  for (const oldest of map.keys()) {
+    if (map.size <= REMEMBERED_MAX) break;
+    map.delete(oldest);
   }
 }
 

@@ -33,6 +33,7 @@ let outcome: WriteOutcome;
 let keys: ApiKeys;
 let announcements: Announcements;
 let workers: number;
+let versions = 0;
 
 class FakeStorage implements KeyStorage {
   readonly kind = 'store';
@@ -51,7 +52,7 @@ class FakeStorage implements KeyStorage {
     if (isLost) throw new StoreLostError('lost');
     if (outcome !== 'written') return outcome;
     if (next === null) kept.delete(id);
-    else kept.set(id, { key: next, version: '1' });
+    else kept.set(id, { key: next, version: String(++versions) });
     return 'written';
   }
 
@@ -114,6 +115,37 @@ describe('API keys of a shared store', () => {
     await settled();
     expect(keys.state.isKnown).toBe(true);
     expect(notices.at(-1)).toMatchObject({ isWhole: true, isKnown: true });
+  });
+
+  it('stay taken back and rotated when the store has lost what was written last', async () => {
+    await begin();
+    const [back, turned, other] = [await made(), await made(), await made()];
+    const before = new Map(kept);
+    await keys.revoke(back);
+    const rotated = await keys.rotate(turned, 0);
+    const lost = await made();
+    kept = new Map(before);
+    keys.onFollowing(false);
+    await settled();
+    expect([...kept.keys()].sort()).toEqual([turned, other].sort());
+    const now = rotated.kind === 'done' ? rotated.key : null;
+    expect(kept.get(turned)?.key).toEqual(now);
+    // A key that was lost is not made again: another gateway may have taken it back.
+    expect(
+      keys
+        .list()
+        .map(({ id }) => id)
+        .sort(),
+    ).toEqual([turned, other].sort());
+    expect(keys.list().map(({ id }) => id)).not.toContain(lost);
+    // The others hear of it.
+    expect(told.slice(-2).sort()).toEqual([back, turned].sort());
+    // What another gateway has changed since is not touched.
+    const theirs = { key: { ...before.get(turned)?.key, consumer: 'eve' }, version: 'x' };
+    kept.set(turned, theirs as KeptKey);
+    keys.onFollowing(false);
+    await settled();
+    expect(kept.get(turned)).toBe(theirs);
   });
 
   it('are not known any more after an hour without the store, and read again then', async () => {
