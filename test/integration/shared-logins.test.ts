@@ -254,6 +254,21 @@ describeUnless(redisMissing(), 'two gateways with the sessions of browsers', () 
     expect(await at('another secret')?.read(now)).toEqual([]);
   });
 
+  it('take nobody new while the store is full, and all again when there is room', async () => {
+    const { first } = both;
+    const ada = await loggedIn(first);
+    const late = new OidcVisitor(first.url);
+    const back = await late.logInAtProvider('/page', 'late');
+    await client.config('SET', 'maxmemory', '1');
+    expect((await late.open(back)).status).toBe(503);
+    expect(late.cookies.has('sluice-web')).toBe(false);
+    await client.config('SET', 'maxmemory', '0');
+    // The code is used up: the user begins again.
+    const after = await loggedIn(first, 'late');
+    await answers(first, after.cookie, 204);
+    await answers(first, ada.cookie, 204);
+  });
+
   it('let nobody in while they cannot reach the store, and all when it is back', async () => {
     const { first, second, proxy } = both;
     const [ada, eve] = [await loggedIn(first), await loggedIn(first, 'eve')];

@@ -54,8 +54,6 @@ const LOGOUTS_MAX = 100_000;
 const EARLY_SECONDS = 30;
 /** Clocks of gateways are closer together than this. */
 const CLOCKS_APART_SECONDS = 10;
-/** Renewed sessions that could not be written into the store yet. */
-const UNWRITTEN_MAX = 4096;
 /** What a renewal takes beside the provider's time-out. */
 const RENEWAL_MARGIN_MS = 1000;
 
@@ -96,7 +94,8 @@ export class LoginProvider {
   private readonly shared: SharedRenewals | null;
   /** null: sessions are in cookies. */
   private readonly stored: StoredSessions | null;
-  private readonly unwritten = new RecentMap<LoginSession>(UNWRITTEN_MAX, RENEWAL_SECONDS);
+  /** Sessions as the latest renewals have made them, which a store may not have or have lost. */
+  private readonly renewed = new RecentMap<LoginSession>(RENEWALS_MAX, RENEWAL_SECONDS);
   private document: ProviderDocument | null = null;
   private failures = 0;
   private timer: Timer | null = null;
@@ -141,14 +140,17 @@ export class LoginProvider {
     }
   }
 
-  /** The store answers again: what it does not know yet is written. */
+  /** The store answers again: tokens that it does not know yet, or has lost, are written. */
   onStoreBack(): void {
-    const { stored, unwritten } = this;
+    this.writeRenewed().catch((error: unknown) =>
+      this.warn(String(error), 'renewed sessions not written'),
+    );
+  }
+
+  private async writeRenewed(): Promise<void> {
+    const { stored } = this;
     if (stored === null) return;
-    for (const session of unwritten.values) {
-      const written = stored.renew(session).then(() => unwritten.delete(session.id));
-      written.catch((error: unknown) => this.warn(String(error), 'renewed session not written'));
-    }
+    for (const session of this.renewed.values) await stored.renew(session);
   }
 
   private answerWith(stored: StoredSessions | null, ask: LoginAsk): Promise<LoginReply> {
@@ -278,9 +280,8 @@ export class LoginProvider {
     if (reply.kind === 'over') await stored.end(id);
     if (reply.kind !== 'session') return reply;
     const { session } = reply;
-    this.unwritten.set(id, session, this.now);
+    this.renewed.set(id, session, this.now);
     const written = await stored.renew(session);
-    this.unwritten.delete(id);
     return written === null ? OVER : this.sessionReply(written);
   }
 
