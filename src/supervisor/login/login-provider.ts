@@ -44,6 +44,7 @@ const RETRY_MS_MAX = 30_000;
 /** Longer than any cookie of a login that was begun is good. */
 const STATE_SECONDS = 20 * 60;
 const STATES_MAX = 100_000;
+const UNSTORED_MAX = 1000;
 /** For that long browsers may come with the cookie of before the renewal. */
 const RENEWAL_SECONDS = 60 * 60;
 const RENEWALS_MAX = 4096;
@@ -94,6 +95,8 @@ export class LoginProvider {
   private readonly shared: SharedRenewals | null;
   /** null: sessions are in cookies. */
   private readonly stored: StoredSessions | null;
+  /** New sessions that the store did not take, by the state of their login. */
+  private readonly unstored = new RecentMap<LoginSession>(UNSTORED_MAX, STATE_SECONDS);
   /** Sessions as the latest renewals have made them, which a store may not have or have lost. */
   private readonly renewed = new RecentMap<LoginSession>(RENEWALS_MAX, RENEWAL_SECONDS);
   private document: ProviderDocument | null = null;
@@ -211,17 +214,17 @@ export class LoginProvider {
     if (document === null) return NOT_FOUND;
     // With the code used up, and no session, the user would have to begin anew.
     if (stored !== null && !this.options.isUnited()) return LOST;
+    const begun = this.unstored.get(ask.state, this.now);
+    if (stored !== null && begun !== undefined) return this.keepNew(stored, ask.state, begun);
     if (this.states.get(ask.state, this.now) !== undefined) return USED;
     this.states.set(ask.state, true, this.now);
+    let session: LoginSession;
     try {
       const found = await this.client.exchange(document, ask);
       const { accessToken } = found;
       await this.tokens.readIdToken(found.idToken, { nonce: ask.nonce, accessToken, subject: '' });
-      const session = this.newSession(found);
-      if (stored !== null && !(await stored.create(session))) return TOO_LARGE;
-      return this.sessionReply(session);
+      session = this.newSession(found);
     } catch (error) {
-      if (error instanceof StoreLostError) throw error;
       const failure = failureOf(error);
       const { cause, code } = failure;
       if (failure.kind === 'refused') {
@@ -234,6 +237,19 @@ export class LoginProvider {
       this.warn(cause, 'login not finished');
       return { kind: 'unavailable', reason: 'the provider of the login does not answer now' };
     }
+    return stored === null ? this.sessionReply(session) : this.keepNew(stored, ask.state, session);
+  }
+
+  /** Where the store does not answer, the browser may come again: its code is used up by now. */
+  private async keepNew(
+    stored: StoredSessions,
+    state: string,
+    session: LoginSession,
+  ): Promise<LoginReply> {
+    this.unstored.set(state, session, this.now);
+    const isKept = await stored.create(session);
+    this.unstored.delete(state);
+    return isKept ? this.sessionReply(session) : TOO_LARGE;
   }
 
   private newSession(found: ProviderTokensFound): LoginSession {
