@@ -57,6 +57,8 @@ export class AcceptorCells implements AcceptorFront {
   private readonly sockets = new SharedSockets();
   /** What acceptors listen at now. */
   private inForce: readonly ListenerSettings[] = [];
+  /** Of the configuration that is to come into force; empty: there is none. */
+  private prepared: readonly ListenerSettings[] = [];
   private owner: FrontOwner | null = null;
 
   constructor({ first, clock, threads, logger }: AcceptorCellsOptions) {
@@ -152,6 +154,7 @@ export class AcceptorCells implements AcceptorFront {
   }
 
   async prepareListeners(listeners: readonly ListenerSettings[]): Promise<void> {
+    this.prepared = listeners;
     try {
       await this.inGroups((cell, part) => cell.prepareListeners(part), listeners);
     } catch (error) {
@@ -210,7 +213,8 @@ export class AcceptorCells implements AcceptorFront {
 
   discardListeners(): void {
     for (const cell of this.cells) cell.discardListeners();
-    this.sockets.keepOnly(this.inForce);
+    this.prepared = [];
+    void this.dropSockets();
   }
 
   listenerFigures(): readonly ListenerFigures[] {
@@ -237,7 +241,8 @@ export class AcceptorCells implements AcceptorFront {
     const part = this.partOf(listeners);
     await Promise.all(this.cells.map((cell) => cell.adopt(config, part)));
     this.inForce = listeners;
-    this.sockets.keepOnly(listeners);
+    this.prepared = [];
+    void this.dropSockets();
   }
 
   beginDrain(): void {
@@ -246,7 +251,18 @@ export class AcceptorCells implements AcceptorFront {
 
   stopListening(): void {
     for (const cell of this.cells) cell.stopListening();
-    this.sockets.close();
+    this.inForce = [];
+    this.prepared = [];
+    void this.dropSockets();
+  }
+
+  /**
+   * Those of listeners in force stay, and of those to come. An acceptor that begins may still copy
+   * one of the others: its number, closed meanwhile, could be another file's by then.
+   */
+  private async dropSockets(): Promise<void> {
+    await Promise.all(this.cells.map((cell) => cell.whenOpened()));
+    this.sockets.keepOnly([...this.inForce, ...this.prepared]);
   }
 
   async whenEmpty(timeoutMs: number): Promise<boolean> {

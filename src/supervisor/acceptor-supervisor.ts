@@ -99,6 +99,8 @@ export class AcceptorSupervisor {
   isRunning = false;
   private isDraining = false;
   private isStopping = false;
+  /** Asks by which the thread opens listeners, and copies sockets for that. */
+  private readonly opening = new Set<Promise<unknown>>();
   private onExited: () => void = () => {};
   private exited: Promise<void> = Promise.resolve();
 
@@ -266,7 +268,28 @@ export class AcceptorSupervisor {
   /** @throws StartupError when an address cannot be had. */
   async startListeners(listeners: readonly ListenerSettings[]): Promise<void> {
     this.listeners = listeners;
-    this.take(await this.ask('startListeners', this.asOpened(listeners), LISTEN_MS_MAX));
+    this.take(await this.open('startListeners', listeners));
+  }
+
+  private async open(
+    name: 'startListeners' | 'prepareListeners',
+    listeners: readonly ListenerSettings[],
+  ): Promise<AcceptorReading> {
+    const asked = this.ask(name, this.asOpened(listeners), LISTEN_MS_MAX);
+    this.opening.add(asked);
+    try {
+      return await asked;
+    } finally {
+      this.opening.delete(asked);
+    }
+  }
+
+  /**
+   * Resolves when the thread has opened all listeners that it was told to open until now, or has
+   * failed to: it copies no socket of these any more.
+   */
+  async whenOpened(): Promise<void> {
+    await Promise.allSettled(this.opening);
   }
 
   /** Listeners of several acceptors have one port, which is the first one's. */
@@ -281,7 +304,7 @@ export class AcceptorSupervisor {
   /** @throws StartupError when an address cannot be had; then nothing has changed. */
   async prepareListeners(listeners: readonly ListenerSettings[]): Promise<void> {
     const { thread } = this;
-    await this.ask('prepareListeners', this.asOpened(listeners), LISTEN_MS_MAX);
+    await this.open('prepareListeners', listeners);
     this.preparedIn = thread;
   }
 
@@ -303,9 +326,7 @@ export class AcceptorSupervisor {
     if (thread === null) return;
     try {
       // A thread that has started since the listeners were prepared has those from before.
-      if (!wasPrepared) {
-        await this.ask('prepareListeners', this.asOpened(listeners), LISTEN_MS_MAX);
-      }
+      if (!wasPrepared) await this.open('prepareListeners', listeners);
       this.take(await this.ask('adopt', config));
     } catch (error) {
       // Whatever has died begins again with what is in force.

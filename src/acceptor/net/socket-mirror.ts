@@ -11,4 +11,7 @@ import { createHandle, MIRRORED_FD } from './raw-socket.js';
 const handle = createHandle(null, null, null, MIRRORED_FD);
 if (typeof handle === 'number') process.exit(1);
 process.on('disconnect', () => process.exit());
-process.send?.({}, handle as never);
+// Nobody is left to tell when the channel has closed before.
+process.send?.({}, handle as never, undefined, (error) => {
+  if (error !== null) process.exit(1);
+});

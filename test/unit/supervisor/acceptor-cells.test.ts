@@ -1,4 +1,5 @@
 /** Acceptors in threads that the test plays, under a clock that the test moves. */
+import { existsSync, readlinkSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AcceptorReading } from '../../../src/acceptor/acceptor-task.js';
@@ -10,6 +11,7 @@ import { shareConfig } from '../../../src/config/shared/share-config.js';
 import type { SharedConfig } from '../../../src/config/shared/shared-config.js';
 import { AcceptorCells } from '../../../src/supervisor/acceptor-cells.js';
 import { aCoordinatorConfig } from '../../support/coordinator-rig.js';
+import { eventually } from '../../support/eventually.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { type FakeAcceptor, FakeThreads, fateOf, settled } from '../../support/fake-threads.js';
 
@@ -296,6 +298,24 @@ describe('two acceptors', () => {
     threads.acceptor(0).end();
     expect(other?.setOpen(4)).toBe(4);
     expect(cells.inFlight).toBe(1);
+  });
+
+  it('close no socket that one which begins again may still copy', async () => {
+    await begin();
+    await listen(5);
+    threads.acceptor(1).end();
+    const next = threads.acceptor(1);
+    next.started();
+    await settled();
+    const ask = next.orders.find((order) => order.type === 'ask');
+    const [listener] = (ask?.content ?? []) as SharedConfig['settings']['listeners'];
+    const path = `/proc/self/fd/${listener?.address.descriptor}`;
+    const socket = readlinkSync(path);
+    cells.stopListening();
+    await settled();
+    expect(readlinkSync(path)).toBe(socket);
+    next.answer('startListeners', reading(5));
+    await eventually('it is closed', () => !existsSync(path) || readlinkSync(path) !== socket);
   });
 
   it('show a listener once, with what all have counted of it', async () => {
