@@ -118,6 +118,8 @@ export interface IngressReport {
 
 /** The status of an object of the Gateway API, without the times of its conditions. */
 export interface ObjectStatus {
+  /** Whose words these are. */
+  readonly controller: string;
   readonly kind: 'gatewayclasses' | 'gateways' | 'httproutes';
   /** '': it has none. */
   readonly namespace: string;

@@ -18,7 +18,7 @@ export interface Condition {
   readonly observedGeneration: number;
 }
 
-/** `''` as `problem`: all is well. */
+/** Why something is not as it should be. */
 export interface Finding {
   readonly reason: string;
   readonly message: string;
@@ -48,16 +48,14 @@ export function conditionOf(
 export function statusOf(
   kind: ObjectStatus['kind'],
   object: KubeJson,
-  status: KubeJson,
+  { controller, status }: Pick<ObjectStatus, 'controller' | 'status'>,
 ): ObjectStatus {
   const metadata = recordAt(object, 'metadata');
   return {
-    kind,
+    ...{ controller, kind, status, generation: generationOf(object) },
     namespace: textAt(metadata, 'namespace'),
     name: textAt(metadata, 'name'),
     uid: textAt(metadata, 'uid'),
-    generation: generationOf(object),
-    status,
   };
 }
 

@@ -66,10 +66,14 @@ export function makeGatewayRoutes(
   refused: ReadonlyMap<string, readonly string[]>,
 ): MadeGatewayRoutes {
   const gateways = readGateways(context);
-  const offered = [...context.objects.routes].sort(byAge).flatMap((object) => {
-    const parents = parentsOf(object, gateways);
-    return parents.length === 0 ? [] : [offer(object, parents, context)];
-  });
+  const { controller, publish } = context.settings;
+  const all = [...context.objects.routes].sort(byAge);
+  const parented = all.map((object) => ({ object, parents: parentsOf(object, gateways) }));
+  const offered = parented
+    .filter(({ parents }) => parents.length > 0)
+    .map(({ object, parents }) => offer(object, parents, context));
+  // Where something was said of them before, it goes.
+  const others = parented.filter(({ parents }) => parents.length === 0);
   const apart = patternsApart(offered);
   const set = new RouteSet(room);
   for (const one of offered) {
@@ -78,14 +82,22 @@ export function makeGatewayRoutes(
       set.refuse(one, { reason: 'UnsupportedValue', message: reasons.join('; ') });
     else set.add(one, withPrefixesAlone(one, apart));
   }
-  const { routes, upstreams, statuses, attached } = set.made(context.settings.controller);
+  const { routes, upstreams, statuses, attached } = set.made(controller);
   return {
     ...{ routes, upstreams },
     certificates: gateways.flatMap(({ listeners }) => listeners.flatMap((one) => one.certificates)),
     statuses: [
-      ...ownGatewayClasses(context.objects, context.settings).map(classStatus),
-      ...gateways.map((one) => gatewayStatus(one, attached, context.settings.publish)),
+      ...ownGatewayClasses(context.objects, context.settings).map((one) =>
+        statusOf('gatewayclasses', one, { controller, status: classStatus(one) }),
+      ),
+      ...gateways.map((one) => {
+        const status = gatewayStatus(one, attached, publish);
+        return statusOf('gateways', one.object, { controller, status });
+      }),
       ...statuses,
+      ...others.map(({ object }) =>
+        statusOf('httproutes', object, { controller, status: { parents: [] } }),
+      ),
     ],
   };
 }
@@ -179,7 +191,10 @@ class RouteSet {
     return {
       routes: inOrder(this.kept),
       upstreams: this.upstreams,
-      statuses: this.outcomes.map((one) => routeStatus(one.route, one.refusal, controller)),
+      statuses: this.outcomes.map(({ route, refusal }) => {
+        const status = routeStatus(route, refusal, controller);
+        return statusOf('httproutes', route.object, { controller, status });
+      }),
       attached,
     };
   }
@@ -206,7 +221,9 @@ function inOrder(
   const sorted = [...kept].sort((one, other) => byPrecedence(one.draft.match, other.draft.match));
   const levels = new Map<string, number>();
   return sorted.map(({ draft: { config, match, hosts }, of }) => {
-    const places = hosts.map((host) => `${host} ${match.pattern}`);
+    const places = hosts.map((host) =>
+      JSON.stringify([host, match.pattern, config.match.listener]),
+    );
     const level = Math.min(0, ...places.map((place) => levels.get(place) ?? 0)) - 1;
     for (const place of places) levels.set(place, level);
     const priority = Math.max(PRIORITY_LEAST, level);
@@ -232,7 +249,7 @@ function routeStatus(
   { object, parents, rules, ...route }: OfferedRoute,
   refusal: Finding | null,
   controller: string,
-): ObjectStatus {
+): KubeJson {
   const generation = generationOf(object);
   const problem = problemOf({ object, parents, rules, ...route }, refusal);
   const unresolved = rules.find((one) => one.unresolved !== null)?.unresolved ?? null;
@@ -242,7 +259,7 @@ function routeStatus(
     ...{ message: `Dropped Rule(s), answered with 500: ${invalid}`.slice(0, 1000) },
     observedGeneration: generation,
   };
-  return statusOf('httproutes', object, {
+  return {
     parents: parents.map(({ ref, accepted }) => ({
       parentRef: ref,
       controllerName: controller,
@@ -252,23 +269,23 @@ function routeStatus(
         ...(invalid === '' ? [] : [partly]),
       ],
     })),
-  });
+  };
 }
 
-function classStatus(object: KubeJson): ObjectStatus {
+function classStatus(object: KubeJson): KubeJson {
   const generation = generationOf(object);
   const accepted = conditionOf('Accepted', classProblem(object), {
     reason: 'Accepted',
     generation,
   });
-  return statusOf('gatewayclasses', object, { conditions: [accepted] });
+  return { conditions: [accepted] };
 }
 
 function gatewayStatus(
-  { object, generation, listeners, ...gateway }: GatewayView,
+  { generation, listeners, ...gateway }: GatewayView,
   attached: ReadonlyMap<GatewayListener, number>,
   publish: readonly string[],
-): ObjectStatus {
+): KubeJson {
   const bad = listeners.filter((one) => one.accepted !== null || one.resolved !== null);
   const isNone = !listeners.some((one) => one.accepted === null);
   const names = bad.map(({ name }) => name).join(', ');
@@ -279,14 +296,14 @@ function gatewayStatus(
     served.length > 0 ? null : { reason: 'Invalid', message: 'no listener is served' };
   const programmed = gateway.programmed ?? unserved;
   const reason = bad.length > 0 ? invalid.reason : 'Accepted';
-  return statusOf('gateways', object, {
+  return {
     ...(programmed === null && publish.length > 0 && { addresses: publish.map(addressOf) }),
     conditions: [
       conditionOf('Accepted', accepted, { reason, generation }),
       conditionOf('Programmed', programmed, { reason: 'Programmed', generation }),
     ],
     listeners: listeners.map((one) => listenerStatus(one, attached.get(one) ?? 0, generation)),
-  });
+  };
 }
 
 function listenerStatus(

@@ -108,9 +108,8 @@ export class ClusterFollower implements ClusterView {
       gatewayApi === null
         ? null
         : new GatewayStatusWriter({
-            ...{ clock, access, controller: gatewayApi.controller },
+            ...{ clock, access },
             objectAt: (kind, place) => this.watch.objectAt(kind, place),
-            allRoutes: () => this.watch.allOf('httproutes'),
             log: (...line) => this.log(...line),
           });
   }

@@ -106,11 +106,6 @@ export class ClusterWatch {
     return this.kinds.objectsOf(kind)?.get(place);
   }
 
-  /** All objects of a kind, as the cluster has them now. */
-  allOf(kind: string): Iterable<KubeJson> {
-    return (this.kinds.objectsOf(kind) ?? NONE).values();
-  }
-
   /** Everything was read, or could not be. */
   get isSettled(): boolean {
     const isRead = this.kinds.names.every((kind) => this.kinds.isSettled(kind));

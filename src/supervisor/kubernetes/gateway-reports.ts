@@ -23,9 +23,10 @@ export class GatewayReports {
 
   /** Each once, until something else is to be said of the object. */
   tell(statuses: readonly ObjectStatus[], log: FollowerLog): void {
-    this.statuses = statuses;
+    // HTTPRoutes of others are nobody's business.
+    this.statuses = statuses.filter(({ status }) => !isOfOthers(status));
     const told = new Map<string, string>();
-    for (const { name, problems } of troubledOf(statuses)) {
+    for (const { name, problems } of troubledOf(this.statuses)) {
       const text = JSON.stringify(problems);
       told.set(name, text);
       if (this.told.get(name) === text) continue;
@@ -46,6 +47,10 @@ export class GatewayReports {
       troubled: troubled.slice(0, SHOWN_MAX),
     };
   }
+}
+
+function isOfOthers(status: KubeJson): boolean {
+  return status['parents'] !== undefined && listAt(status, 'parents').length === 0;
 }
 
 function troubledOf(statuses: readonly ObjectStatus[]): GatewayApiStatus['troubled'] {

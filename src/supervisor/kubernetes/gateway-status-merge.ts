@@ -13,37 +13,34 @@ const OWN_TYPES = ['Accepted', 'Programmed', 'ResolvedRefs', 'Conflicted', 'Part
 
 /** The parts of the status that change; null: none does. `now`: RFC 3339. */
 export function mergedStatus(
-  { kind, status: wanted }: ObjectStatus,
+  { kind, controller, status: wanted }: ObjectStatus,
   object: KubeJson,
   now: string,
 ): KubeJson | null {
   const there = recordAt(object, 'status');
   const made =
     kind === 'httproutes'
-      ? { parents: mergedParents(wanted, there, now) }
+      ? { parents: mergedParents(controller, { wanted, there, now }) }
       : { ...wanted, ...mergedGateway(wanted, there, now) };
-  const isSame = Object.entries(made).every(([key, value]) => isDeepStrictEqual(there[key], value));
+  const isSame = Object.entries(made).every(([key, value]) => isSameValue(there[key], value));
   return isSame ? null : made;
 }
 
-/** The parents of others; null: this controller has said nothing. */
-export function withoutParentsOf(controller: string, object: KubeJson): readonly KubeJson[] | null {
-  const parents = listAt(recordAt(object, 'status'), 'parents');
-  const others = parents.filter((one) => textAt(one, 'controllerName') !== controller);
-  return others.length === parents.length ? null : others;
-}
-
-function mergedParents(wanted: KubeJson, there: KubeJson, now: string): readonly KubeJson[] {
+/** Those of others, and then its own. */
+function mergedParents(
+  controller: string,
+  {
+    wanted,
+    there,
+    now,
+  }: { readonly wanted: KubeJson; readonly there: KubeJson; readonly now: string },
+): readonly KubeJson[] {
   const own = listAt(wanted, 'parents');
-  const controllers = own.map((one) => textAt(one, 'controllerName'));
-  const known = listAt(there, 'parents');
-  const others = known.filter((one) => !controllers.includes(textAt(one, 'controllerName')));
+  const all = listAt(there, 'parents');
+  const others = all.filter((one) => textAt(one, 'controllerName') !== controller);
+  const known = all.filter((one) => textAt(one, 'controllerName') === controller);
   const merged = own.map((parent) => {
-    const before = known.find(
-      (one) =>
-        textAt(one, 'controllerName') === textAt(parent, 'controllerName') &&
-        isDeepStrictEqual(one['parentRef'], parent['parentRef']),
-    );
+    const before = known.find((one) => isDeepStrictEqual(one['parentRef'], parent['parentRef']));
     return { ...parent, conditions: mergedConditions(parent, before ?? {}, now) };
   });
   return [...others, ...merged];
@@ -71,4 +68,9 @@ function mergedConditions(wanted: KubeJson, there: KubeJson, now: string): reado
   });
   const others = known.filter((one) => !OWN_TYPES.includes(textAt(one, 'type')));
   return [...own, ...others];
+}
+
+/** Nothing is the same as an empty list. */
+function isSameValue(there: unknown, wanted: unknown): boolean {
+  return isDeepStrictEqual(there ?? [], wanted);
 }

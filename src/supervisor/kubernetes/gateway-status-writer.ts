@@ -12,28 +12,28 @@ import type { ObjectStatus } from '../../config/kubernetes-settings.js';
 import { getText } from '../discovery/http-get.js';
 import type { KubeAccess } from '../discovery/kube-access.js';
 import type { FollowerLog } from '../sources/release-follower.js';
-import { mergedStatus, withoutParentsOf } from './gateway-status-merge.js';
+import { mergedStatus } from './gateway-status-merge.js';
 
 const LIMIT_MS = 10_000;
 const RETRY_MS = 15_000;
 /** After a conflict: the newer object is on its way here. */
 const CONFLICT_MS = 1000;
+/** Objects come and go. */
+const WRITES_SPARE = 100;
 const GATEWAY_API = '/apis/gateway.networking.k8s.io/v1';
 
 export interface GatewayWriterParts {
   readonly clock: Clock;
-  readonly controller: string;
   access(): Promise<KubeAccess>;
   /** An object as the cluster has it now. */
   objectAt(kind: string, place: string): KubeJson | undefined;
-  allRoutes(): Iterable<KubeJson>;
   readonly log: FollowerLog;
 }
 
 interface StatusWrite {
   readonly path: string;
   readonly body: string;
-  /** The same for what would be written again. */
+  /** What is said, without times: the same for what would be written again. */
   readonly text: string;
 }
 
@@ -51,6 +51,8 @@ export class GatewayStatusWriter {
   /** These are to stand there from now on. */
   write(statuses: readonly ObjectStatus[]): void {
     this.statuses = statuses;
+    // Those of objects that are gone.
+    if (this.lastWrites.size > 2 * statuses.length + WRITES_SPARE) this.lastWrites.clear();
     this.look();
   }
 
@@ -83,22 +85,14 @@ export class GatewayStatusWriter {
   }
 
   private *writes(): Generator<StatusWrite> {
-    const { objectAt, allRoutes, controller, clock } = this.parts;
+    const { objectAt, clock } = this.parts;
     const now = `${new Date(clock.unixMs()).toISOString().slice(0, 19)}Z`;
-    const routes = new Set<string>();
     for (const status of this.statuses) {
       const place = `${status.namespace}/${status.name}`;
-      if (status.kind === 'httproutes') routes.add(place);
       const object = objectAt(status.kind, place);
       if (object === undefined || !isMeant(status, object)) continue;
       const merged = mergedStatus(status, object, now);
-      if (merged !== null) yield writeOf(status.kind, object, merged);
-    }
-    for (const object of allRoutes()) {
-      const { namespace, name } = recordAt(object, 'metadata');
-      if (routes.has(`${String(namespace)}/${String(name)}`)) continue;
-      const parents = withoutParentsOf(controller, object);
-      if (parents !== null) yield writeOf('httproutes', object, { parents });
+      if (merged !== null) yield writeOf(status, object, merged);
     }
   }
 
@@ -137,13 +131,13 @@ function isMeant({ uid, generation }: ObjectStatus, object: KubeJson): boolean {
   return textAt(metadata, 'uid') === uid && (metadata['generation'] ?? 0) === generation;
 }
 
-function writeOf(kind: string, object: KubeJson, status: KubeJson): StatusWrite {
+function writeOf({ kind, status }: ObjectStatus, object: KubeJson, merged: KubeJson): StatusWrite {
   const { namespace, name, resourceVersion } = recordAt(object, 'metadata');
   const folder =
     namespace === undefined ? '' : `/namespaces/${encodeURIComponent(String(namespace))}`;
   return {
     path: `${GATEWAY_API}${folder}/${kind}/${encodeURIComponent(String(name))}/status`,
-    body: JSON.stringify({ metadata: { resourceVersion }, status }),
+    body: JSON.stringify({ metadata: { resourceVersion }, status: merged }),
     text: JSON.stringify(status),
   };
 }

@@ -490,7 +490,10 @@ describe('parents', () => {
   it('of another class are left to others', () => {
     const other = gateway([httpListener()], { spec: { gatewayClassName: 'nginx' } });
     const served = serve({ gateways: [other], routes: [httpRoute([to('v1')])] });
-    expect(served.statuses.map(({ kind }) => kind)).toEqual(['gatewayclasses']);
+    expect(served.statuses.map(({ kind, status }) => [kind, status['parents']])).toEqual([
+      ['gatewayclasses', undefined],
+      ['httproutes', []],
+    ]);
     expect(goesTo(served, 'GET /')).toBe('404');
   });
 });
