@@ -417,9 +417,27 @@ describeUnless(NO_KUBECTL, 'kubectl', () => {
   });
 });
 
+describe('without the cluster', () => {
+  it('the last good copy is used', async () => {
+    if (NO_KUBECTL !== '') route('web', [rule('/app', 'web')]);
+    await eventually('the route is there', async () => {
+      return (await ask('web.example', '/app')) !== '404';
+    });
+    await gateway.stop();
+    const kubeconfig = join(folder, 'away');
+    writeFileSync(kubeconfig, api.kubeconfig().replace(api.url, 'http://127.0.0.1:1'));
+    const kubernetes = { ...(config['kubernetes'] as object), kubeconfig };
+    gateway = await GatewayProcess.start({ ...config, kubernetes });
+    expect(await cluster()).toMatchObject({ state: 'copy' });
+    // There is nobody to name its endpoints.
+    expect(await ask('web.example', '/app')).toBe('503');
+    expect(await ask('nowhere.example', '/')).toBe('404');
+    await gateway.stop();
+  });
+});
+
 describe('without these kinds', () => {
   it('a gateway says so once, and serves what there is', async () => {
-    await gateway.stop();
     for (const kind of GATEWAY_KINDS) api.absent.add(kind);
     api.put('ingressclasses', {
       metadata: { name: 'sluice' },
@@ -442,22 +460,5 @@ describe('without these kinds', () => {
     expect(early + gateway.find(message).length).toBe(1);
     expect(gateway.stderr).not.toContain('cannot be read');
     expect(gateway.find('something of the cluster cannot be read')).toEqual([]);
-    await gateway.stop();
-    for (const kind of GATEWAY_KINDS) api.absent.delete(kind);
-  });
-
-  it('and without the cluster the last good copy is used', async () => {
-    if (NO_KUBECTL !== '') route('web', [rule('/app', 'web')]);
-    gateway = await GatewayProcess.start(config);
-    await eventually('the routes are there', async () => {
-      return (await ask('web.example', '/app')) !== '404';
-    });
-    await gateway.stop();
-    await api.stop();
-    gateway = await GatewayProcess.start(config);
-    expect(await cluster()).toMatchObject({ state: 'copy' });
-    // There is nobody to name its endpoints.
-    expect(await ask('web.example', '/app')).toBe('503');
-    expect(await ask('nowhere.example', '/')).toBe('404');
   });
 });
