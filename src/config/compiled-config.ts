@@ -21,6 +21,7 @@ import type { CompiledDocument, OpenapiScope } from './compiled-document.js';
 import type { CompiledFallback, FailureKinds } from './compiled-fallback.js';
 import type { CompiledFaults } from './compiled-faults.js';
 import type { CompiledLimiter } from './compiled-limiter.js';
+import type { CompiledLogBodies } from './compiled-log-bodies.js';
 import type { CompiledMirror } from './compiled-mirror.js';
 import type { CompiledLogging, CompiledTracing } from './compiled-observability.js';
 import type { CompiledPlugin } from './compiled-plugin.js';
@@ -415,6 +416,8 @@ export interface CompiledRoute extends CompiledMatch {
   readonly fallback?: CompiledFallback;
   /** Absent: no requests are copied. */
   readonly mirror?: CompiledMirror;
+  /** Absent: access records show no bodies. */
+  readonly logBodies?: CompiledLogBodies;
   /** Absent: nothing is stored. */
   readonly cache?: CompiledRouteCache;
   /** Places in `plugins` of the gateway, in the order of requests; absent: none. */

@@ -26,6 +26,7 @@ export interface CompiledAccessLog {
   readonly secretHeaders: readonly string[];
   /** Lower case. */
   readonly redactQuery: readonly string[];
+  readonly showsBodies: boolean;
 }
 
 export interface CompiledTracing {

@@ -2398,6 +2398,11 @@ export interface RouteConfig {
    * whatever becomes of a copy changes nothing for the request.
    */
   readonly mirror?: MirrorConfig;
+  /**
+   * Puts bodies into the access records of a route: JSON and forms of up to 64 KiB that are not
+   * compressed, cut after 1,024 characters.
+   */
+  readonly logBodies?: LogBodiesConfig;
   /** Makes requests slow, or fail, on purpose: to see what clients make of that. */
   readonly faults?: FaultsConfig;
   /**
@@ -2768,6 +2773,27 @@ export interface MirrorConfig {
    * along in any case. Default: false.
    */
   readonly credentials?: boolean;
+}
+
+/**
+ * Puts bodies into the access records of a route: JSON and forms of up to 64 KiB that are not
+ * compressed, cut after 1,024 characters. Of any other body the record tells length and type.
+ * Members and fields with names such as `password`, `token` or `secret` are always hidden.
+ */
+export interface LogBodiesConfig {
+  /** The body of the request, as the target gets it. Default: true. */
+  readonly request?: boolean;
+  /**
+   * The body of the reply, as the target sends it. What the gateway itself answers is told by
+   * `code` and `cause`. Default: true.
+   */
+  readonly reply?: boolean;
+  /**
+   * JSON pointers to members whose values are hidden in addition; `*` stands for every member of an
+   * object and every item of a list. Fields of a form are members of one object. At most 64 items.
+   * Default: none.
+   */
+  readonly maskBody?: readonly string[];
 }
 
 /**

@@ -29,6 +29,8 @@ const CAUSE_CHARS_MAX = 256;
 const HEADERS_BYTES_MAX = 1200;
 /** Most bytes of one character. */
 const UTF8_BYTES_MAX = 3;
+/** In place of bodies that would make the line too long. */
+const BODIES_CUT = ',"bodies":"too long"';
 /** Never shown, even if the configuration lists them. */
 const SECRET_HEADERS: readonly string[] = [
   'authorization',
@@ -54,6 +56,12 @@ export type RequestEnd =
 /** The client's fields, by lower-case name; '' for a field that the request does not have. */
 export interface FieldSource {
   value(name: string): string;
+}
+
+/** Bodies without what is secret, made when they are asked for; '': there is none to show. */
+export interface BodyTexts {
+  readonly request: string;
+  readonly reply: string;
 }
 
 /** A call of gRPC. */
@@ -113,6 +121,8 @@ export interface AccessRecord {
   readonly noFallback?: string;
   /** What plugins have put there, as JSON; absent or empty: nothing. */
   readonly plugins?: string;
+  /** null or absent: no bodies are shown. */
+  readonly bodies?: BodyTexts | null;
 }
 
 /** Which requests get a record, and what the record shows. */
@@ -135,6 +145,8 @@ export interface AccessLogOptions {
   readonly secretHeaders: readonly string[];
   /** Query parameters whose values are hidden, lower case. */
   readonly redactQuery: readonly string[];
+  /** Whether bodies are shown of routes that have them shown. */
+  readonly showsBodies: boolean;
 }
 
 /** Takes records of requests. */
@@ -220,19 +232,22 @@ export class AccessLog implements RequestLog {
     const shown =
       fields !== null && this.options.headers.length > 0 ? this.shown(fields) : undefined;
     const target = redactQuery(record.target, this.hidden);
-    const line = this.lineOf(record, cut(target, TARGET_CHARS_MAX), shown);
-    const isOneWrite =
-      line.length * UTF8_BYTES_MAX <= PIPE_WRITE_BYTES ||
-      Buffer.byteLength(line) <= PIPE_WRITE_BYTES;
-    this.output.write(
-      isOneWrite ? line : this.lineOf(record, cut(target, SHORT_TARGET_CHARS_MAX), undefined),
-    );
+    const bodies = this.options.showsBodies ? textOfBodies(record.bodies ?? null) : '';
+    const long = cut(target, TARGET_CHARS_MAX);
+    let line = this.lineOf(record, long, shown, bodies);
+    // Bodies are what a record can do without.
+    if (bodies !== '' && !isOneWrite(line)) line = this.lineOf(record, long, shown, BODIES_CUT);
+    if (!isOneWrite(line)) {
+      line = this.lineOf(record, cut(target, SHORT_TARGET_CHARS_MAX), undefined, '');
+    }
+    this.output.write(line);
   }
 
   private lineOf(
     record: AccessRecord,
     target: string,
     shown: Readonly<Record<string, string>> | undefined,
+    bodies: string,
   ): string {
     const { traceId, cause, call, cache, fault = '', webSocket = '', plugins = '' } = record;
     const { fallback = '', noFallback = '', cost = -1 } = record;
@@ -261,6 +276,7 @@ export class AccessLog implements RequestLog {
       (noFallback === '' ? '' : `,"noFallback":"${noFallback}"`) +
       (traceId === '' ? '' : `,"traceId":"${traceId}"`) +
       (plugins === '' ? '' : `,"plugins":${plugins}`) +
+      bodies +
       (shown === undefined ? '' : `,"headers":${JSON.stringify(shown)}`) +
       ',"msg":"request"}\n'
     );
@@ -283,6 +299,22 @@ export class AccessLog implements RequestLog {
     }
     return shown;
   }
+}
+
+/** A line that is written at once. */
+function isOneWrite(line: string): boolean {
+  return (
+    line.length * UTF8_BYTES_MAX <= PIPE_WRITE_BYTES || Buffer.byteLength(line) <= PIPE_WRITE_BYTES
+  );
+}
+
+function textOfBodies(bodies: BodyTexts | null): string {
+  if (bodies === null) return '';
+  const { request, reply } = bodies;
+  return (
+    (request === '' ? '' : `,"requestBody":${quoteJson(request)}`) +
+    (reply === '' ? '' : `,"replyBody":${quoteJson(reply)}`)
+  );
 }
 
 function textOfCall({ service, method, status }: CallRecord): string {

@@ -39,6 +39,7 @@ import { judgeCallBody } from './request/grpc-entry.js';
 import { editRequest, enterRequest } from './request-steps.js';
 import { retryAfterField } from './route/rate-limit-fields.js';
 import type { WorkerRoute } from './route/worker-route.js';
+import { keepRequestBody } from './telemetry/logged-bodies.js';
 import { trailersForTarget } from './upstream/forwarded-trailers.js';
 import { failureDetail } from './upstream/upstream-error.js';
 
@@ -432,7 +433,9 @@ export class RequestPipeline {
 
   /** Nothing goes on for the exchange any more, but that its reply may have to go out. */
   private release(exchange: Exchange): void {
-    if (exchange.route !== null) this.answererOf(exchange).release(exchange);
+    const { route } = exchange;
+    if (route !== null) this.answererOf(exchange).release(exchange);
+    if (route !== null && route.shownBodies?.request === true) keepRequestBody(exchange);
     exchange.upload.release();
     this.parts.coordinator.abandon(exchange);
   }

@@ -17,6 +17,7 @@ import { RequestListeners } from './request/request-listeners.js';
 import { RouteMatcher } from './request/route-matcher.js';
 import { compileGlobalSteps, type LoadedFilters, loadFilters } from './route/route-filters.js';
 import { type RouteParts, WorkerRoutes } from './route/worker-route.js';
+import { LoggedReplies } from './telemetry/logged-bodies.js';
 
 /** Where an epoch gets its authenticators, and gives them back. */
 export type AuthenticatorSource = Pick<IdentityClient, 'acquire' | 'release'>;
@@ -81,6 +82,7 @@ export class WorkerEpoch implements ExchangeEpoch {
         pluginParts: source.parts,
         errorPages,
         compressions,
+        bodyRecords: new LoggedReplies(),
       });
       return new WorkerEpoch(config, { routes, filters, loopId, errorPages });
     } catch (error) {

@@ -46,7 +46,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
       release: ['worker/request-pipeline.ts'],
       collected: [
         ...['worker/upstream/', 'worker/answer/', 'worker/cache/', 'worker/plugins/'],
-        `${ROOM}/exchange.ts`,
+        ...['worker/telemetry/logged-bodies.ts', `${ROOM}/exchange.ts`],
       ],
       replace: [`${ROOM}/exchange.ts`, 'worker/plugins/'],
       streamed: ['worker/upstream/'],

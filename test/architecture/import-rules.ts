@@ -43,6 +43,7 @@ export const CONFIG_TYPE_FILES = [
   'config/compiled-websocket.ts',
   'config/compiled-replies.ts',
   'config/compiled-split.ts',
+  'config/compiled-log-bodies.ts',
   'config/compiled-mirror.ts',
   'config/compiled-fallback.ts',
   'config/compiled-faults.ts',

@@ -87,7 +87,7 @@ const BALANCING: CompiledUpstream['loadBalancing'] = {
 /** Rows of the tables that rigs are built on. */
 const ALL_RECORDS = {
   ...{ samplePercent: 100, statuses: [], slowerThanMs: -1 },
-  ...{ headers: [], secretHeaders: [], redactQuery: [] },
+  ...{ headers: [], secretHeaders: [], redactQuery: [], showsBodies: false },
 };
 const CAPACITY = { routes: 64, upstreams: 64, targets: 64, limiters: 256, rollouts: 8 };
 

@@ -40,6 +40,7 @@ export function workerRoutesOf(
     pluginParts: null,
     errorPages: null,
     compressions: null,
+    bodyRecords: null,
   });
   return config.routes.map((_, place) => routes.at(place));
 }

@@ -17,6 +17,7 @@ const OPTIONS: AccessLogOptions = {
   samplePercent: 100,
   statuses: [],
   slowerThanMs: -1,
+  showsBodies: false,
   headers: [],
   secretHeaders: [],
   redactQuery: ['token', 'api_key', 'password'],

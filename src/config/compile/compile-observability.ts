@@ -67,6 +67,7 @@ function compileAccessLog(
     statuses: status.map(statusRange),
     slowerThanMs: slowerThan === undefined ? -1 : durationMs(slowerThan),
     headers: headers.map((name) => name.toLowerCase()),
+    showsBodies: true,
     ...hidden,
   };
 }
@@ -82,6 +83,7 @@ function keptRecords(
     statuses: [],
     slowerThanMs: -1,
     headers: [...new Set(names)],
+    showsBodies: false,
     ...hidden,
   };
 }

@@ -36,6 +36,7 @@ import { compileRouteCache } from './compile-cache.js';
 import { compileUpstreamErrors, type ErrorTexts } from './compile-errors.js';
 import { compileFallback } from './compile-fallback.js';
 import { compileFilters, type DescribedRule } from './compile-filters.js';
+import { compileLogBodies } from './compile-log-bodies.js';
 import { compileMirror } from './compile-mirror.js';
 import { compileShares } from './compile-overload.js';
 import { pluginsOfRoute } from './compile-plugins.js';
@@ -89,6 +90,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
       ...(config.mirror !== undefined && {
         mirror: compileMirror(config.mirror, upstreamIndexes, references.workers),
       }),
+      ...(config.logBodies !== undefined && { logBodies: compileLogBodies(config.logBodies) }),
       ...(config.paths !== undefined && { paths: compilePaths(gateway.paths, config.paths) }),
       ...(config.preserveHost !== undefined && { keepsHost: config.preserveHost }),
       timeoutMs: config.timeout === undefined ? 0 : durationMs(config.timeout),

@@ -101,6 +101,7 @@ export const DEFAULTS = {
   },
   faults: { percent: 100 },
   fallback: { on: ['connectFailure', 'timeout', 'reset', '5xx', 429] },
+  logBodies: { request: true, reply: true, maskBody: [] },
   mirror: {
     percent: 100,
     maxInFlight: 64,

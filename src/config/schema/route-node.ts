@@ -32,6 +32,7 @@ import { DEFAULTS } from './defaults.js';
 import { ERRORS_NODE, UPSTREAM_ERRORS_NODE } from './error-nodes.js';
 import { ROUTE_FALLBACK_NODE } from './fallback-node.js';
 import { ROUTE_HOST_NODE, ROUTE_PATHS_NODE } from './forwarding-nodes.js';
+import { LOG_BODIES_NODE } from './log-bodies-node.js';
 import { MATCH_NODE } from './match-node.js';
 import { LOGIN_NODE } from './oidc-node.js';
 import { ROUTE_PLUGINS_NODE } from './plugin-nodes.js';
@@ -386,6 +387,7 @@ export const ROUTE_PROPERTIES = {
   split: SPLIT_NODE,
   fallback: ROUTE_FALLBACK_NODE,
   mirror: MIRROR_NODE,
+  logBodies: LOG_BODIES_NODE,
   faults: FAULTS_NODE,
   paths: ROUTE_PATHS_NODE,
   preserveHost: ROUTE_HOST_NODE,

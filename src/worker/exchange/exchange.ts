@@ -16,6 +16,7 @@ import type { EditableRequest, StepResult } from '../../filters/filter.js';
 import type { PathParams } from '../../routing/route-table.js';
 import { type AdmissionPlan, upstreamOfRoute, type WorkerRoute } from '../route/worker-route.js';
 import { AdmissionState } from './admission-state.js';
+import type { BodyCopies } from './body-copy.js';
 import type { Caching } from './caching.js';
 import { DeadlineEntry } from './deadline-wheel.js';
 import { type GrpcCall, grpcCallOf } from './grpc-call.js';
@@ -130,6 +131,8 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
   cost: ReplyCost | null = null;
   /** Assigned by mirror/mirrors.ts; null: it is no copy, and none is compared with its reply. */
   mirror: MirrorEnd | null = null;
+  /** Assigned by telemetry/logged-bodies.ts; null: its record shows no bodies. */
+  bodyCopies: BodyCopies | null = null;
   /** null: no plugin has left anything. */
   plugins: PluginState | null = null;
   /** Path and query that the target gets where a filter has made them; else empty. */

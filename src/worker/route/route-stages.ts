@@ -1,8 +1,9 @@
 /**
  * The stages that the replies of a route pass, in order.
  *
- * Thread: worker. What translates comes first, then what changes bodies: it judges the head as the
- * target wrote it. What compresses comes last: it has the head as the client gets it.
+ * Thread: worker. What keeps a copy comes first, then what translates, then what changes bodies: it
+ * judges the head as the target wrote it. What compresses comes last: it has the head as the client
+ * gets it.
  */
 
 import type { Compressions } from '../../filters/compression/compressions.js';
@@ -18,15 +19,17 @@ export interface OtherStages {
   readonly pages: StageSource | null;
   /** Of plugins, in the order in which replies pass them. */
   readonly plugins: readonly StageSource[];
+  /** What keeps bodies for records; null: they show none. */
+  readonly bodyRecords: StageSource | null;
   /** Of the worker; null: nothing is sent, and so nothing compressed. */
   readonly compressions: Compressions | null;
 }
 
 export function stagesOf(
   { replyStages, replySteps, replyBody, replyCoding }: RouteFilters,
-  { pages, plugins, compressions }: OtherStages,
+  { bodyRecords, pages, plugins, compressions }: OtherStages,
 ): readonly StageSource[] {
-  const stages = [...replyStages];
+  const stages = bodyRecords === null ? [...replyStages] : [bodyRecords, ...replyStages];
   if (pages !== null) stages.push(pages);
   if (replyBody !== null) stages.push(new JsonEdits(replyBody));
   if (replySteps.length > 0) stages.push(new HeadSteps(replySteps));

@@ -16,6 +16,7 @@ import type {
   CompiledUpstream,
 } from '../../config/compiled-config.js';
 import type { FailureKinds } from '../../config/compiled-fallback.js';
+import type { CompiledLogBodies } from '../../config/compiled-log-bodies.js';
 import type { CompiledMirror } from '../../config/compiled-mirror.js';
 import type { CompiledSplit } from '../../config/compiled-split.js';
 import type { ServedConfig } from '../../config/shared/shared-config.js';
@@ -75,6 +76,8 @@ export interface WorkerRoute {
   readonly sides: RouteSides | null;
   /** Where a request goes that its upstream has failed at; null: nowhere. */
   readonly fallback: FallbackPlan | null;
+  /** What its access records show of bodies; null: nothing. */
+  readonly shownBodies: CompiledLogBodies | null;
   /** Where its requests are copied to; null: nowhere. */
   readonly mirror: MirrorPlan | null;
   /** What its requests count for where its split is rolled out; null: nothing is counted. */
@@ -161,6 +164,8 @@ export interface RouteParts {
   readonly errorPages: ErrorPages | null;
   /** null: nothing is sent. */
   readonly compressions: Compressions | null;
+  /** Keeps bodies of replies for access records; null: nothing is sent. */
+  readonly bodyRecords: StageSource | null;
 }
 
 /**
@@ -237,12 +242,14 @@ export class WorkerRoutes {
     );
     const ofPlugins = plugins === null ? [] : (pluginParts?.authenticators(plugins) ?? []);
     const authenticators = [...configured, ...ofPlugins];
+    const shownBodies = route.logBodies ?? null;
     const readsReplies = limiters.some(({ told }) => told?.kind === 'member');
     return {
       config: route,
       answer,
       upstream,
       sides: null,
+      shownBodies,
       measured: null,
       fallback: this.fallbackOf(route),
       mirror: this.mirrorOf(route),
@@ -253,6 +260,7 @@ export class WorkerRoutes {
         ...(upstream === null ? NOTHING : this.hiddenFrom(upstream, route)),
       ]),
       replyStages: stagesOf(filters, {
+        bodyRecords: shownBodies?.reply === true ? this.parts.bodyRecords : null,
         pages: this.pagesOf(route),
         plugins: plugins === null ? [] : (pluginParts?.stages(plugins) ?? []),
         compressions: this.parts.compressions,

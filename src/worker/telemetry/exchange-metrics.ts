@@ -60,6 +60,7 @@ import { recordedCost } from '../exchange/told-costs.js';
 import type { TryInFlight } from '../exchange/try-in-flight.js';
 import { isConnectFailure } from '../upstream/upstream-error.js';
 import { type ConfigTrial, countTrial } from './config-trial.js';
+import { loggedBodiesOf } from './logged-bodies.js';
 import { countSide } from './measured-side.js';
 import type { RequestTracing } from './request-tracing.js';
 
@@ -415,6 +416,7 @@ export class ExchangeMetrics {
       fallback: tries.fallback,
       noFallback: tries.noFallback,
       plugins: exchange.plugins?.record ?? '',
+      bodies: loggedBodiesOf(exchange),
     });
   }
 }

@@ -14,6 +14,7 @@ const EVERYTHING: AccessLogOptions = {
   samplePercent: 100,
   statuses: [],
   slowerThanMs: -1,
+  showsBodies: true,
   headers: [],
   secretHeaders: [],
   redactQuery: ['token', 'api_key'],
