@@ -1,67 +1,39 @@
 /** Tokens that are bound to a key of their holder (DPoP), over a gateway with several workers. */
-import { createHash, generateKeyPairSync } from 'node:crypto';
-import { calculateJwkThumbprint, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FakeUpstream } from '../support/fake-upstream.js';
-import { GatewayProcess } from '../support/gateway-process.js';
+import { GuardedGateway } from '../support/guarded-gateway.js';
+import { ProofHolder } from '../support/proof-holder.js';
 
 const SECRET = 'a secret of at least thirty-two bytes';
-const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const jwk = publicKey.export({ format: 'jwk' });
 
-let target: FakeUpstream;
-let gateway: GatewayProcess;
-let reached = 0;
+let gateway: GuardedGateway;
+let holder: ProofHolder;
 
 beforeAll(async () => {
-  target = await FakeUpstream.start((request, response) => {
-    reached++;
-    response.end(JSON.stringify({ user: request.headers['x-user'] ?? '' }));
-  });
   const jwt = {
     type: 'jwt',
     algorithms: ['HS256'],
     secret: SECRET,
     claimHeaders: { 'x-user': 'sub' },
   };
-  gateway = await GatewayProcess.start({
+  holder = await ProofHolder.create();
+  gateway = await GuardedGateway.start({
     workers: 2,
     authenticators: {
       plain: jwt,
       told: { ...jwt, dpop: 'accepted' },
       strict: { ...jwt, dpop: 'required' },
     },
-    upstreams: { api: { targets: [{ url: target.url }] } },
-    routes: ['plain', 'told', 'strict'].map((name) => ({
-      name,
-      match: { path: `/${name}/*` },
-      upstream: 'api',
-      authenticate: [name],
-    })),
+    routes: { '/plain/*': ['plain'], '/told/*': ['told'], '/strict/*': ['strict'] },
+    answer: ({ headers }) => ({ user: headers['x-user'] ?? '' }),
   });
 });
 
-afterAll(async () => {
-  await gateway?.stop();
-  await target?.close();
-});
+afterAll(() => gateway?.stop());
 
-async function token(isBound = true): Promise<string> {
-  const cnf = { jkt: await calculateJwkThumbprint({ ...jwk, kty: 'EC' }) };
-  return new SignJWT({ sub: 'ada', exp: now() + 600, ...(isBound ? { cnf } : {}) })
-    .setProtectedHeader({ alg: 'HS256' })
-    .sign(new TextEncoder().encode(SECRET));
-}
+const token = (isBound = true): Promise<string> =>
+  isBound ? holder.token(SECRET) : holder.token(SECRET, {});
 
-const now = (): number => Math.floor(Date.now() / 1000);
-
-function proof(of: string, path: string, htm = 'GET'): Promise<string> {
-  const ath = createHash('sha256').update(of).digest('base64url');
-  const htu = gateway.url + path;
-  return new SignJWT({ jti: crypto.randomUUID(), htm, htu, iat: now(), ath })
-    .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk: { ...jwk } })
-    .sign(privateKey);
-}
+const proof = (of: string, path: string): Promise<string> => holder.proof(of, gateway.url + path);
 
 function get(path: string, headers: Record<string, string> = {}): Promise<Response> {
   return fetch(gateway.url + path, { headers });
@@ -81,7 +53,7 @@ describe('a token that is bound to a key', () => {
   it('lets a proof through once, whichever worker gets it', async () => {
     const bound = await token();
     const dpop = await proof(bound, '/plain/once');
-    const before = reached;
+    const before = gateway.reached;
     const replies = await Promise.all(
       Array.from({ length: 12 }, () =>
         get('/plain/once', { authorization: `DPoP ${bound}`, dpop, connection: 'close' }),
@@ -89,14 +61,14 @@ describe('a token that is bound to a key', () => {
     );
     const statuses = replies.map(({ status }) => status).sort((a, b) => a - b);
     expect(statuses).toEqual([200, ...Array.from({ length: 11 }, () => 401)]);
-    expect(reached - before).toBe(1);
+    expect(gateway.reached - before).toBe(1);
     const refused = replies.find(({ status }) => status === 401);
     expect(await refused?.text()).toContain('the DPoP proof was used before');
   });
 
   it('is refused for another URL, and as a bearer token, and says why', async () => {
     const bound = await token();
-    const before = reached;
+    const before = gateway.reached;
     const other = await get('/plain/b', {
       authorization: `DPoP ${bound}`,
       dpop: await proof(bound, '/plain/a'),
@@ -110,7 +82,7 @@ describe('a token that is bound to a key', () => {
     expect(bearer.headers.get('www-authenticate')).toContain('error="invalid_token"');
     const missing = await get('/told/a', { authorization: `DPoP ${bound}` });
     expect(missing.status).toBe(401);
-    expect(reached).toBe(before);
+    expect(gateway.reached).toBe(before);
   });
 });
 

@@ -2,27 +2,15 @@
 import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FakeUpstream } from '../support/fake-upstream.js';
-import { GatewayProcess } from '../support/gateway-process.js';
+import { GuardedGateway } from '../support/guarded-gateway.js';
 
 const BYTES_MAX = 256 * 1024;
 const { privateKey, publicKey } = generateKeyPairSync('ed25519');
 
-let target: FakeUpstream;
-let gateway: GatewayProcess;
-let reached = 0;
+let gateway: GuardedGateway;
 
 beforeAll(async () => {
-  target = await FakeUpstream.start((request, response) => {
-    reached++;
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const bytes = Buffer.concat(chunks).length;
-      response.end(JSON.stringify({ bytes, signer: request.headers['x-signer'] ?? '' }));
-    });
-  });
-  gateway = await GatewayProcess.start({
+  gateway = await GuardedGateway.start({
     workers: 1,
     authenticators: {
       partners: {
@@ -39,17 +27,12 @@ beforeAll(async () => {
         ],
       },
     },
-    upstreams: { api: { targets: [{ url: target.url }] } },
-    routes: [
-      { name: 'api', match: { path: '/api/*' }, upstream: 'api', authenticate: ['partners'] },
-    ],
+    routes: { '/api/*': ['partners'] },
+    answer: ({ headers }, body) => ({ bytes: body.length, signer: headers['x-signer'] ?? '' }),
   });
 });
 
-afterAll(async () => {
-  await gateway?.stop();
-  await target?.close();
-});
+afterAll(() => gateway?.stop());
 
 interface Wish {
   readonly method?: string;
@@ -107,7 +90,7 @@ describe('a signed request', () => {
   });
 
   it('is refused when anything of it is changed, and reaches nobody', async () => {
-    const before = reached;
+    const before = gateway.reached;
     const wish = { path: '/api/a?x=1', method: 'POST', body: Buffer.from('hello') };
     const fields = signedFields(wish);
     for (const change of [
@@ -125,7 +108,7 @@ describe('a signed request', () => {
     expect(await late.text()).toContain('it is too old, or of a time to come');
     const none = await send({ path: '/api/a' }, {});
     expect(none.headers.get('www-authenticate')).toBe('Signature realm="sluice"');
-    expect(reached).toBe(before);
+    expect(gateway.reached).toBe(before);
   });
 
   it('with a longer body than may be kept is refused', async () => {

@@ -2,22 +2,21 @@
  * Two gateways that share a store take a proof of possession, or a signature, once between them;
  * and a nonce of one is good at the other.
  */
-import { createHash, createHmac, generateKeyPairSync } from 'node:crypto';
-import { calculateJwkThumbprint, SignJWT } from 'jose';
+import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import type { GatewayProcess } from '../support/gateway-process.js';
 import { describeUnless } from '../support/not-run.js';
+import { ProofHolder } from '../support/proof-holder.js';
 import { redisMissing } from '../support/redis-server.js';
 import { SharedGateways } from '../support/shared-gateways.js';
 
 const SECRET = 'a secret of at least thirty-two bytes';
 const SHARED = Buffer.alloc(32, 7).toString('base64');
-const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const jwk = publicKey.export({ format: 'jwk' });
 
 describeUnless(redisMissing(), 'two gateways with one memory of proofs', () => {
   let both: SharedGateways;
+  let holder: ProofHolder;
   let token: string;
 
   beforeAll(async () => {
@@ -37,24 +36,16 @@ describeUnless(redisMissing(), 'two gateways with one memory of proofs', () => {
       })),
       store,
     }));
-    const cnf = { jkt: await calculateJwkThumbprint({ ...jwk, kty: 'EC' }) };
-    token = await new SignJWT({ sub: 'ada', exp: seconds() + 600, cnf })
-      .setProtectedHeader({ alg: 'HS256' })
-      .sign(new TextEncoder().encode(SECRET));
+    holder = await ProofHolder.create();
+    token = await holder.token(SECRET);
   });
 
   afterAll(() => both?.stop());
 
   const seconds = (): number => Math.floor(Date.now() / 1000);
 
-  function proof(path: string, gateway: GatewayProcess, claims: object = {}): Promise<string> {
-    const ath = createHash('sha256').update(token).digest('base64url');
-    const base = { jti: crypto.randomUUID(), htm: 'GET', htu: gateway.url + path, iat: seconds() };
-    return new SignJWT({ ...base, ath, ...claims })
-      .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk: { ...jwk } })
-      .sign(privateKey);
-  }
-
+  const proof = (path: string, { url }: GatewayProcess, claims: Record<string, unknown> = {}) =>
+    holder.proof(token, url + path, claims);
   const send = ({ url }: GatewayProcess, path: string, headers: Record<string, string>) =>
     fetch(url + path, { headers });
   const withProof = (gateway: GatewayProcess, path: string, dpop: string) =>

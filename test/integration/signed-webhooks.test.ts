@@ -2,28 +2,16 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FakeUpstream } from '../support/fake-upstream.js';
-import { GatewayProcess } from '../support/gateway-process.js';
+import { GuardedGateway } from '../support/guarded-gateway.js';
 
 const SECRET = 'a secret that both of them know';
 const FIELD = 'x-hub-signature-256';
 const BYTES_MAX = 256 * 1024;
 
-let target: FakeUpstream;
-let gateway: GatewayProcess;
-let reached = 0;
+let gateway: GuardedGateway;
 
 beforeAll(async () => {
-  target = await FakeUpstream.start((request, response) => {
-    reached++;
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const sum = createHmac('sha256', SECRET).update(Buffer.concat(chunks)).digest('hex');
-      response.end(JSON.stringify({ sum, sender: request.headers['x-sender'] ?? '' }));
-    });
-  });
-  gateway = await GatewayProcess.start({
+  gateway = await GuardedGateway.start({
     workers: 1,
     authenticators: {
       github: {
@@ -44,22 +32,12 @@ beforeAll(async () => {
         claimHeaders: { 'x-sender': 'sub' },
       },
     },
-    upstreams: { hooks: { targets: [{ url: target.url }] } },
-    routes: [
-      {
-        name: 'hooks',
-        match: { path: '/hooks/*' },
-        upstream: 'hooks',
-        authenticate: ['github', 'keys'],
-      },
-    ],
+    routes: { '/hooks/*': ['github', 'keys'] },
+    answer: ({ headers }, body) => ({ sum: signatureOf(body), sender: headers['x-sender'] ?? '' }),
   });
 });
 
-afterAll(async () => {
-  await gateway?.stop();
-  await target?.close();
-});
+afterAll(() => gateway?.stop());
 
 function signatureOf(body: Uint8Array): string {
   return createHmac('sha256', SECRET).update(body).digest('hex');
@@ -102,13 +80,13 @@ describe('a webhook', () => {
   });
 
   it('is refused with another body, and reaches nobody', async () => {
-    const before = reached;
+    const before = gateway.reached;
     const reply = await send(Buffer.from('changed'), {
       [FIELD]: `sha256=${signatureOf(Buffer.from('signed'))}`,
     });
     expect(reply.status).toBe(401);
     expect(await reply.text()).toContain('the signature is not that of the body');
-    expect(reached).toBe(before);
+    expect(gateway.reached).toBe(before);
   });
 
   it('is refused when it is longer than the gateway will keep, at once and on its way', async () => {

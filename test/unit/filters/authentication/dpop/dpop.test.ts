@@ -1,6 +1,4 @@
-import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { text } from 'node:stream/consumers';
-import { calculateJwkThumbprint, SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
 import type { AuthenticationRequest } from '../../../../../src/filters/authentication/authenticator.js';
 import { judgeProof } from '../../../../../src/filters/authentication/dpop/dpop-proof.js';
@@ -15,6 +13,7 @@ import { ProofMemory } from '../../../../../src/supervisor/proofs/proof-memory.j
 import { aRequest, type RequestWish } from '../../../../support/authentication-request.js';
 import { JWT_SECRET } from '../../../../support/configs.js';
 import { FakeUpstream } from '../../../../support/fake-upstream.js';
+import { ProofHolder } from '../../../../support/proof-holder.js';
 
 /** RFC 9449 figures 2, 9, 12 and 13. */
 const RFC_HEADER =
@@ -82,23 +81,28 @@ describe('the example of RFC 9449', () => {
 
 const NOW = Math.floor(Date.now() / 1000);
 
+/** Who holds a key, and calls this gateway. */
 class Caller {
-  private constructor(
-    readonly privateKey: KeyObject,
-    readonly jwk: Record<string, unknown>,
-    readonly thumbprint: string,
-  ) {}
+  private constructor(private readonly holder: ProofHolder) {}
 
   static async create(): Promise<Caller> {
-    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    const jwk = publicKey.export({ format: 'jwk' });
-    return new Caller(privateKey, { ...jwk }, await calculateJwkThumbprint({ ...jwk, kty: 'EC' }));
+    return new Caller(await ProofHolder.create());
   }
 
-  token(claims: Record<string, unknown> = { cnf: { jkt: this.thumbprint } }): Promise<string> {
-    return new SignJWT({ sub: 'ada', exp: NOW + 600, ...claims })
-      .setProtectedHeader({ alg: 'HS256' })
-      .sign(new TextEncoder().encode(JWT_SECRET));
+  get jwk() {
+    return this.holder.jwk;
+  }
+
+  get privateKey() {
+    return this.holder.privateKey;
+  }
+
+  get thumbprint() {
+    return this.holder.thumbprint;
+  }
+
+  token(claims?: Record<string, unknown>): Promise<string> {
+    return this.holder.token(JWT_SECRET, claims);
   }
 
   proof(
@@ -106,11 +110,7 @@ class Caller {
     claims: Record<string, unknown> = {},
     header: Record<string, unknown> = {},
   ): Promise<string> {
-    const ath = createHash('sha256').update(token).digest('base64url');
-    const base = { jti: crypto.randomUUID(), htm: 'GET', htu: 'http://gateway.test/', iat: NOW };
-    return new SignJWT({ ...base, ath, ...claims })
-      .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk: this.jwk, ...header })
-      .sign(this.privateKey);
+    return this.holder.proof(token, 'http://gateway.test/', { iat: NOW, ...claims }, header);
   }
 }
 

@@ -280,4 +280,20 @@ describe('a browser without a session', () => {
     expect(result.verdict).toBe('unavailable');
     expect((await authenticator.authenticate(aRequest(), NOW)).verdict).toBe('absent');
   });
+
+  it('that begins logins again and again has sixteen of them, and nobody is asked', async () => {
+    const { authenticator, feed } = rig(undefined, true);
+    const jar = new Map<string, string>();
+    for (let at = 0; at < 1000; at++) {
+      const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
+      const request = aRequest({ fields: [PAGE, ['cookie', cookie]], target: '/p' });
+      const result = await authenticator.authenticate(request, NOW);
+      const fields = result.verdict === 'answered' ? String(result.reply.fields) : '';
+      for (const [, name = '', value = ''] of fields.matchAll(/Set-Cookie: ([^=]+)=([^;]*)/gi)) {
+        if (value === '') jar.delete(name);
+        else jar.set(name, value);
+      }
+    }
+    expect([jar.size, feed.asked]).toEqual([16, 0]);
+  });
 });
