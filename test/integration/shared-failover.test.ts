@@ -6,7 +6,6 @@
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
-import { FaultProxy } from '../support/fault-proxy.js';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { describeUnless } from '../support/not-run.js';
 import { OidcProviderProcess } from '../support/oidc-provider-process.js';
@@ -28,7 +27,7 @@ interface Made {
 describeUnless(redisMissing(), 'a primary that dies before its replica has heard all', () => {
   const ends: (() => Promise<unknown>)[] = [];
   let primary: RedisServer;
-  let link: FaultProxy;
+  let client: Redis;
   let gateways: readonly [GatewayProcess, GatewayProcess];
   let config: Record<string, unknown>;
 
@@ -38,12 +37,15 @@ describeUnless(redisMissing(), 'a primary that dies before its replica has heard
     await provider.order({ gateway: APP_ORIGIN, keepsLogouts: true, firstSeconds: 3600 });
     primary = await RedisServer.start(['--repl-diskless-sync-delay', '0']);
     ends.push(() => primary.stop());
-    link = await FaultProxy.start(primary.port);
-    ends.push(() => link.stop());
-    const replica = await RedisServer.start(['--replicaof', '127.0.0.1', String(link.port)]);
+    const replica = await RedisServer.start(['--replicaof', '127.0.0.1', String(primary.port)]);
     ends.push(() => replica.stop());
+    client = new Redis({ port: primary.port, host: '127.0.0.1', maxRetriesPerRequest: 1 });
+    ends.push(async () => client.disconnect());
+    // A Sentinel asks for replicas as it starts, and then every ten seconds.
+    await replicaHasAll();
     const sentinel = await RedisSentinel.start(primary, [
-      'sentinel down-after-milliseconds m 500',
+      // A replica whose link is down for ten times that is not chosen.
+      'sentinel down-after-milliseconds m 2000',
       'sentinel failover-timeout m 5000',
     ]);
     ends.push(() => sentinel.stop());
@@ -83,6 +85,9 @@ describeUnless(redisMissing(), 'a primary that dies before its replica has heard
   afterAll(async () => {
     for (const end of ends.splice(0).reverse()) await end();
   });
+
+  const replicaHasAll = (): Promise<void> =>
+    eventually('the replica has all', async () => Number(await client.wait(1, 1000)) === 1);
 
   async function isReady(gateway: GatewayProcess): Promise<void> {
     await eventually('the provider and the keys are known', async () => {
@@ -131,10 +136,10 @@ describeUnless(redisMissing(), 'a primary that dies before its replica has heard
     const taken = await change('POST', '/keys', { consumer: 'taken' });
     const turned = await change('POST', '/keys', { consumer: 'turned' });
     await everywhere(204, '/page', { cookie: leaves });
-    const client = new Redis({ port: primary.port, host: '127.0.0.1', maxRetriesPerRequest: 1 });
-    await eventually('the replica has all', async () => Number(await client.wait(1, 1000)) === 1);
+    await replicaHasAll();
+    await client.call('ACL', 'SETUSER', 'default', '-psync', '-sync');
+    await client.call('CLIENT', 'KILL', 'TYPE', 'replica');
     client.disconnect();
-    link.cut();
 
     // All of this is answered, and the replica hears nothing of it.
     await logOut(leaves);
