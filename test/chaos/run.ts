@@ -7,6 +7,7 @@
  *     --only X   faults whose names hold X
  */
 import { parseArgs } from 'node:util';
+import { manyAcceptorFaults, runAcceptorFaults, TWO_ACCEPTORS } from './acceptor-faults.js';
 import { runOriginFrozen, runOriginKilled } from './broken-origin.js';
 import { runHostile } from './hostile.js';
 import { runOverload } from './overload.js';
@@ -54,6 +55,22 @@ function show(row: Row): void {
 for (const [name, run] of FAULTS) {
   if (!name.includes(only)) continue;
   const rig = await Rig.start({ listen: LISTEN_HTTP2 });
+  try {
+    show(await run(rig));
+  } finally {
+    await rig.stop();
+  }
+}
+const ACCEPTOR_FORMS: readonly (readonly [name: string, run: (rig: Rig) => Promise<Row>])[] = [
+  ['acceptors', (rig) => runAcceptorFaults(rig)],
+  ...(long
+    ? [['acceptors die', (rig: Rig) => runAcceptorFaults(rig, manyAcceptorFaults(20))] as const]
+    : []),
+];
+
+for (const [name, run] of ACCEPTOR_FORMS) {
+  if (!name.includes(only)) continue;
+  const rig = await Rig.start(TWO_ACCEPTORS);
   try {
     show(await run(rig));
   } finally {

@@ -13,6 +13,7 @@ const FAULTS = [
   'hostile clients',
   'origin killed',
   'origin frozen',
+  'acceptors die',
 ];
 
 interface Ended {

@@ -5,6 +5,7 @@
  */
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
+import { ACCEPTOR_FORMS } from '../support/acceptor-forms.js';
 import { aConfig } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
 import { FakeUpstream, type Script } from '../support/fake-upstream.js';
@@ -82,10 +83,16 @@ describe('pages that make threads fail', () => {
 });
 
 describe('a worker that fails', () => {
-  it.each(['crash', 'hang', 'oom'])(
-    'by %s under load is replaced, and no client notices',
-    async (fault) => {
-      await start({ top: { limits: { workerHeap: '64MiB' } } });
+  // Where an acceptor has no other worker, requests wait for the one that is hanging too long.
+  it.each([
+    ['crash', 1],
+    ['hang', 1],
+    ['oom', 1],
+    ...ACCEPTOR_FORMS.slice(1).map((acceptors) => ['crash', acceptors] as const),
+  ] as const)(
+    'by %s under load is replaced, and no client notices (acceptors: %i)',
+    async (fault, acceptors) => {
+      await start({ top: { acceptors, limits: { workerHeap: '64MiB' } } });
       const load = new Load(gateway.url, 16);
       await moreReplies(load, 200);
       for (let deaths = 1; deaths <= 2; deaths++) {

@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
+import { ACCEPTOR_FORMS } from '../support/acceptor-forms.js';
 import { aConfig } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
@@ -50,89 +51,98 @@ it('counts against several limits, reports all policies and the tightest, and re
   expect(limits['watched']).toMatchObject({ admitted: 1, refused: 0, shadow_refused: 6 });
 });
 
-it('lets as many requests of a key be in flight as it says, and no more; each end makes room', async () => {
-  const one = await start({ maxInFlight: 2 }, { workers: 2 });
-  const waiting: (() => void)[] = [];
-  if (upstream === undefined) throw new Error('no upstream');
-  upstream.script = (_request, response) => {
-    waiting.push(() => response.end('late'));
-  };
-  const held = [fetch(one.url), fetch(one.url)];
-  await eventually('both are at the target', () => waiting.length === 2);
-  const refused = await fetch(one.url);
-  expect(refused.status).toBe(429);
-  expect(refused.headers.get('ratelimit-policy')).toBe('"all";q=2;qu="concurrent-requests"');
-  expect(refused.headers.get('ratelimit')).toBe('"all";r=0');
-  for (const answer of waiting) answer();
-  for (const reply of await Promise.all(held)) await reply.text();
-  upstream.script = (_request, response) => void response.end('soon');
-  await eventually('there is room again', async () => (await fetch(one.url)).status === 200);
-  await eventually('nobody holds a place', async () => {
-    return (await limitsOf(one))['all']?.['tracked_keys'] === 0;
-  });
-});
+it.each(ACCEPTOR_FORMS)(
+  'lets as many requests of a key be in flight as it says, and no more; each end makes room (acceptors: %i)',
+  async (acceptors) => {
+    const one = await start({ maxInFlight: 2 }, { workers: 2, acceptors });
+    const waiting: (() => void)[] = [];
+    if (upstream === undefined) throw new Error('no upstream');
+    upstream.script = (_request, response) => {
+      waiting.push(() => response.end('late'));
+    };
+    const held = [fetch(one.url), fetch(one.url)];
+    await eventually('both are at the target', () => waiting.length === 2);
+    const refused = await fetch(one.url);
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get('ratelimit-policy')).toBe('"all";q=2;qu="concurrent-requests"');
+    expect(refused.headers.get('ratelimit')).toBe('"all";r=0');
+    for (const answer of waiting) answer();
+    for (const reply of await Promise.all(held)) await reply.text();
+    upstream.script = (_request, response) => void response.end('soon');
+    await eventually('there is room again', async () => (await fetch(one.url)).status === 200);
+    await eventually('nobody holds a place', async () => {
+      return (await limitsOf(one))['all']?.['tracked_keys'] === 0;
+    });
+  },
+);
 
-it('grants admissions of a hot key in advance, and none beyond the limit', async () => {
-  const one = await start(
-    { limit: 400, window: '1h', key: 'route', algorithm: 'fixedWindow' },
-    { workers: 4 },
-  );
-  const statuses: number[] = [];
-  const client = async () => {
-    for (let count = 0; count < 60; count += 1) {
-      const reply = await fetch(one.url);
-      statuses.push(reply.status);
-      await reply.arrayBuffer();
-    }
-  };
-  await Promise.all(Array.from({ length: 16 }, client));
-  const admitted = statuses.filter((status) => status === 200).length;
-  expect(statuses).toHaveLength(960);
-  // Some may have been held by a worker that had no use for them: they come back.
-  expect(admitted).toBeLessThanOrEqual(400);
-  // On a crowded machine an admission may reach its worker too late for the client.
-  const lost = statuses.filter((status) => status !== 200 && status !== 429).length;
-  let later = 0;
-  const next = async (): Promise<boolean> => {
-    const isAdmitted = (await fetch(one.url)).status === 200;
-    if (isAdmitted) later += 1;
-    return isAdmitted;
-  };
-  await eventually('all of the limit is used', async () => {
-    await next();
-    return admitted + later >= 400 - lost;
-  });
-  for (let refused = 0; refused < 50; ) refused = (await next()) ? 0 : refused + 1;
-  expect(admitted + later).toBeLessThanOrEqual(400);
-  expect(admitted + later).toBeGreaterThanOrEqual(400 - lost);
-  const { counters } = (await one.stats()) as { counters: Record<string, number> };
-  expect(counters['granted_admissions']).toBeGreaterThan(0);
-  expect((await limitsOf(one))['all']).toMatchObject({ admitted: 400 });
-});
-
-it('refuses a flood without asking each time, and counts every refusal', async () => {
-  const one = await start({ limit: 3, window: '1h', key: 'route' }, { workers: 2 });
-  const statuses: number[] = [];
-  const client = async () => {
-    for (let count = 0; count < 100; count += 1) {
-      const reply = await fetch(one.url);
-      statuses.push(reply.status);
-      if (reply.status === 429) {
-        expect(reply.headers.get('ratelimit')).toMatch(/^"all";r=0;t=3[56]\d\d$/);
-        expect(Number(reply.headers.get('retry-after'))).toBeGreaterThan(3500);
+it.each(ACCEPTOR_FORMS)(
+  'grants admissions of a hot key in advance, and none beyond the limit (acceptors: %i)',
+  async (acceptors) => {
+    const one = await start(
+      { limit: 400, window: '1h', key: 'route', algorithm: 'fixedWindow' },
+      { workers: 4, acceptors },
+    );
+    const statuses: number[] = [];
+    const client = async () => {
+      for (let count = 0; count < 60; count += 1) {
+        const reply = await fetch(one.url);
+        statuses.push(reply.status);
+        await reply.arrayBuffer();
       }
-      await reply.arrayBuffer();
-    }
-  };
-  await Promise.all(Array.from({ length: 8 }, client));
-  expect(statuses.filter((status) => status === 200)).toHaveLength(3);
-  const { counters } = (await one.stats()) as { counters: Record<string, number> };
-  const { coordinator_asks: asks = 0, repeated_refusals: repeated = 0 } = counters;
-  // Who is asked for, and who is refused by the verdict of another: nobody is both or neither.
-  expect(asks + repeated).toBe(800);
-  expect(repeated).toBeGreaterThan(100);
-  expect((await limitsOf(one))['all']).toMatchObject({ admitted: 3, refused: 797 });
-});
+    };
+    await Promise.all(Array.from({ length: 16 }, client));
+    const admitted = statuses.filter((status) => status === 200).length;
+    expect(statuses).toHaveLength(960);
+    // Some may have been held by a worker that had no use for them: they come back.
+    expect(admitted).toBeLessThanOrEqual(400);
+    // On a crowded machine an admission may reach its worker too late for the client.
+    const lost = statuses.filter((status) => status !== 200 && status !== 429).length;
+    let later = 0;
+    const next = async (): Promise<boolean> => {
+      const isAdmitted = (await fetch(one.url)).status === 200;
+      if (isAdmitted) later += 1;
+      return isAdmitted;
+    };
+    await eventually('all of the limit is used', async () => {
+      await next();
+      return admitted + later >= 400 - lost;
+    });
+    for (let refused = 0; refused < 50; ) refused = (await next()) ? 0 : refused + 1;
+    expect(admitted + later).toBeLessThanOrEqual(400);
+    expect(admitted + later).toBeGreaterThanOrEqual(400 - lost);
+    const { counters } = (await one.stats()) as { counters: Record<string, number> };
+    expect(counters['granted_admissions']).toBeGreaterThan(0);
+    expect((await limitsOf(one))['all']).toMatchObject({ admitted: 400 });
+  },
+);
+
+it.each(ACCEPTOR_FORMS)(
+  'refuses a flood without asking each time, and counts every refusal (acceptors: %i)',
+  async (acceptors) => {
+    const one = await start({ limit: 3, window: '1h', key: 'route' }, { workers: 2, acceptors });
+    const statuses: number[] = [];
+    const client = async () => {
+      for (let count = 0; count < 100; count += 1) {
+        const reply = await fetch(one.url);
+        statuses.push(reply.status);
+        if (reply.status === 429) {
+          expect(reply.headers.get('ratelimit')).toMatch(/^"all";r=0;t=3[56]\d\d$/);
+          expect(Number(reply.headers.get('retry-after'))).toBeGreaterThan(3500);
+        }
+        await reply.arrayBuffer();
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, client));
+    expect(statuses.filter((status) => status === 200)).toHaveLength(3);
+    const { counters } = (await one.stats()) as { counters: Record<string, number> };
+    const { coordinator_asks: asks = 0, repeated_refusals: repeated = 0 } = counters;
+    // Who is asked for, and who is refused by the verdict of another: nobody is both or neither.
+    expect(asks + repeated).toBe(800);
+    expect(repeated).toBeGreaterThan(100);
+    expect((await limitsOf(one))['all']).toMatchObject({ admitted: 3, refused: 797 });
+  },
+);
 
 it('holds routes that the gateway answers itself to their limits, though no target can be reached', async () => {
   upstream = await FakeUpstream.start();

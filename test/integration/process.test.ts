@@ -9,6 +9,7 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { ACCEPTOR_FORMS } from '../support/acceptor-forms.js';
 import { aConfig } from '../support/configs.js';
 import { byEngine } from '../support/engine-under-test.js';
 import { eventually } from '../support/eventually.js';
@@ -71,35 +72,38 @@ async function statusOf(port: number): Promise<number> {
 }
 
 describe('SIGTERM', () => {
-  it('lets requests in flight finish, takes no new ones, and ends with 0', async () => {
-    const answers: (() => void)[] = [];
-    const upstream = await anUpstream((_request, response) => {
-      answers.push(() => response.end('x'.repeat(100_000)));
-    });
-    const gateway = await aGateway(aConfig([upstream.url], { top: { workers: 2 } }));
-    const replies = Array.from({ length: 40 }, async () => {
-      const reply = await fetch(gateway.url);
-      return { reply, body: await reply.text() };
-    });
-    await eventually('the target has all', () => answers.length === 40);
-    gateway.child.kill('SIGTERM');
-    await eventually('new connections are refused', () => isRefused(gateway.port));
-    const readiness = await fetch(`${gateway.adminUrl}/readyz`);
-    expect(readiness.status).toBe(503);
-    expect(await readiness.json()).toEqual({ status: 'draining' });
-    expect((await fetch(`${gateway.adminUrl}/healthz`)).status).toBe(200);
-    for (const answer of answers) answer();
-    for (const { reply, body } of await Promise.all(replies)) {
-      expect(reply.status).toBe(200);
-      expect(reply.headers.get('connection')).toBe('close');
-      expect(body.length).toBe(100_000);
-    }
-    await gateway.exited;
-    expect(gateway.exitCode).toBe(0);
-    expect(gateway.stderr).toBe('');
-    expect(gateway.find('gateway stopped')).toHaveLength(1);
-    expect(gateway.find('request')).toHaveLength(40);
-  });
+  it.each(ACCEPTOR_FORMS)(
+    'lets requests in flight finish, takes no new ones, and ends with 0 (acceptors: %i)',
+    async (acceptors) => {
+      const answers: (() => void)[] = [];
+      const upstream = await anUpstream((_request, response) => {
+        answers.push(() => response.end('x'.repeat(100_000)));
+      });
+      const gateway = await aGateway(aConfig([upstream.url], { top: { workers: 2, acceptors } }));
+      const replies = Array.from({ length: 40 }, async () => {
+        const reply = await fetch(gateway.url);
+        return { reply, body: await reply.text() };
+      });
+      await eventually('the target has all', () => answers.length === 40);
+      gateway.child.kill('SIGTERM');
+      await eventually('new connections are refused', () => isRefused(gateway.port));
+      const readiness = await fetch(`${gateway.adminUrl}/readyz`);
+      expect(readiness.status).toBe(503);
+      expect(await readiness.json()).toEqual({ status: 'draining' });
+      expect((await fetch(`${gateway.adminUrl}/healthz`)).status).toBe(200);
+      for (const answer of answers) answer();
+      for (const { reply, body } of await Promise.all(replies)) {
+        expect(reply.status).toBe(200);
+        expect(reply.headers.get('connection')).toBe('close');
+        expect(body.length).toBe(100_000);
+      }
+      await gateway.exited;
+      expect(gateway.exitCode).toBe(0);
+      expect(gateway.stderr).toBe('');
+      expect(gateway.find('gateway stopped')).toHaveLength(1);
+      expect(gateway.find('request')).toHaveLength(40);
+    },
+  );
 
   it('goes on for shutdown.delay after it says that it is not ready, closing connections', async () => {
     const upstream = await anUpstream();

@@ -4,7 +4,8 @@
  * RELOAD_SECONDS=30 (or 600) makes it longer.
  */
 import type { ServerResponse } from 'node:http';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
+import { ACCEPTOR_FORMS } from '../support/acceptor-forms.js';
 import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
@@ -24,17 +25,19 @@ let second: FakeUpstream;
 let gateway: GatewayProcess;
 let isStreaming = true;
 
-beforeAll(async () => {
+async function start(acceptors: number): Promise<void> {
+  isStreaming = true;
   const script: Parameters<typeof FakeUpstream.start>[0] = (request, response) => {
     if (request.url === '/stream') sendLines(response);
     else response.end('ok');
   };
   upstream = await FakeUpstream.start(script);
   second = await FakeUpstream.start(script);
-  gateway = await GatewayProcess.start(configuration(0));
-});
+  const env = { GATEWAY_ACCEPTORS: String(acceptors) };
+  gateway = await GatewayProcess.start(configuration(0), env);
+}
 
-afterAll(async () => {
+afterEach(async () => {
   await gateway.kill();
   await upstream.close();
   await second.close();
@@ -86,9 +89,10 @@ function configuration(turn: number): Record<string, unknown> {
 }
 
 describe('reloads five times a second', () => {
-  it(
-    'cost no request, no connection, no token of a limit and no memory',
-    async () => {
+  it.each(ACCEPTOR_FORMS)(
+    'cost no request, no connection, no token of a limit and no memory (acceptors: %i)',
+    async (acceptors) => {
+      await start(acceptors);
       const stream = await fetch(`${gateway.url}/stream`);
       const load = new Load(`${gateway.url}/x`, CONNECTIONS);
       const limited = new Load(`${gateway.url}/limited`, 4);

@@ -13,6 +13,7 @@
  * have been counted, at any time up to a second after.
  */
 import { afterEach, expect, it } from 'vitest';
+import { ACCEPTOR_FORMS } from '../support/acceptor-forms.js';
 import { aConfig } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
@@ -40,48 +41,52 @@ afterEach(async () => {
   await upstream.close();
 });
 
-it('admits no more than the limit in any window, and hardly less', {
-  timeout: 150_000,
-}, async () => {
-  upstream = await FakeUpstream.start((_request, response) => response.end());
-  const rateLimit = { limit: LIMIT, window: `${WINDOW_MS}ms`, key: 'route' };
-  const top = { workers: 4, logging: { accessLog: false } };
-  gateway = await GatewayProcess.start(aConfig([upstream.url], { route: { rateLimit }, top }));
-  const admitted: Decision[] = [];
-  const refused: Decision[] = [];
-  const undecided: Decision[] = [];
-  const load = new Load(gateway.url, CONNECTIONS, ({ status, sentMs, repliedMs }) => {
-    if (status === 429) refused.push({ sentMs, repliedMs });
-    else if (status === 200) admitted.push({ sentMs, repliedMs });
-    else undecided.push({ sentMs, repliedMs: repliedMs + 1000 });
-  });
-  const startMs = performance.now();
-  const endMs = startMs + WINDOWS * WINDOW_MS;
-  await eventually('it was hammered for long', () => performance.now() > endMs, 120_000);
-  await load.stop();
-  for (const { body } of load.others) expect(body).toContain('GW_COORDINATOR_UNAVAILABLE');
-  expect(undecided.length).toBeLessThan(load.replies / 20);
-  expect(refused.length).toBeGreaterThan(LIMIT);
-  expect(admitted.length).toBeGreaterThan(LIMIT * (WINDOWS - 1));
+it.each(ACCEPTOR_FORMS)(
+  'admits no more than the limit in any window, and hardly less (acceptors: %i)',
+  {
+    timeout: 150_000,
+  },
+  async (acceptors) => {
+    upstream = await FakeUpstream.start((_request, response) => response.end());
+    const rateLimit = { limit: LIMIT, window: `${WINDOW_MS}ms`, key: 'route' };
+    const top = { workers: 4, acceptors, logging: { accessLog: false } };
+    gateway = await GatewayProcess.start(aConfig([upstream.url], { route: { rateLimit }, top }));
+    const admitted: Decision[] = [];
+    const refused: Decision[] = [];
+    const undecided: Decision[] = [];
+    const load = new Load(gateway.url, CONNECTIONS, ({ status, sentMs, repliedMs }) => {
+      if (status === 429) refused.push({ sentMs, repliedMs });
+      else if (status === 200) admitted.push({ sentMs, repliedMs });
+      else undecided.push({ sentMs, repliedMs: repliedMs + 1000 });
+    });
+    const startMs = performance.now();
+    const endMs = startMs + WINDOWS * WINDOW_MS;
+    await eventually('it was hammered for long', () => performance.now() > endMs, 120_000);
+    await load.stop();
+    for (const { body } of load.others) expect(body).toContain('GW_COORDINATOR_UNAVAILABLE');
+    expect(undecided.length).toBeLessThan(load.replies / 20);
+    expect(refused.length).toBeGreaterThan(LIMIT);
+    expect(admitted.length).toBeGreaterThan(LIMIT * (WINDOWS - 1));
 
-  const times = new Times(admitted);
-  const most = admitted.map(({ sentMs }) => times.certainIn(sentMs, sentMs + WINDOW_MS));
-  expect(largest(most)).toBeLessThanOrEqual(LIMIT);
-  const possible = new Times([...admitted, ...undecided]);
-  const least = refused.map(({ sentMs, repliedMs }) =>
-    possible.possibleIn(sentMs - WINDOW_MS, repliedMs),
-  );
-  expect(smallest(least)).toBeGreaterThanOrEqual(LEAST);
-  if (!IS_LONG) return;
-  const inside = admitted
-    .map(({ sentMs }) => sentMs)
-    .filter((fromMs) => fromMs > startMs + WINDOW_MS && fromMs + WINDOW_MS < endMs);
-  const possibly = inside.map((fromMs) => possible.possibleIn(fromMs, fromMs + WINDOW_MS));
-  console.log('admitted in a window for certain, at most:', largest(most));
-  console.log('admitted before a refusal, at least:', smallest(least));
-  console.log('admitted in any window, at least:', smallest(possibly));
-  console.log('replies:', load.replies, 'without a decision:', undecided.length);
-});
+    const times = new Times(admitted);
+    const most = admitted.map(({ sentMs }) => times.certainIn(sentMs, sentMs + WINDOW_MS));
+    expect(largest(most)).toBeLessThanOrEqual(LIMIT);
+    const possible = new Times([...admitted, ...undecided]);
+    const least = refused.map(({ sentMs, repliedMs }) =>
+      possible.possibleIn(sentMs - WINDOW_MS, repliedMs),
+    );
+    expect(smallest(least)).toBeGreaterThanOrEqual(LEAST);
+    if (!IS_LONG) return;
+    const inside = admitted
+      .map(({ sentMs }) => sentMs)
+      .filter((fromMs) => fromMs > startMs + WINDOW_MS && fromMs + WINDOW_MS < endMs);
+    const possibly = inside.map((fromMs) => possible.possibleIn(fromMs, fromMs + WINDOW_MS));
+    console.log('admitted in a window for certain, at most:', largest(most));
+    console.log('admitted before a refusal, at least:', smallest(least));
+    console.log('admitted in any window, at least:', smallest(possibly));
+    console.log('replies:', load.replies, 'without a decision:', undecided.length);
+  },
+);
 
 /** Counts decisions by window. */
 class Times {

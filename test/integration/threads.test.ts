@@ -4,6 +4,7 @@
  */
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
+import { ACCEPTOR_FORMS } from '../support/acceptor-forms.js';
 import { readBulk } from '../support/bulk-body.js';
 import { aConfig } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
@@ -112,29 +113,33 @@ describe('a worker that dies', () => {
 });
 
 describe('a coordinator that dies', () => {
-  it('under load comes back, and its limit lets no more in than before', async () => {
-    const limit = 500;
-    await start(2, { route: { rateLimit: { limit, window: '1h', key: 'route' } } });
-    const load = new Load(gateway.url, 16);
-    for (let deaths = 1; deaths <= 3; deaths++) {
-      await moreReplies(load, 200);
-      await gateway.gateway.supervisor.coordinator.kill();
-      const before = load.count(429) + load.count(200);
-      await eventually('it decides again', () => load.count(429) + load.count(200) > before + 50);
-    }
-    await moreReplies(load, 500);
-    await load.stop();
-    expect(load.count(200)).toBeLessThanOrEqual(limit);
-    expect(load.count(200)).toBeGreaterThan(0);
-    expect(load.count(429)).toBeGreaterThan(0);
-    for (const { status, body } of load.others) {
-      expect(status).toBe(503);
-      expect(body).toContain('GW_COORDINATOR_UNAVAILABLE');
-    }
-    expect((await gateway.stats()).coordinator.deaths).toBe(3);
-    expect((await fetch(gateway.url)).status).toBe(429);
-    await gateway.nothingInFlight();
-  });
+  it.each(ACCEPTOR_FORMS)(
+    'under load comes back, and its limit lets no more in than before (acceptors: %i)',
+    async (acceptors) => {
+      const limit = 500;
+      const rateLimit = { limit, window: '1h', key: 'route' };
+      await start(2, { route: { rateLimit }, top: { acceptors } });
+      const load = new Load(gateway.url, 16);
+      for (let deaths = 1; deaths <= 3; deaths++) {
+        await moreReplies(load, 200);
+        await gateway.gateway.supervisor.coordinator.kill();
+        const before = load.count(429) + load.count(200);
+        await eventually('it decides again', () => load.count(429) + load.count(200) > before + 50);
+      }
+      await moreReplies(load, 500);
+      await load.stop();
+      expect(load.count(200)).toBeLessThanOrEqual(limit);
+      expect(load.count(200)).toBeGreaterThan(0);
+      expect(load.count(429)).toBeGreaterThan(0);
+      for (const { status, body } of load.others) {
+        expect(status).toBe(503);
+        expect(body).toContain('GW_COORDINATOR_UNAVAILABLE');
+      }
+      expect((await gateway.stats()).coordinator.deaths).toBe(3);
+      expect((await fetch(gateway.url)).status).toBe(429);
+      await gateway.nothingInFlight();
+    },
+  );
 
   it('does not forget an open breaker', async () => {
     const circuitBreaker = { failureThreshold: 3, failureOn: ['5xx'], openFor: '60s' };
