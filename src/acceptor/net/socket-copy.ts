@@ -15,8 +15,15 @@ const COPY_MS_MAX = 10_000;
 
 const MIRROR = fileURLToPath(new URL('./socket-mirror.js', import.meta.url));
 
-/** Rejects when the process that makes the copy does not start, or ends too early. */
-export function copySocket(descriptor: number, program = MIRROR): Promise<RawSocket> {
+/** For tests; what is absent is as it should be. */
+export interface CopyOptions {
+  readonly program?: string;
+  readonly msMax?: number;
+}
+
+/** Rejects when the process that makes the copy does not start, ends too early, or is too slow. */
+export function copySocket(descriptor: number, options: CopyOptions = {}): Promise<RawSocket> {
+  const { program = MIRROR, msMax = COPY_MS_MAX } = options;
   return new Promise((resolve, reject) => {
     const fail = (why: string): void =>
       reject(new Error(`the process that copies its socket ${why}; "acceptors": 1 needs none`));
@@ -27,7 +34,7 @@ export function copySocket(descriptor: number, program = MIRROR): Promise<RawSoc
         env: librariesOnly(process.env),
         execArgv: [],
         stdio: ['ignore', 'ignore', 'inherit', 'ipc', descriptor],
-        timeout: COPY_MS_MAX,
+        timeout: msMax,
         killSignal: 'SIGKILL',
       });
     } catch (error) {
@@ -36,9 +43,8 @@ export function copySocket(descriptor: number, program = MIRROR): Promise<RawSoc
     }
     mirror.on('error', (error) => fail(`did not start: ${messageOf(error)}`));
     mirror.on('exit', (code, signal) => {
-      fail(
-        signal === null ? `ended with code ${code}` : `was ended by ${signal}, or took too long`,
-      );
+      if (mirror.killed) fail('did not send it in time');
+      else fail(signal === null ? `ended with code ${code}` : `was ended by ${signal}`);
     });
     mirror.on('message', (_, socket) => {
       // Whatever state it is in.
