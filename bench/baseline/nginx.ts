@@ -40,15 +40,22 @@ interface NginxOptions {
   readonly name: string;
   readonly isTls: boolean;
   readonly hasHttp2Origin?: boolean;
+  /** The only ones that it takes part in, where it is not for TLS or HTTP/2. */
+  readonly scenarios?: readonly string[];
+  readonly processes?: number;
+  /** Put before the command. */
+  readonly prefix?: readonly string[];
 }
 
-function createNginx({ name, isTls, hasHttp2Origin = false }: NginxOptions): Contender {
+export function createNginx(options: NginxOptions): Contender {
+  const { name, isTls, hasHttp2Origin = false, scenarios, processes = 1, prefix = [] } = options;
   return {
     name,
     abilities:
       isTls || hasHttp2Origin
         ? ['limit']
         : [...ABILITIES, ...(existsSync(NJS_MODULE) ? (['plugin'] as const) : [])],
+    ...(scenarios === undefined ? {} : { scenarios }),
     ...(isTls ? { scenarios: TLS_SCENARIOS } : {}),
     ...(hasHttp2Origin ? { scenarios: HTTP2_ORIGIN_SCENARIOS } : {}),
 
@@ -71,14 +78,23 @@ function createNginx({ name, isTls, hasHttp2Origin = false }: NginxOptions): Con
       const originPort = hasHttp2Origin ? originHttp2Port : originPorts[0];
       const cache = variant === 'stored' ? folderInMemory(folder) : '';
       const calls = variant === 'grpc' ? renderCalls(grpcPort, originGrpcPort) : '';
-      const listen = { folder, port, tls, cache };
+      const listen = { folder, port, tls, cache, processes };
       const config = renderConfig(listen, originPort, { calls, ...renderFeature(setup) });
       writeFileSync(configPath, hasHttp2Origin ? overHttp2(config) : config);
       return {
         port,
         grpcPort,
         isTls,
-        command: [program, '-p', folder, '-e', join(folder, 'error.log'), '-c', configPath],
+        command: [
+          ...prefix,
+          program,
+          '-p',
+          folder,
+          '-e',
+          join(folder, 'error.log'),
+          '-c',
+          configPath,
+        ],
         nameThreads: async () => () => 'worker',
       };
     },
@@ -151,6 +167,7 @@ interface ListenFields {
   readonly tls: Certificate | undefined;
   /** Where replies are stored; empty: nowhere. */
   readonly cache: string;
+  readonly processes: number;
 }
 
 /** Where the system has one; else the folder for everything. */
@@ -215,7 +232,7 @@ function renderTls({ certPath, keyPath }: Certificate): string {
 }
 
 function renderConfig(
-  { folder, port, tls, cache }: ListenFields,
+  { folder, port, tls, cache, processes }: ListenFields,
   originPort: number,
   { modules, calls, http, places }: Additions,
 ): string {
@@ -224,7 +241,7 @@ function renderConfig(
   return `daemon off;
 ${modules}
 ${user}
-worker_processes 1;
+worker_processes ${processes};
 pid ${folder}/nginx.pid;
 error_log ${folder}/error.log crit;
 events { worker_connections 16384; }

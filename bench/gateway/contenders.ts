@@ -7,9 +7,10 @@ import { direct } from '../baseline/direct.js';
 import { fastifyHttpProxy, fastifyTls } from '../baseline/fastify-http-proxy.js';
 import { haproxy, haproxyTls } from '../baseline/haproxy.js';
 import { httpProxyMiddleware } from '../baseline/http-proxy-middleware.js';
-import { nginx, nginxH2c, nginxTls } from '../baseline/nginx.js';
+import { createNginx, nginx, nginxH2c, nginxTls } from '../baseline/nginx.js';
 import { varnish } from '../baseline/varnish.js';
 import type { Contender } from './contender.js';
+import { pinTo, processCounts, SCALE, setName, threadSets } from './scale-sets.js';
 import { createSluice } from './sluice.js';
 import { HTTP2_ORIGIN_SCENARIOS, TLS_SCENARIOS } from './tls-scenarios.js';
 
@@ -35,6 +36,21 @@ export const CONTENDERS: readonly Contender[] = [
     hasHttp2Origin: true,
     scenarios: HTTP2_ORIGIN_SCENARIOS,
   }),
+  ...threadSets().map((set) =>
+    createSluice({
+      ...set,
+      name: setName(set),
+      engine: 'wire',
+      scenarios: [SCALE],
+      prefix: pinTo(set.acceptors + set.workers),
+    }),
+  ),
+  ...processCounts().map((processes) =>
+    createNginx({
+      ...{ processes, name: `nginx-${processes}`, isTls: false, scenarios: [SCALE] },
+      prefix: pinTo(processes),
+    }),
+  ),
   bareNode,
   nginx,
   nginxH2c,

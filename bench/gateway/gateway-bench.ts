@@ -93,6 +93,11 @@ async function startOrigin(children: ChildProcesses): Promise<Origin> {
   return { child, ports, ...others, server };
 }
 
+function takes(scenario: Scenario, contender: Contender): boolean {
+  const isAsked = contender.scenarios?.includes(scenario.name) ?? true;
+  return isAsked && scenario.takes(contender);
+}
+
 class GatewayBenchRun {
   readonly #options: GatewayBenchOptions;
   readonly #children: ChildProcesses;
@@ -141,7 +146,9 @@ class GatewayBenchRun {
   /** One contender that cannot start is named and left out; the others go on. */
   async #startContenders(): Promise<Contender[]> {
     const standing: Contender[] = [];
-    for (const contender of this.#options.contenders) {
+    const { contenders, scenarios } = this.#options;
+    const asked = contenders.filter((one) => scenarios.some((scenario) => takes(scenario, one)));
+    for (const contender of asked) {
       const reason = contender.missing();
       if (reason !== '') {
         this.#leaveOut(contender.name, reason);
@@ -204,8 +211,7 @@ class GatewayBenchRun {
     const roundCount = isSmoke ? asked : Math.max(asked, scenario.roundsMin);
     const taken = new Map<Contender, RoundFigures[]>();
     for (const one of standing) {
-      const isAsked = one.scenarios?.includes(scenario.name) ?? true;
-      if (isAsked && scenario.takes(one)) taken.set(one, []);
+      if (takes(scenario, one)) taken.set(one, []);
     }
     const first = scenario.hasWarmup && warmupSeconds > 0 ? 0 : 1;
     for (let round = first; round <= roundCount; round += 1) {

@@ -19,7 +19,13 @@ export interface ScenarioResult {
 }
 
 /** Those that everyone else is compared with. */
-export const REFERENCES: readonly string[] = ['nginx', 'fastify', 'nginx-tls', 'sluice-uws'];
+export const REFERENCES: readonly string[] = [
+  'nginx',
+  'fastify',
+  'nginx-tls',
+  'sluice-uws',
+  'sluice-1x2',
+];
 const DIRECT = 'direct';
 
 /** One figure of one contender over the rounds. JSON has no NaN: it reads as null. */

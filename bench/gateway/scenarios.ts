@@ -19,6 +19,7 @@ import { post1k } from './scenarios/post-1k.js';
 import { refusedByLimit } from './scenarios/refused-by-limit.js';
 import { reply64k } from './scenarios/reply-64k.js';
 import { residentSet } from './scenarios/resident-set.js';
+import { scale } from './scenarios/scale.js';
 import { scraped } from './scenarios/scraped.js';
 import { startTime } from './scenarios/start-time.js';
 import { streamDown } from './scenarios/stream-down.js';
@@ -42,6 +43,7 @@ export const SCENARIOS: readonly Scenario[] = [
   scraped,
   connections1,
   connections1000,
+  scale,
   openLoop,
   streamDown,
   streamUp,

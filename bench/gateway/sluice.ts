@@ -35,6 +35,10 @@ import { GRPC_SERVICE } from './grpc-client.js';
 export interface SluiceOptions {
   readonly name: string;
   readonly workers: number;
+  /** Absent: what Sluice chooses by itself. */
+  readonly acceptors?: number;
+  /** Put before the command. */
+  readonly prefix?: readonly string[];
   /** GATEWAY_ENGINE; absent: what Sluice chooses by itself. */
   readonly engine?: EngineName;
   /** It speaks HTTP/2 with the origin. */
@@ -57,6 +61,8 @@ interface ThreadIds {
   readonly acceptor: number;
   readonly workers: readonly number[];
   readonly coordinator: number;
+  /** All acceptors; none before they had threads. */
+  readonly acceptors: readonly number[];
 }
 
 const ABILITIES: readonly Ability[] = [
@@ -70,7 +76,16 @@ const ABILITIES: readonly Ability[] = [
 ];
 
 export function createSluice(options: SluiceOptions): Contender {
-  const { name, workers, engine, isTls = false, hasHttp2Origin = false, scenarios } = options;
+  const {
+    name,
+    workers,
+    acceptors,
+    prefix = [],
+    engine,
+    isTls = false,
+    hasHttp2Origin = false,
+    scenarios,
+  } = options;
   const entry = join(options.root ?? projectRoot(), 'dist', 'src', 'main.js');
   return {
     name,
@@ -99,10 +114,11 @@ export function createSluice(options: SluiceOptions): Contender {
         port,
         grpcPort: port,
         isTls,
-        command: [process.execPath, entry, 'run', '-c', configPath],
+        command: [...prefix, process.execPath, entry, 'run', '-c', configPath],
         environment: {
           GATEWAY_WORKERS: String(workers),
           NODE_ENV: 'production',
+          ...(acceptors === undefined ? {} : { GATEWAY_ACCEPTORS: String(acceptors) }),
           ...(engine === undefined ? {} : { GATEWAY_ENGINE: engine }),
         },
         // The access log is written as in production, but nobody's disk is measured with it.
@@ -122,16 +138,25 @@ async function nameThreads(adminPort: number): Promise<NameThread> {
   }
   return (thread) => {
     if (thread.tid === ids.acceptor) return 'acceptor';
+    if (ids.acceptors.includes(thread.tid)) return 'acceptor';
     if (ids.workers.includes(thread.tid)) return ids.workers.length > 1 ? 'workers' : 'worker';
     if (thread.tid === ids.coordinator) return 'coordinator';
     return 'V8 and libuv';
   };
 }
 
+interface Stats {
+  readonly threads?: Omit<ThreadIds, 'acceptors'>;
+  readonly acceptors?: readonly { readonly thread: number }[];
+}
+
 async function readThreadIds(adminPort: number): Promise<ThreadIds | undefined> {
   try {
     const { body } = await probe({ port: adminPort, path: '/stats' });
-    return (JSON.parse(body) as { threads?: ThreadIds }).threads;
+    const { threads, acceptors = [] } = JSON.parse(body) as Stats;
+    return threads === undefined
+      ? undefined
+      : { ...threads, acceptors: acceptors.map(({ thread }) => thread) };
   } catch {
     return undefined;
   }

@@ -9,7 +9,13 @@ interface Target {
   readonly scenario: string;
   readonly measure: string;
   readonly what: string;
-  readonly contender: 'sluice' | 'sluice-2' | 'sluice-wire' | 'sluice-tls';
+  readonly contender:
+    | 'sluice'
+    | 'sluice-2'
+    | 'sluice-2x2'
+    | 'sluice-4x4'
+    | 'sluice-wire'
+    | 'sluice-tls';
   /** Whom the figure is divided by; absent: the figure itself. */
   readonly against?: string;
   readonly bound: 'at most' | 'at least';
@@ -29,6 +35,14 @@ const STREAM = { ...PLAIN, measure: 'mbPerSecond', against: 'nginx', bound: 'at 
 const OWN = { ...PLAIN, measure: 'cpuVsPlain' } as const;
 /** Its CPU per request, divided by that of nginx. */
 const FEATURE = { ...PLAIN, measure: 'cpuUs', against: 'nginx' } as const;
+/** What more threads cost, by the scenario `scale`. */
+const CELLS = {
+  ...PLAIN,
+  scenario: 'scale',
+  measure: 'cpuUs',
+  against: 'sluice-1x2',
+  limit: 1.1,
+} as const;
 const MEMORY = { bound: 'at most', unit: 'MiB', scenario: 'resident-set' } as const;
 
 const TLS = { contender: 'sluice-tls', against: 'nginx-tls', unit: '×' } as const;
@@ -53,6 +67,8 @@ const TARGETS: readonly Target[] = [
     against: 'nginx',
     limit: 2.5,
   },
+  { ...CELLS, contender: 'sluice-2x2', what: 'plain GET with 2 × 2 threads, CPU / 1 × 2' },
+  { ...CELLS, contender: 'sluice-4x4', what: 'plain GET with 4 × 4 threads, CPU / 1 × 2' },
   { ...STREAM, scenario: 'stream-down', what: '1 GiB down, throughput', limit: 0.7 },
   { ...STREAM, scenario: 'stream-up', what: '1 GiB up, throughput', limit: 0.7 },
   {
