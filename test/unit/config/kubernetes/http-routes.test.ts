@@ -3,6 +3,7 @@
  * workers have; and what is said of each object. The cases are those that the Gateway API requires
  * of everybody who serves it.
  */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { GatewayConfig, RouteConfig } from '../../../../src/config/gateway-config.js';
 import {
@@ -786,6 +787,55 @@ describe('one bad object', () => {
       ],
     });
     expect(goesTo(served, 'GET /good')).toBe('v2');
+  });
+});
+
+/** What a field may be in an object that nobody has checked. */
+const scrap = fc.constantFrom<unknown>(
+  ...[null, 7, -1, true, '', 'x', '/', '${request.path}', [], {}, [null], [{}], ['*'], [7]],
+);
+const NAMES = [
+  ...['type', 'value', 'name', 'path', 'method', 'headers', 'queryParams', 'weight', 'port'],
+  ...['requestRedirect', 'urlRewrite', 'requestMirror', 'requestHeaderModifier', 'set', 'add'],
+  ...['backendRef', 'kind', 'namespace', 'sectionName', 'request', 'statusCode', 'hostname'],
+  ...['protocol', 'tls', 'certificateRefs', 'allowedRoutes', 'namespaces', 'from', 'selector'],
+];
+const KNOWN_VALUES = fc.constantFrom<unknown>(
+  ...['PathPrefix', 'Exact', 'RegularExpression', 'RequestRedirect', 'URLRewrite', 'RequestMirror'],
+  ...['RequestHeaderModifier', 'ReplacePrefixMatch', 'HTTP', 'HTTPS', 'Selector', 'GET', 80],
+);
+const leaf = fc.oneof(scrap, KNOWN_VALUES);
+const branch = fc.dictionary(fc.constantFrom(...NAMES), leaf, { maxKeys: 6 });
+const part = fc.oneof(
+  leaf,
+  branch,
+  fc.dictionary(fc.constantFrom(...NAMES), branch, { maxKeys: 3 }),
+);
+const list = fc.oneof(scrap, fc.array(part, { maxLength: 3 }));
+const rules = fc.array(
+  fc.dictionary(fc.constantFrom('matches', 'filters', 'backendRefs', 'timeouts', 'x'), list),
+  { maxLength: 3 },
+);
+
+describe('objects of any form', () => {
+  it('never stop the others, and never make the whole fail', () => {
+    fc.assert(
+      fc.property(rules, list, list, list, (ofRoute, hostnames, listeners, references) => {
+        const bad = { name: 'bad', created: '2025-01-01T00:00:00Z' };
+        const spec = { ...(Array.isArray(hostnames) && { hostnames }) };
+        const odd = gateway([], { ...bad, spec: { listeners } });
+        const grants = [
+          { metadata: { namespace: 'other' }, spec: { from: references, to: references } },
+        ];
+        const parts = { gateways: [gateway(), odd], grants };
+        const good = httpRoute([to('v2', [pathMatch('/good', 'Exact')])], { name: 'good' });
+        const served = serve({ ...parts, routes: [httpRoute(ofRoute, { ...bad, spec }), good] });
+        expect(said(served, 'Accepted', 'good')).toBe('True Accepted');
+        // A route of the same place may be older; any other is less exact.
+        expect(goesTo(served, 'GET good.example/good')).not.toBe('404');
+      }),
+      { numRuns: 150 },
+    );
   });
 });
 
