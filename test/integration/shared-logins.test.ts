@@ -239,8 +239,8 @@ describeUnless(redisMissing(), 'two gateways with the sessions of browsers', () 
     });
     const at = (secret: string) => StoredEnds.in(keys(secret) as unknown as SharedState);
     const now = Math.floor(Date.now() / 1000);
-    const ends = Array.from({ length: 2500 }, (_, index): LoginEnd => {
-      const until = now + (index < 2400 ? 100 : 50);
+    const ends = Array.from({ length: 1250 }, (_, index): LoginEnd => {
+      const until = now + (index < 1200 ? 100 : 50);
       return { realm: 'r', by: 'sid', value: `s${index}`, beganBy: now, until };
     });
     await at(STORE_SECRET)?.keep(ends, now);
@@ -250,7 +250,7 @@ describeUnless(redisMissing(), 'two gateways with the sessions of browsers', () 
     expect(found.find(({ value }) => value === 's0')?.beganBy).toBe(now + 9);
     // Those that are over go with the next one that is kept.
     await at(STORE_SECRET)?.keep([{ ...ends[1], until: now + 200 } as LoginEnd], now + 60);
-    expect(await client.hlen('ends-of-a-test:{logins}:ended')).toBe(2400);
+    expect(await client.hlen('ends-of-a-test:{logins}:ended')).toBe(1200);
     expect(await at('another secret')?.read(now)).toEqual([]);
   });
 
