@@ -41,6 +41,7 @@ import { type KeptVersion, keepVersion } from './supervisor/loading/kept-version
 import { loadAside } from './supervisor/loading/load-aside.js';
 import { NameWatcher } from './supervisor/name-watcher.js';
 import { readVersion } from './supervisor/package-version.js';
+import type { GivenPlugins } from './supervisor/program-plugins/given-plugins.js';
 import { keepRefused } from './supervisor/refused-version.js';
 import { Reloader, type ReloadResult } from './supervisor/reloader.js';
 import { ServiceNotices } from './supervisor/service-notices.js';
@@ -92,6 +93,8 @@ export interface GatewayParts {
    * false.
    */
   readonly isService?: boolean;
+  /** Plugins that the program has given. Default: none. */
+  readonly given?: Pick<GivenPlugins, 'find'> | undefined;
 }
 
 /**
@@ -102,11 +105,11 @@ export interface GatewayParts {
 export async function makeGateway(
   first: LoadedConfig,
   options: GatewayOptions,
-  { lanes = createWorkerPool(first.compiled), isService = false }: GatewayParts = {},
+  { lanes = createWorkerPool(first.compiled), isService = false, given }: GatewayParts = {},
 ): Promise<Gateway> {
   try {
     const engines = await chooseEngines(first.compiled, { clock: systemClock });
-    return new Gateway(first, options, { lanes, engines, isService });
+    return new Gateway(first, options, { lanes, engines, isService, given });
   } catch (error) {
     await lanes.close();
     throw error;
@@ -136,7 +139,7 @@ export class Gateway {
   constructor(
     first: LoadedConfig,
     private readonly options: GatewayOptions,
-    { lanes, engines, isService }: Required<GatewayParts> & { readonly engines: EngineChoice },
+    { lanes, engines, isService, given }: Required<GatewayParts> & { engines: EngineChoice },
   ) {
     const kept = keepVersion(first);
     const { settings: config } = kept.compiled;
@@ -163,12 +166,8 @@ export class Gateway {
         servedConfig: () => this.supervisor.config,
       });
     this.supervisor = new Supervisor({
-      first: kept.compiled,
-      front: this.front,
-      clock,
-      random,
-      threads,
-      logger,
+      ...{ first: kept.compiled, front: this.front, clock, random, threads, logger },
+      findPlugin: (file) => given?.find(file),
       onGivingUp: (reason) => this.giveUp(reason),
     });
     this.certificates = new ListenerCertificates({

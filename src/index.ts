@@ -8,10 +8,10 @@
  *     await gateway.start();
  */
 
-import type { GatewayConfig } from './config/gateway-config.js';
 import { loadObject } from './config/source/load-file.js';
 import type { GatewayOptions } from './gateway.js';
 import { ProgramGateway } from './program-gateway.js';
+import { GivenPlugins, type ProgramConfig } from './supervisor/program-plugins/given-plugins.js';
 
 export { NativeBinaryError } from './acceptor/uws/native-binary.js';
 export { PROBLEMS, type ProblemKind } from './base/problems.js';
@@ -41,6 +41,10 @@ export {
   type PluginStore,
 } from './plugins/plugin.js';
 export { ProgramGateway as Gateway } from './program-gateway.js';
+export type {
+  ProgramConfig,
+  ProgramPluginConfig,
+} from './supervisor/program-plugins/given-plugins.js';
 export type { ReloadResult } from './supervisor/reloader.js';
 export type { NameLookup } from './supervisor/watched-name.js';
 
@@ -50,6 +54,7 @@ export type { NameLookup } from './supervisor/watched-name.js';
  *
  * @throws ConfigError with all mistakes.
  */
-export function createGateway(config: GatewayConfig, options: GatewayOptions = {}): ProgramGateway {
-  return new ProgramGateway(loadObject(config), options);
+export function createGateway(config: ProgramConfig, options: GatewayOptions = {}): ProgramGateway {
+  const given = new GivenPlugins();
+  return new ProgramGateway(loadObject(given.take(config)), options, given);
 }

@@ -4,11 +4,11 @@
  *
  * Thread: supervisor (on the main thread).
  */
-import type { GatewayConfig } from './config/gateway-config.js';
 import type { ServedConfig } from './config/shared/shared-config.js';
 import type { LoadedConfig } from './config/source/load-file.js';
 import { type Gateway, type GatewayOptions, makeGateway } from './gateway.js';
 import type { ReloadTrigger } from './observability/gateway-status.js';
+import type { GivenPlugins, ProgramConfig } from './supervisor/program-plugins/given-plugins.js';
 import type { ReloadResult } from './supervisor/reloader.js';
 import type { Supervisor } from './supervisor/supervisor.js';
 
@@ -20,12 +20,14 @@ export class ProgramGateway {
   constructor(
     private readonly first: LoadedConfig,
     private readonly options: GatewayOptions,
+    /** Plugins that the program has given as objects. */
+    private readonly given: GivenPlugins,
   ) {}
 
   /** Resolves when requests are accepted. Rejects when an address is in use or a thread fails. */
   async start(): Promise<void> {
     if (this.made !== null || this.isStopped) throw new Error('a gateway starts once');
-    this.made = makeGateway(this.first, this.options);
+    this.made = makeGateway(this.first, this.options, { given: this.given });
     const gateway = await this.made;
     if (this.isStopped) throw new Error('the gateway was stopped before it had started');
     this.gateway = gateway;
@@ -77,8 +79,8 @@ export class ProgramGateway {
   }
 
   /** Brings this configuration into force, like {@link reload}. */
-  async apply(config: GatewayConfig): Promise<ReloadResult> {
-    return this.gateway === null ? NOT_STARTED : this.gateway.apply(config);
+  async apply(config: ProgramConfig): Promise<ReloadResult> {
+    return this.gateway === null ? NOT_STARTED : this.gateway.apply(this.given.take(config));
   }
 
   /** Brings the configuration before this one into force again. */

@@ -11,6 +11,8 @@ export interface CompiledPlugin {
   readonly name: string;
   /** Of its code and everything that it is given: the same key, the same plugin. */
   readonly key: string;
+  /** Not empty: an object of the program, which stands under this name on the main thread. */
+  readonly program: string;
   /** Each after those that it imports. */
   readonly modules: readonly PluginModule[];
   readonly options: Readonly<Record<string, unknown>>;

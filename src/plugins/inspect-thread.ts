@@ -8,12 +8,14 @@ import { fileURLToPath } from 'node:url';
 import { type MessagePort, workerData } from 'node:worker_threads';
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 import ajvFormats from 'ajv-formats';
+import { isProgramFile } from '../base/program-file.js';
 import { PLUGIN_COUNTERS_MAX } from '../channel/plugins/plugin-board.js';
 import { raiseFlag, type ThreadFlag } from '../channel/plugins/thread-flag.js';
 import { evaluateModules } from './evaluate-modules.js';
 import { findPackage } from './find-package.js';
 import type { Inspection, InspectionProblem, InspectOrder } from './inspection.js';
 import { readModules } from './module-graph.js';
+import { describedIn } from './program-description.js';
 
 interface InspectTask {
   readonly orders: readonly InspectOrder[];
@@ -39,6 +41,7 @@ raiseFlag(flag);
 async function inspect(order: InspectOrder): Promise<Inspection> {
   const files: string[] = [];
   try {
+    if (isProgramFile(order.file)) return inspectGiven(order);
     const file = fileOf(order);
     files.push(file);
     const modules = readModules(file);
@@ -55,6 +58,16 @@ async function inspect(order: InspectOrder): Promise<Inspection> {
         : [{ message: `cannot be loaded: ${textOf(error)}` }];
     return { isValid: false, problems, files: [...new Set(files)] };
   }
+}
+
+/** An object of the program, as it says of itself. */
+function inspectGiven(order: InspectOrder): Inspection {
+  const given = describedIn(order.file);
+  if (given === undefined) refuse('this process has no such plugin: createGateway() gives it');
+  const { counters, schema } = describe(given);
+  const options = structuredClone(order.options);
+  checkOptions(options, schema);
+  return { isValid: true, modules: [], counters, options, files: [] };
 }
 
 function fileOf({ file, package: name }: InspectOrder): string {

@@ -136,6 +136,12 @@ export class LaneSupervisor {
           this.send({ type: 'pluginStore', answer: this.options.pluginWatch.answer(report.ask) });
           return;
         }
+        if (report.type === 'pluginCall') {
+          void this.options.pluginWatch.call(lane, report.ask, (answer) =>
+            port.postMessage({ type: 'pluginCall', answer }),
+          );
+          return;
+        }
         if (report.type === 'begun') {
           this.watchBeginning(report.threadId);
           return;
@@ -265,7 +271,7 @@ export class LaneSupervisor {
   private onReport(
     report: Exclude<
       LaneReport,
-      { type: 'ready' | 'begun' | 'identity' | 'mirrorSample' | 'pluginStore' }
+      { type: 'ready' | 'begun' | 'identity' | 'mirrorSample' | 'pluginStore' | 'pluginCall' }
     >,
   ): void {
     const { epoch } = report;

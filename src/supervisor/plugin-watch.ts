@@ -11,14 +11,19 @@ import {
   type PluginMemory,
 } from '../channel/plugins/plugin-board.js';
 import type { StoreAnswer, StoreAsk } from '../channel/plugins/plugin-messages.js';
+import type { ProgramAnswer, ProgramAsk } from '../channel/plugins/program-calls.js';
 import type { CompiledPlugin } from '../config/compiled-plugin.js';
+import type { Plugin } from '../plugins/plugin.js';
 import { PluginStores } from './plugin-stores.js';
+import { ProgramHost } from './program-plugins/program-host.js';
 
 export interface PluginWatchParts {
   readonly lanes: number;
   readonly logger: Logger;
   nowMs(): number;
   unixMs(): number;
+  /** What the program has given; undefined: nothing of this name. */
+  find(file: string): Plugin<never> | undefined;
   /** Of all versions that a worker may still use, the newest one last. */
   plugins(): readonly CompiledPlugin[];
 }
@@ -27,6 +32,7 @@ export class PluginWatch {
   readonly memory: PluginMemory;
   readonly board: PluginBoardView;
   private readonly stores: PluginStores;
+  private readonly program: ProgramHost;
   /** Those that only the next version has. */
   private next: readonly CompiledPlugin[] = [];
 
@@ -34,6 +40,12 @@ export class PluginWatch {
     this.memory = allocatePlugins(parts.lanes);
     this.board = new PluginBoardView(this.memory);
     this.stores = new PluginStores(parts.nowMs);
+    this.program = new ProgramHost({
+      board: this.board,
+      ...{ logger: parts.logger, nowMs: parts.nowMs, find: parts.find },
+      plugins: () => [...parts.plugins(), ...this.next],
+      store: (ask) => this.stores.answer(ask),
+    });
   }
 
   /** The worker of the lane hangs. True: a plugin does that, and nobody runs it any more. */
@@ -61,6 +73,7 @@ export class PluginWatch {
   /** Nobody runs in the lane until it has its next worker. */
   onGone(lane: number): void {
     this.board.clearLane(lane);
+    this.program.onGone(lane);
   }
 
   /** A plugin asks for something of its store. */
@@ -68,15 +81,29 @@ export class PluginWatch {
     return this.stores.answer(ask);
   }
 
+  /** A worker asks for something of a plugin that the program has. Never rejects. */
+  async call(lane: number, ask: ProgramAsk, post: (answer: ProgramAnswer) => void): Promise<void> {
+    const answer = await this.program.answer(lane, ask);
+    if (answer === null) return;
+    try {
+      post(answer);
+    } catch (error) {
+      // What the hook has returned is no plain data.
+      post({ kind: 'failed', id: answer.id, problem: String(error) });
+    }
+  }
+
   /** A version has come into force. */
   adopt(): void {
     this.next = [];
+    this.program.keepOnly(new Set(this.parts.plugins().map(({ index }) => index)));
     this.stores.keepOnly(new Set(this.parts.plugins().map(({ name }) => name)));
   }
 
   /** Workers are going to make the next version: rows that no version in use has are new. */
   begin(next: readonly CompiledPlugin[]): void {
     const known = new Set(this.parts.plugins().map(({ index }) => index));
+    this.program.keepOnly(known);
     this.next = next.filter(({ index }) => !known.has(index));
     for (const { index } of this.next) this.board.clearRow(index);
   }

@@ -25,6 +25,7 @@ import type { ServedConfig, SharedConfig } from '../config/shared/shared-config.
 import type { CompiledStore } from '../config/store-settings.js';
 import { clearRows } from '../coordinator/coordinator-setup.js';
 import { counterCount, openWebSockets, retireCounterRows } from '../observability/counters.js';
+import type { Plugin } from '../plugins/plugin.js';
 import { WorkloadIdentity } from '../worker/upstream/workload-identity.js';
 import type { ApiKeys } from './api-keys/api-keys.js';
 import { type Canary, ConfigTrial } from './config-trial.js';
@@ -54,6 +55,8 @@ export interface SupervisorOptions {
   /** The supervisor ends them. */
   readonly threads: Threads;
   readonly logger: Logger;
+  /** A plugin that the program has given. Absent: it has given none. */
+  findPlugin?(file: string): Plugin<never> | undefined;
   /** Threads die too often: the process should end with this reason. */
   onGivingUp(reason: string): void;
 }
@@ -130,6 +133,7 @@ export class Supervisor {
     this.plugins = new PluginWatch({
       ...{ lanes: config.workers, logger, nowMs: clock.nowMs, unixMs: clock.unixMs },
       plugins: () => this.epochTable.plugins,
+      find: (file) => options.findPlugin?.(file),
     });
     this.trialMemory = allocateRollouts(config.workers, 1);
     this.prober = new HealthProber({

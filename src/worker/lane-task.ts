@@ -9,6 +9,7 @@ import type { IdentityNotice, IdentityRequest } from '../channel/identity-messag
 import type { LaneMemory } from '../channel/lane.js';
 import type { PluginMemory } from '../channel/plugins/plugin-board.js';
 import type { StoreAnswer, StoreAsk } from '../channel/plugins/plugin-messages.js';
+import type { ProgramAnswer, ProgramAsk } from '../channel/plugins/program-calls.js';
 import type { Port } from '../channel/port.js';
 import type { ThreadFault } from '../channel/thread-fault.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
@@ -46,6 +47,7 @@ export type LaneOrder =
   | { readonly type: 'stop' }
   | { readonly type: 'identity'; readonly notice: IdentityNotice }
   | { readonly type: 'pluginStore'; readonly answer: StoreAnswer }
+  | { readonly type: 'pluginCall'; readonly answer: ProgramAnswer }
   /** WebSockets end, with a Close of this code. */
   | { readonly type: 'closeTunnels'; readonly code: number; readonly reason: string }
   /** Discovery has lost targets: see channel/coordinator/target-slots.ts. */
@@ -75,6 +77,7 @@ export type LaneReport =
   /** The worker begins to make its first configuration. */
   | { readonly type: 'begun'; readonly threadId: number }
   | { readonly type: 'pluginStore'; readonly ask: StoreAsk }
+  | { readonly type: 'pluginCall'; readonly ask: ProgramAsk }
   | { readonly type: 'identity'; readonly request: IdentityRequest }
   /** The reply to a copy differs from what the client got. */
   | { readonly type: 'mirrorSample'; readonly sample: MirrorSample }

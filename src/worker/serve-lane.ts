@@ -7,6 +7,7 @@
 import { fail } from '../channel/thread-fault.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
 import type { LaneOrder, LaneReport, LaneTask } from './lane-task.js';
+import { WorkerPlugins } from './plugins/worker-plugins.js';
 import { type WorkerHost, WorkerRuntime } from './worker-runtime.js';
 
 /** The thread of a worker, and what it is called by others. */
@@ -22,16 +23,30 @@ export async function serveLane(task: LaneTask, host: ServingHost): Promise<void
   const { port } = task;
   const report = (message: LaneReport): void => port.postMessage(message);
   report({ type: 'begun', threadId: host.threadId });
-  const runtime = await WorkerRuntime.create(task, host, (epoch) =>
-    report({ type: 'released', epoch }),
-  );
+  const plugins = new WorkerPlugins(task, host);
+  // A plugin may ask something as it is set up; orders wait until there is somebody to obey them.
+  const early: LaneOrder[] = [];
+  let obey = (order: LaneOrder): void => void early.push(order);
+  const onMessage = (order: LaneOrder): void => {
+    if (order.type === 'pluginStore') plugins.onStoreAnswer(order.answer);
+    else if (order.type === 'pluginCall') plugins.onProgramAnswer(order.answer);
+    else obey(order);
+  };
+  port.on('message', onMessage);
+  const runtime = await WorkerRuntime.create(task, host, {
+    plugins,
+    onReleased: (epoch) => report({ type: 'released', epoch }),
+  }).catch((error: unknown) => {
+    port.close();
+    throw error;
+  });
   const wake = (): void => runtime.onDoorbell();
   const wakePorts = [task.wakePort];
   task.wakePort.on('message', wake);
   let { doorbell } = task;
   doorbell.on('message', wake);
   const stopped = new Promise<void>((resolve) => {
-    port.on('message', (order: LaneOrder) => {
+    obey = (order) => {
       if (order.type === 'lane') {
         doorbell.close();
         doorbell = order.doorbell;
@@ -43,8 +58,6 @@ export async function serveLane(task: LaneTask, host: ServingHost): Promise<void
         runtime.onDoorbell();
       } else if (order.type === 'identity') {
         runtime.onIdentityNotice(order.notice);
-      } else if (order.type === 'pluginStore') {
-        runtime.onStoreAnswer(order.answer);
       } else if (order.type === 'closeTunnels') {
         runtime.closeTunnels(order.code, order.reason);
       } else if (order.type === 'targetsLeft') {
@@ -62,7 +75,8 @@ export async function serveLane(task: LaneTask, host: ServingHost): Promise<void
       } else {
         resolve();
       }
-    });
+    };
+    for (const order of early.splice(0)) obey(order);
   });
   const { osThreadId, threadId } = host;
   report({ type: 'ready', osThreadId, threadId });

@@ -19,7 +19,6 @@ import { CounterBlock, refusalRingOffset } from '../channel/counter-block.js';
 import type { IdentityNotice } from '../channel/identity-messages.js';
 import { LaneEnd, type LaneMemory } from '../channel/lane.js';
 import type { LineRingWriter } from '../channel/line-ring.js';
-import type { StoreAnswer } from '../channel/plugins/plugin-messages.js';
 import type { Port } from '../channel/port.js';
 import { recordRing } from '../channel/record-ring.js';
 import { RefusalRingWriter } from '../channel/refusal-ring.js';
@@ -42,7 +41,7 @@ import { IdentityClient } from './identity/identity-client.js';
 import { KnownEpochs } from './known-epochs.js';
 import type { LaneTask } from './lane-task.js';
 import { type MirrorParts, Mirrors } from './mirror/mirrors.js';
-import { WorkerPlugins } from './plugins/worker-plugins.js';
+import type { WorkerPlugins } from './plugins/worker-plugins.js';
 import { LaneWriter } from './reply/lane-writer.js';
 import { ReplyPath } from './reply/reply-path.js';
 import { FaultInjection } from './request/fault-injection.js';
@@ -109,7 +108,7 @@ export class WorkerRuntime {
   static async create(
     task: LaneTask,
     host: WorkerHost,
-    onReleased: (epoch: number) => void,
+    { plugins, onReleased }: Pick<RuntimeParts, 'plugins' | 'onReleased'>,
   ): Promise<WorkerRuntime> {
     const tracing = new RequestTracing(host);
     const config = openConfig(task.config);
@@ -123,7 +122,6 @@ export class WorkerRuntime {
       afterTurn: host.clock.afterTurn,
       openMax: config.limits.compressions,
     });
-    const plugins = new WorkerPlugins(task, host);
     const epochHost = { loopId, compressions, plugins };
     const first = await WorkerEpoch.create(config, identity, host.clock.unixMs, epochHost);
     plugins.onServing();
@@ -402,11 +400,6 @@ export class WorkerRuntime {
     this.pipeline.abortAll();
     this.lane.renew(memory, doorbell);
     this.turn.beginLane();
-  }
-
-  /** The main thread has answered a plugin. */
-  onStoreAnswer(answer: StoreAnswer): void {
-    this.parts.plugins.onStoreAnswer(answer);
   }
 
   /** The main thread has keys, revocations, tokens, or another identity of the gateway. */

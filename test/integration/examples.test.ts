@@ -93,6 +93,12 @@ it('the library example prints what its comment says', () => {
   expect(said).toBe('200 Hello Ada\n');
 });
 
+it('the example of a plugin of the program prints what its comments say', () => {
+  const file = join(EXAMPLES_FOLDER, 'program-plugins.mjs');
+  const said = execFileSync(process.execPath, [file], { encoding: 'utf8' });
+  expect(said).toBe('403 unknown tenant\n1\n');
+});
+
 function isLocal(address: string): boolean {
   return address === '127.0.0.1';
 }

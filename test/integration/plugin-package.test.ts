@@ -1,4 +1,7 @@
-/** A package that is a plugin, on every route that has no plugins of its own. */
+/**
+ * A package that is a plugin, on every route that has no plugins of its own; and the store of a
+ * plugin, which two workers use at once.
+ */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,6 +30,34 @@ export default {
 const ends = new Function('queueMicrotask(() => { throw Object.assign(new Error("x"), { stack: "" }); })');
 `;
 
+const COUNTER = `
+export default {
+  name: 'counter',
+  async setup(_, { store }) {
+    const begun = await store.increment('setups');
+    const addOne = async () => {
+      for (;;) {
+        const known = await store.get('swapped');
+        const next = String(Number(known ?? 0) + 1);
+        if (await store.compareAndSet('swapped', known, next)) return;
+      }
+    };
+    return {
+      async onRequest(request) {
+        if (request.path === '/counter/end') {
+          const keys = ['setups', 'added', 'swapped'];
+          const values = await Promise.all(keys.map((key) => store.get(key)));
+          return { status: 200, body: values.join() };
+        }
+        const adds = Array.from({ length: 100 }, () => store.increment('added'));
+        await Promise.all([...adds, addOne(), addOne(), addOne(), addOne()]);
+        return { status: 200, body: String(begun) };
+      },
+    };
+  },
+};
+`;
+
 function writePackage(): void {
   const root = join(folder, 'node_modules', '@acme', 'greeter');
   mkdirSync(join(root, 'lib'), { recursive: true });
@@ -47,14 +78,22 @@ beforeAll(async () => {
   });
   const quiet = join(folder, 'quiet.js');
   writeFileSync(quiet, 'export default { name: "quiet", setup: () => ({}) };');
+  const counter = join(folder, 'counter.js');
+  writeFileSync(counter, COUNTER);
   const config = {
     workers: 2,
     upstreams: { api: { targets: [{ url: upstream.url }] } },
     plugins: [
       { name: 'greeter', package: '@acme/greeter', everyRoute: true, options: { who: 'all' } },
       { name: 'quiet', file: quiet },
+      { name: 'counter', file: counter, budget: { cpu: '1s', wait: '30s' } },
     ],
-    routes: [route('any'), route('own', { plugins: ['quiet'] }), route('none', { plugins: [] })],
+    routes: [
+      route('any'),
+      route('own', { plugins: ['quiet'] }),
+      route('none', { plugins: [] }),
+      route('counter', { plugins: ['counter'] }),
+    ],
   };
   gateway = await GatewayProcess.start(config, {}, undefined, { cwd: folder });
 });
@@ -73,6 +112,12 @@ it.each([
   ['/none/a', 'undefined'],
 ])('%s has what its route asks for: %s', async (path, greeting) => {
   expect(await said(path)).toBe(greeting);
+});
+
+it('what two workers add to one store at once is all there', async () => {
+  const workers = await Promise.all(Array.from({ length: 10 }, () => said('/counter/a')));
+  expect([...new Set(workers)].sort()).toEqual(['1', '2']);
+  expect(await said('/counter/end')).toBe('2,1000,40');
 });
 
 it('an error that is nobody’s ends its worker, and says nothing else on standard error', async () => {

@@ -45,6 +45,7 @@ import type { GatewayConfig } from '../../src/config/gateway-config.js';
 import { shareConfig } from '../../src/config/shared/share-config.js';
 import { counterCount } from '../../src/observability/counters.js';
 import type { ThreadLogger } from '../../src/observability/logger.js';
+import { WorkerPlugins } from '../../src/worker/plugins/worker-plugins.js';
 import type { ConnectTarget } from '../../src/worker/upstream/upstream-connections.js';
 import type {
   TransportHandler,
@@ -194,26 +195,25 @@ export class WorkerRig {
 
   private async start(): Promise<void> {
     const port = { postMessage: () => {}, on: () => {}, close: () => {} };
-    this.worker = await WorkerRuntime.create(
-      {
-        ...{ lane: 0, config: shareConfig(this.config), memory: this.memory, notices: [] },
-        ...{ port: port as never, doorbell: port, wakePort: port, hashKey: [1, 2] },
-        coordinator: laneMemoryOf(this.coordinator.memory, 0),
-        counters: this.counterMemory,
-        trial: allocateRollouts(1, 1),
-        cache: allocateCache(1, 4 * 2 ** 20),
-        plugins: allocatePlugins(1),
-        isSuccessor: false,
-      },
-      {
-        log: this.logger(),
-        clock: this.clock,
-        random: () => 0.5,
-        requestIdPrefix: 'rig',
-        connect: this.connect,
-      },
-      () => {},
-    );
+    const task = {
+      ...{ lane: 0, config: shareConfig(this.config), memory: this.memory, notices: [] },
+      ...{ port: port as never, doorbell: port, wakePort: port, hashKey: [1, 2] as const },
+      coordinator: laneMemoryOf(this.coordinator.memory, 0),
+      counters: this.counterMemory,
+      trial: allocateRollouts(1, 1),
+      cache: allocateCache(1, 4 * 2 ** 20),
+      plugins: allocatePlugins(1),
+      isSuccessor: false,
+    };
+    const host = {
+      log: this.logger(),
+      clock: this.clock,
+      random: () => 0.5,
+      requestIdPrefix: 'rig',
+      connect: this.connect,
+    };
+    const plugins = new WorkerPlugins(task, host);
+    this.worker = await WorkerRuntime.create(task, host, { plugins, onReleased: () => {} });
     this.settle();
   }
 

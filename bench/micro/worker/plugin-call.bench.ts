@@ -16,7 +16,15 @@ import { pluginsOf } from '../../../src/worker/route/route-plugins.js';
 import { type Bench, fold } from '../../support/bench-harness.js';
 
 const PLUGIN: CompiledPlugin = {
-  ...{ index: 0, name: 'nothing', key: 'nothing', modules: [], options: {}, counters: [] },
+  ...{
+    index: 0,
+    name: 'nothing',
+    key: 'nothing',
+    program: '',
+    modules: [],
+    options: {},
+    counters: [],
+  },
   ...{ isSkipped: false, cpuMs: 50, waitMs: 1000, strikesMax: 5, bodyBytes: 1024 },
 };
 

@@ -8,7 +8,8 @@
  *
  *     flags    a line for each lane: the row that runs there, plus one; 0: none
  *              a line for each row:  +0 standing  +1 why  +2 strikes  +3 when they began, in s
- *     counts   for each lane and row: figures (PLUGIN_FIGURES), then the counters of the plugin
+ *     counts   for each lane and row: figures (PLUGIN_FIGURES), then the counters of the plugin;
+ *              once more for the main thread, where plugins of the program count
  */
 
 /** Plugins that versions in use may have together. */
@@ -66,7 +67,7 @@ export function allocatePlugins(lanes: number): PluginMemory {
   return {
     lanes,
     flags: new SharedArrayBuffer((lanes + PLUGIN_ROWS) * LINE_WORDS * 4),
-    counts: new SharedArrayBuffer(lanes * PLUGIN_ROWS * ROW_COUNTS * 8),
+    counts: new SharedArrayBuffer((lanes + 1) * PLUGIN_ROWS * ROW_COUNTS * 8),
   };
 }
 
@@ -181,10 +182,16 @@ export class PluginBoardView extends Board {
     this.counts[index] = (this.counts[index] ?? 0) + 1;
   }
 
+  /** To the counter of a plugin of the program that stands at this place. */
+  addOwn(row: number, place: number, by: number): void {
+    const index = this.countsOf(this.lanes, row) + FIGURES_MAX + place;
+    this.counts[index] = (this.counts[index] ?? 0) + by;
+  }
+
   /** The row is another plugin's from now on; nobody uses it at this time. */
   clearRow(row: number): void {
     this.flags.fill(0, this.lineOf(row), this.lineOf(row) + LINE_WORDS);
-    for (let lane = 0; lane < this.lanes; lane += 1) {
+    for (let lane = 0; lane <= this.lanes; lane += 1) {
       const start = this.countsOf(lane, row);
       this.counts.fill(0, start, start + ROW_COUNTS);
     }
@@ -210,7 +217,7 @@ export class PluginBoardView extends Board {
 
   private sumAt(row: number, at: number): number {
     let sum = 0;
-    for (let lane = 0; lane < this.lanes; lane += 1) {
+    for (let lane = 0; lane <= this.lanes; lane += 1) {
       sum += this.counts[this.countsOf(lane, row) + at] ?? 0;
     }
     return sum;

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { assert, defined } from '../../base/assert.js';
+import { isProgramFile } from '../../base/program-file.js';
 import { durationMs, sizeBytes } from '../../base/quantities.js';
 import type { CompiledPlugin } from '../compiled-plugin.js';
 import type { GatewayConfig, PluginConfig, RouteConfig } from '../gateway-config.js';
@@ -22,6 +23,7 @@ export function compilePlugins(plugins: readonly PluginConfig[] = []): CompiledP
     const { modules, options, counters } = inspection;
     const compiled = {
       name,
+      program: isProgramFile(config.file ?? '') ? (config.file ?? '') : '',
       modules,
       options,
       counters,

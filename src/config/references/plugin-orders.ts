@@ -4,6 +4,7 @@
  * Thread: loader. Their files are read, and watched, with the configuration.
  */
 import { resolve } from 'node:path';
+import { isProgramFile } from '../../base/program-file.js';
 import { inspectPlugins } from '../../plugins/inspect-plugins.js';
 import type { Inspection } from '../../plugins/inspection.js';
 import { noteFile, stampOfFile } from './files-read.js';
@@ -15,10 +16,14 @@ export interface WrittenPlugin {
   readonly options?: Readonly<Record<string, unknown>> | undefined;
 }
 
+function isAsItIs(file: string): boolean {
+  return file === '' || file.startsWith('file:') || isProgramFile(file);
+}
+
 /** One for each of `plugins`. */
 export function inspectWritten(plugins: readonly WrittenPlugin[]): readonly Inspection[] {
   const orders = plugins.map(({ file = '', package: name = '', options = {} }) => ({
-    file: file === '' || file.startsWith('file:') ? file : resolve(file),
+    file: isAsItIs(file) ? file : resolve(file),
     package: name,
     options,
   }));

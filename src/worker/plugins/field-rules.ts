@@ -39,6 +39,15 @@ function fieldName(name: string): string {
   return lower;
 }
 
+/** Value of a cookie in the text of `Cookie` fields, or ''. */
+export function cookieIn(fields: string, name: string): string {
+  for (const part of fields.split(';')) {
+    const equals = part.indexOf('=');
+    if (part.slice(0, equals).trim() === name) return part.slice(equals + 1).trim();
+  }
+  return '';
+}
+
 /** Throws where it cannot stand in a field. */
 export function fieldValue(name: string, value: string): string {
   const text = String(value);

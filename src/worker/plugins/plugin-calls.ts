@@ -110,6 +110,12 @@ export class PluginCalls {
     this.parts.board.add(plugin.index, 'skippedCalls');
   }
 
+  /** A call has worked for this long on the main thread. */
+  countElsewhere(instance: PluginInstance, busyMs: number): void {
+    this.parts.board.add(instance.plugin.index, 'busyMs', busyMs);
+    if (busyMs > instance.plugin.cpuMs) this.strike(instance, 'slowCalls', { busyMs });
+  }
+
   /** The plugin has done what it must not do. */
   strike({ plugin }: PluginInstance, what: Strike, facts: object): void {
     const { board, clock, logger } = this.parts;

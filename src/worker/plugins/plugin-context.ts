@@ -1,18 +1,19 @@
 /**
  * What a plugin has of the gateway.
  *
- * Thread: worker.
+ * Thread: worker; on the main thread for plugins of the program.
  */
+import type { Logger } from 'pino';
+import type { PluginBoard } from '../../channel/plugins/plugin-board.js';
 import type { CompiledPlugin } from '../../config/compiled-plugin.js';
 import type { PluginContext } from '../../plugins/plugin.js';
-import type { PluginCallsParts } from './plugin-calls.js';
 
 /** Longer lines are cut. */
 const MESSAGE_CHARS_MAX = 2048;
 
 export function contextOf(
   { name, index: row, counters }: CompiledPlugin,
-  { board, logger }: PluginCallsParts,
+  { board, logger }: { readonly board: Pick<PluginBoard, 'addOwn'>; readonly logger: Logger },
   services: Pick<PluginContext, 'fetch' | 'store'>,
 ): PluginContext {
   return {

@@ -12,11 +12,18 @@ import type { PluginInstance } from '../route/route-plugins.js';
 import type { PluginCalls, PluginCallsParts } from './plugin-calls.js';
 import { contextOf } from './plugin-context.js';
 import { PluginFetcher } from './plugin-fetch.js';
+import type { ProgramClient } from './program-hooks.js';
 import type { StoreClient } from './store-client.js';
 import { StrayErrors } from './stray-errors.js';
 
 /** Longest time for a plugin to be loaded and set up. */
 const SETUP_MS_MAX = 10_000;
+
+/** Ways to the main thread. */
+export interface PluginClients {
+  readonly stores: StoreClient;
+  readonly program: ProgramClient;
+}
 
 interface Kept {
   readonly instance: PluginInstance;
@@ -34,7 +41,7 @@ export class PluginInstances {
   constructor(
     private readonly parts: PluginCallsParts,
     private readonly calls: PluginCalls,
-    private readonly stores: StoreClient,
+    private readonly clients: PluginClients,
   ) {
     const instances = (): PluginInstance[] => [...this.kept.values()].map((one) => one.instance);
     this.stray = new StrayErrors({ ...{ calls, instances }, logger: parts.logger });
@@ -107,13 +114,14 @@ export class PluginInstances {
   /** Whatever it does runs under its name. */
   private async setUp(plugin: CompiledPlugin): Promise<PluginHooks> {
     const { board } = this.parts;
+    if (plugin.program !== '') return this.clients.program.hooksOf(plugin, this.calls);
     board.setRunning(plugin.index);
     const { default: made } = await evaluateModules(plugin.modules);
     const { setup } = made as Plugin;
     const enter = (): void => this.calls.enter(plugin.index);
     const fetcher = new PluginFetcher(enter);
     this.fetchers.set(idOf(plugin), fetcher);
-    const store = this.stores.storeOf(plugin.name, enter);
+    const store = this.clients.stores.storeOf(plugin.name, enter);
     const context = contextOf(plugin, this.parts, { fetch: fetcher.fetch, store });
     const hooks: unknown = await setup(plugin.options, context);
     if (typeof hooks === 'object' && hooks !== null) return hooks;

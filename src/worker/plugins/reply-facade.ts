@@ -4,6 +4,7 @@
  * Thread: worker. Made for one call, as that of a request; its fields are read only when the plugin
  * asks for one.
  */
+import type { ReplyFacts } from '../../channel/plugins/program-calls.js';
 import { ReplyHead } from '../../filters/reply-head.js';
 import type { StageHead } from '../../filters/reply-stage.js';
 import type { PluginReplyHead } from '../../plugins/plugin.js';
@@ -37,6 +38,21 @@ export class ReplyFacade implements PluginReplyHead {
       throw new TypeError(`a reply with ${this.from.status} cannot become one with ${status}`);
     }
     this.chosen = status;
+  }
+
+  /** The same as plain data, for the main thread. */
+  facts(): ReplyFacts {
+    const { fields, isLocal, isBodiless } = this.from;
+    return { status: this.chosen, fields, isLocal, isBodiless };
+  }
+
+  /** What a plugin has made of these facts. */
+  adopt({ status, fields }: Pick<ReplyFacts, 'status' | 'fields'>): void {
+    this.mustBeOpen();
+    if (status !== this.chosen) this.status = status;
+    if (fields === this.from.fields) return;
+    this.parsed = new ReplyHead(status, fields, this.isLocal);
+    this.isEdited = true;
   }
 
   header(name: string): string {

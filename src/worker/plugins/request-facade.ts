@@ -4,11 +4,12 @@
  * Thread: worker. Made for one call. What a plugin changes is kept aside until the call has ended
  * well, and after that it can change nothing any more.
  */
+import type { RequestFacts } from '../../channel/plugins/program-calls.js';
 import type { PluginRequest } from '../../plugins/plugin.js';
 import { type Exchange, routeOf } from '../exchange/exchange.js';
 import { PluginState } from '../exchange/plugin-state.js';
 import { pathForTarget, queryForTarget } from '../route/worker-route.js';
-import { fieldValue, requestFieldName } from './field-rules.js';
+import { cookieIn, fieldValue, requestFieldName } from './field-rules.js';
 
 /** Changes of one call, at most. */
 const EDITS_MAX = 64;
@@ -78,6 +79,18 @@ export class RequestFacade implements PluginRequest {
     return pathForTarget(route, exchange) + queryForTarget(route, exchange);
   }
 
+  /** The same as plain data, for the main thread. */
+  facts(): RequestFacts {
+    const { method, path, query, host, scheme, clientIp, requestId } = this;
+    const { route, consumer, claims, params, target } = this;
+    const fields = this.headers();
+    const changed = [...(this.exchange.plugins?.fields ?? [])];
+    return {
+      ...{ method, path, query, host, scheme, clientIp, requestId, route, consumer, claims },
+      ...{ params, target, fields, changed },
+    };
+  }
+
   header(name: string): string {
     const lower = name.toLowerCase();
     const { plugins, fields } = this.exchange;
@@ -97,11 +110,7 @@ export class RequestFacade implements PluginRequest {
   }
 
   cookie(name: string): string {
-    for (const part of this.exchange.fields.values('cookie').join(';').split(';')) {
-      const equals = part.indexOf('=');
-      if (part.slice(0, equals).trim() === name) return part.slice(equals + 1).trim();
-    }
-    return '';
+    return cookieIn(this.exchange.fields.values('cookie').join(';'), name);
   }
 
   log(name: string, value: string | number | boolean): void {

@@ -61,6 +61,7 @@ beforeEach(() => {
     lanes: 1,
     logger,
     nowMs: () => 0,
+    find: () => undefined,
     unixMs: () => 0,
     plugins: () => [],
   });

@@ -10,6 +10,7 @@ import type { CompiledPlugin } from '../../../../src/config/compiled-plugin.js';
 import { PluginWatch } from '../../../../src/supervisor/plugin-watch.js';
 import { FAILED, PluginCalls } from '../../../../src/worker/plugins/plugin-calls.js';
 import { PluginInstances } from '../../../../src/worker/plugins/plugin-instances.js';
+import { ProgramClient } from '../../../../src/worker/plugins/program-hooks.js';
 import { StoreClient } from '../../../../src/worker/plugins/store-client.js';
 import { FakeClock } from '../../../support/fake-clock.js';
 
@@ -17,7 +18,8 @@ const NOBODY = { greet: () => undefined };
 const LANE = 1;
 
 const pluginOf = (parts: Partial<CompiledPlugin> = {}): CompiledPlugin => ({
-  ...{ index: 3, name: 'one', key: 'one', modules: [], options: {}, counters: ['own'] },
+  ...{ index: 3, name: 'one', key: 'one', program: '', modules: [] },
+  ...{ options: {}, counters: ['own'] },
   ...{ isSkipped: false, cpuMs: 10, waitMs: 100, strikesMax: 3, bodyBytes: 1024 },
   ...parts,
 });
@@ -133,6 +135,7 @@ describe('the watch over plugins', () => {
   const watchOf = (): PluginWatch =>
     new PluginWatch({
       ...{ lanes: 2, logger: parts.logger, nowMs: clock.nowMs, unixMs: clock.unixMs },
+      find: () => undefined,
       plugins: () => [pluginOf()],
     });
 
@@ -162,10 +165,14 @@ describe('the watch over plugins', () => {
 });
 
 describe('instances', () => {
+  const clientsOf = (): ConstructorParameters<typeof PluginInstances>[2] => ({
+    stores: new StoreClient(() => {}),
+    program: new ProgramClient({ clock, post: () => {} }),
+  });
   const moduleOf = (text: string) => [{ url: 'file:///x/one.js', code: text, imports: [] }];
 
   it('are freed when nobody uses them, over a hundred versions', async () => {
-    const instances = new PluginInstances(parts, calls, new StoreClient(() => {}));
+    const instances = new PluginInstances(parts, calls, clientsOf());
     let freed = 0;
     let unloaded = 0;
     Reflect.set(globalThis, 'onPluginUnload', () => {
@@ -197,7 +204,7 @@ describe('instances', () => {
   });
 
   it('go on where nothing has changed, and are one for several versions', async () => {
-    const instances = new PluginInstances(parts, calls, new StoreClient(() => {}));
+    const instances = new PluginInstances(parts, calls, clientsOf());
     const code = '__sluice.exports.default = { setup: () => ({}) };';
     const plugins = [pluginOf({ modules: moduleOf(code) })];
     const [first] = await instances.acquire(plugins, false);
@@ -208,7 +215,7 @@ describe('instances', () => {
   });
 
   it('that cannot be set up refuse a version, or are put out where a worker has to serve', async () => {
-    const instances = new PluginInstances(parts, calls, new StoreClient(() => {}));
+    const instances = new PluginInstances(parts, calls, clientsOf());
     const code = '__sluice.exports.default = { setup: () => { throw new Error("no key"); } };';
     const plugins = [pluginOf({ modules: moduleOf(code) })];
     await expect(instances.acquire(plugins, false)).rejects.toThrow(/cannot be set up: no key/);
