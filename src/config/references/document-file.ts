@@ -5,9 +5,9 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parse } from 'yaml';
 import { noteFile } from './files-read.js';
 import { isPem } from './tls-material.js';
+import { yamlLibrary } from './yaml-library.js';
 
 /** Larger than any document that a person maintains. */
 const FILE_BYTES_MAX = 32 * 1024 * 1024;
@@ -28,7 +28,7 @@ export function readDocument(file: string): Document {
     // YAML takes JSON too, but needs ten times as long.
     const value: unknown = file.endsWith('.json')
       ? JSON.parse(text)
-      : parse(text, { maxAliasCount: 100, prettyErrors: false, stringKeys: true });
+      : yamlLibrary().parse(text, { maxAliasCount: 100, prettyErrors: false, stringKeys: true });
     return { isValid: true, value };
   } catch (error) {
     return broken(`${file} cannot be read: ${reasonOf(error)}`);

@@ -7,12 +7,12 @@
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { parse } from 'yaml';
 import { isObject } from '../../base/json-object.js';
 import { childPointer } from '../../base/json-pointer.js';
 import type { ConfigIssue } from '../check/config-error.js';
 import { resolveFiles } from '../references/document-file.js';
 import { stampOfFile } from '../references/files-read.js';
+import { yamlLibrary } from '../references/yaml-library.js';
 import { dropExtensionKeys } from './extension-keys.js';
 import type { ValuePlace, ValuePlaces, ValueVariable, YamlSource } from './yaml-source.js';
 
@@ -312,11 +312,12 @@ export class IncludedFiles {
 
 /** The text is not parsed as a whole, since it may be large: only the lines of the key are. */
 function includeOf(text: string): unknown {
-  if (text.trimStart().startsWith('{')) return (parse(text) as Record<string, unknown>)[KEY];
+  if (text.trimStart().startsWith('{'))
+    return (yamlLibrary().parse(text) as Record<string, unknown>)[KEY];
   const lines = text.split('\n');
   const first = lines.findIndex((line) => /^["']?include["']?\s*:/.test(line));
   if (first === -1) return undefined;
   const next = lines.findIndex((line, at) => at > first && /^[^\s#-]/.test(line));
   const own = lines.slice(first, next === -1 ? undefined : next).join('\n');
-  return (parse(own) as Record<string, unknown>)[KEY];
+  return (yamlLibrary().parse(own) as Record<string, unknown>)[KEY];
 }

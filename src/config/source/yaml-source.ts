@@ -7,23 +7,10 @@
  * The usual forms of YAML are read by plain-yaml.ts, in a fraction of the time; the full reader
  * here has the rest, every mistake, and the places: those are found when somebody asks for one.
  */
-import {
-  Composer,
-  type CST,
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  Parser,
-  type YAMLError,
-  type YAMLMap,
-  type YAMLSeq,
-} from 'yaml';
+import type { Composer, CST, Document, LineCounter, Node, YAMLError, YAMLMap, YAMLSeq } from 'yaml';
 import { childPointer, displayPath, pointerOf } from '../../base/json-pointer.js';
 import type { ConfigIssue } from '../check/config-error.js';
+import { yamlLibrary } from '../references/yaml-library.js';
 import { NOT_PLAIN, readPlainYaml } from './plain-yaml.js';
 import { type Environment, substituteVariables } from './variables.js';
 
@@ -190,6 +177,7 @@ class VariableFiller {
 
 /** Reads all of YAML, and where everything stands. */
 function readWhole(text: string, environment: Environment): YamlSource {
+  const { LineCounter, Parser } = yamlLibrary();
   const lines = new LineCounter();
   const tokens = [...new Parser(lines.addNewLine).parse(text)];
   if (nestingDepth(tokens) > NESTING_DEPTH_MAX) {
@@ -211,6 +199,7 @@ function readWhole(text: string, environment: Environment): YamlSource {
 }
 
 function createComposer(): Composer {
+  const { Composer } = yamlLibrary();
   return new Composer({
     version: '1.2',
     // The file may not choose another schema or invent types.
@@ -302,6 +291,7 @@ class BoundPassed extends Error {
 
 /** Walks one document and builds the plain data. */
 class DocumentReader {
+  private readonly yaml = yamlLibrary();
   private readonly document: Document.Parsed;
   private readonly lines: LineCounter;
   private readonly environment: Environment;
@@ -340,12 +330,15 @@ class DocumentReader {
     if (this.valueCount > VALUE_COUNT_MAX) {
       throw new BoundPassed(node, `the file holds more than ${VALUE_COUNT_MAX} values`);
     }
-    if (isAlias(node)) return this.readNode(this.resolveAlias(node, node.source), pointer, key);
+    if (this.yaml.isAlias(node))
+      return this.readNode(this.resolveAlias(node, node.source), pointer, key);
     if ('anchor' in node && node.anchor !== undefined) this.anchors.set(node.anchor, node);
     this.remember(pointer, node, key);
-    if (isScalar(node)) return this.readScalar(node.value, pointer);
+    if (this.yaml.isScalar(node)) return this.readScalar(node.value, pointer);
     this.enter(node);
-    const value = isMap(node) ? this.readMap(node, pointer) : this.readList(node, pointer);
+    const value = this.yaml.isMap(node)
+      ? this.readMap(node, pointer)
+      : this.readList(node, pointer);
     this.open.delete(node);
     return value;
   }
@@ -377,8 +370,8 @@ class DocumentReader {
     const own = new Set<string>();
     const merges: Node[] = [];
     for (const { key: keyNode, value: node } of map.items as { key: Node; value: Node | null }[]) {
-      const name = isScalar(keyNode) ? String(keyNode.value ?? '') : '';
-      if (name === MERGE_KEY && isScalar(keyNode) && keyNode.type === 'PLAIN') {
+      const name = this.yaml.isScalar(keyNode) ? String(keyNode.value ?? '') : '';
+      if (name === MERGE_KEY && this.yaml.isScalar(keyNode) && keyNode.type === 'PLAIN') {
         merges.push(node ?? keyNode);
         continue;
       }
@@ -403,13 +396,13 @@ class DocumentReader {
    */
   private merge(value: Record<string, unknown>, merged: Node, pointer: string): void {
     this.valueCount += 1;
-    const node = isAlias(merged) ? this.resolveAlias(merged, merged.source) : merged;
-    if (isMap(node)) {
+    const node = this.yaml.isAlias(merged) ? this.resolveAlias(merged, merged.source) : merged;
+    if (this.yaml.isMap(node)) {
       if (node.anchor !== undefined) this.anchors.set(node.anchor, node);
       this.enter(node);
       this.readKeys(value, node, pointer, node === merged);
       this.open.delete(node);
-    } else if (isSeq(node)) {
+    } else if (this.yaml.isSeq(node)) {
       this.enter(node);
       for (const item of node.items) this.merge(value, item as Node, pointer);
       this.open.delete(node);
@@ -427,7 +420,7 @@ class DocumentReader {
   }
 
   private readList(node: Node, pointer: string): unknown {
-    const items = isSeq(node) ? (node as YAMLSeq<Node | null>).items : [];
+    const items = this.yaml.isSeq(node) ? (node as YAMLSeq<Node | null>).items : [];
     return items.map((item, index) => {
       return item === null ? null : this.readNode(item, childPointer(pointer, index), item);
     });
