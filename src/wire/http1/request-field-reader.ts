@@ -55,6 +55,7 @@ export class RequestFieldReader {
     this.authority = '';
     this.defaultPort = '';
     this.hostCount = 0;
+    this.host = '';
     this.lengthCount = 0;
     this.codingCount = 0;
     this.upgrade = '';
@@ -199,6 +200,25 @@ export class RequestFieldReader {
     return isMangled
       ? this.refuse(PROBLEMS.badFraming, 'a Transfer-Encoding that is not chunked alone')
       : this.refuse(PROBLEMS.unknownCoding, 'a transfer coding other than chunked');
+  }
+
+  /**
+   * The fields say nothing but where the request goes: by one Host, in the usual form. What they
+   * mean follows from their number alone, in HTTP/1.1 and with a target that names no authority.
+   */
+  get areNeutral(): boolean {
+    const { head, lengthCount, codingCount } = this;
+    const hasHost = this.hostCount === 1 && this.host === '';
+    const hasBody = lengthCount > 0 || codingCount > 0 || head.expectsContinue;
+    const isOfConnection = this.mustClose || this.mayUpgrade || this.upgrade !== '';
+    const isGood = head.problem === null && head.droppedFields === 0;
+    return hasHost && isGood && !hasBody && !isOfConnection && head.protocol !== HTTP_1_0;
+  }
+
+  /** The fields are these `count`, which were neutral when they were taken before. */
+  takeNeutral(count: number): void {
+    this.count = count;
+    this.hostCount = 1;
   }
 
   /** A request in HTTP/1.0 without Host gets one. */

@@ -35,46 +35,32 @@ import {
   VALUE_BYTES,
 } from './characters.js';
 import { reasonOfName, reasonOfValue } from './field-mistakes.js';
+import { FieldsMemory } from './head-memory.js';
 import { RequestFieldReader } from './request-field-reader.js';
 import { HTTP_1_0, HTTP_1_1, RequestHead, type RequestOrigin } from './request-head.js';
 import { methodOf } from './request-method.js';
 import { type RequestRules, TARGET_BYTES_MAX } from './request-rules.js';
-import { readOddTarget } from './request-target.js';
-
-/** All bytes of the step are used up, and more must come. */
-export const SCAN_MORE = 0;
-/** The head is there, and good. */
-export const SCAN_WHOLE = 1;
-/** The head is wrong: see its `problem`. */
-export const SCAN_REFUSED = 2;
-export type ScanEvent = typeof SCAN_MORE | typeof SCAN_WHOLE | typeof SCAN_REFUSED;
-
-const METHOD = 0;
-const TARGET = 1;
-const VERSION = 2;
-const LINE_LF = 3;
-const NAME = 4;
-const BLANK = 5;
-const VALUE = 6;
-const FIELD_LF = 7;
-const HEAD_LF = 8;
-type ScanState =
-  | typeof METHOD
-  | typeof TARGET
-  | typeof VERSION
-  | typeof LINE_LF
-  | typeof NAME
-  | typeof BLANK
-  | typeof VALUE
-  | typeof FIELD_LF
-  | typeof HEAD_LF;
+import { mistakeOfForm, mistakeOfTarget, readOddTarget } from './request-target.js';
+import {
+  BLANK,
+  FIELD_LF,
+  HEAD_LF,
+  LINE_LF,
+  METHOD,
+  NAME,
+  SCAN_MORE,
+  SCAN_REFUSED,
+  SCAN_WHOLE,
+  type ScanEvent,
+  type ScanState,
+  TARGET,
+  VALUE,
+  VERSION,
+} from './scan-state.js';
 
 /** "HTTP/1.1" */
 const VERSION_BYTES = [72, 84, 84, 80, SLASH, DIGIT_0, 46, DIGIT_0] as const;
 const HEAD_END_BYTES = 2;
-/** A client that speaks HTTP/2 begins with `PRI * HTTP/2.0` (RFC 9113 3.4). */
-const HTTP_2_METHOD = 'PRI';
-
 /** What a head's text may need beyond its own bytes: raw characters, who is at the other end. */
 const SCRATCH_EXTRA_BYTES = 2 * TARGET_BYTES_MAX + 1024;
 /** Where heads are written while a step runs. */
@@ -103,6 +89,9 @@ export class RequestHeadScanner {
   /** A head that is not complete, between two steps. */
   private kept: Buffer | null = null;
   private readonly fields: RequestFieldReader;
+  private readonly memory = new FieldsMemory();
+  /** Where the fields begin in the bytes of this step; -1: in those of an earlier one. */
+  private fieldsAt = -1;
   private readonly originBytes: Buffer;
 
   constructor(
@@ -122,6 +111,7 @@ export class RequestHeadScanner {
     this.headLeft = rules.headerBytes + HEAD_END_BYTES;
     this.partBytes = 0;
     this.out = 0;
+    this.fieldsAt = -1;
     this.state = METHOD;
     this.fields.begin();
   }
@@ -154,6 +144,7 @@ export class RequestHeadScanner {
 
   private keep(): void {
     this.kept = Buffer.from(scratch.subarray(0, this.out));
+    this.fieldsAt = -1;
   }
 
   private takePart(bytes: Buffer, end: number): ScanEvent {
@@ -228,19 +219,12 @@ export class RequestHeadScanner {
     this.out = out;
     if (at === end) return SCAN_MORE;
     const byte = bytes[at];
-    if (byte !== SPACE) return this.refuseTarget(byte ?? 0);
+    if (byte !== SPACE) {
+      const mistake = mistakeOfTarget(byte, this.partBytes === TARGET_BYTES_MAX);
+      return this.refuse(mistake.problem, mistake.reason);
+    }
     this.at++;
     return this.endTarget();
-  }
-
-  private refuseTarget(byte: number): ScanEvent {
-    if (this.partBytes === TARGET_BYTES_MAX) {
-      return this.refuse(PROBLEMS.headTooLarge, 'a target that is too long');
-    }
-    if (byte === CR || byte === LF) {
-      return this.refuse(PROBLEMS.badRequestLine, 'a request line without a version');
-    }
-    return this.refuse(PROBLEMS.badTarget, 'a character that no target has');
   }
 
   private endTarget(): ScanEvent {
@@ -248,7 +232,10 @@ export class RequestHeadScanner {
     if (scratch[this.targetStart] !== SLASH && this.head.method !== CONNECT_METHOD) {
       const text = scratch.toString('latin1', this.targetStart, this.out);
       const odd = readOddTarget(this.head.method, text);
-      if (odd === null) return this.refuseOddTarget();
+      if (odd === null) {
+        const mistake = mistakeOfForm(this.head.method);
+        return this.refuse(mistake.problem, mistake.reason);
+      }
       this.out = this.targetStart + scratch.write(odd.target, this.targetStart, 'latin1');
       this.fields.authority = odd.authority;
       this.fields.defaultPort = odd.defaultPort;
@@ -262,12 +249,6 @@ export class RequestHeadScanner {
     this.version = 0;
     this.state = VERSION;
     return SCAN_MORE;
-  }
-
-  private refuseOddTarget(): ScanEvent {
-    return this.head.method === HTTP_2_METHOD
-      ? this.refuse(PROBLEMS.badVersion, 'the first line of HTTP/2')
-      : this.refuse(PROBLEMS.badTarget, 'a target in no known form');
   }
 
   private takeVersion(bytes: Buffer, end: number): ScanEvent {
@@ -303,10 +284,25 @@ export class RequestHeadScanner {
       return this.refuse(PROBLEMS.badRequestLine, 'a request line that does not end with CRLF');
     }
     this.at++;
+    if (this.takeKnownFields(bytes, end)) return this.endHead();
     this.state = NAME;
+    this.fieldsAt = this.at;
     this.beginField();
     this.takeWholeFields(bytes, end);
     return SCAN_MORE;
+  }
+
+  /** All fields are those of a request before, and may be judged as they were. */
+  private takeKnownFields(bytes: Buffer, end: number): boolean {
+    const { memory, fields } = this;
+    if (this.version !== HTTP_1_1 || fields.authority !== '') return false;
+    const known = memory.match(bytes, this.at, end, this.rules);
+    if (known === 0) return false;
+    this.at += known;
+    this.out = memory.writeText(scratch, this.out);
+    this.lineStart = this.out;
+    fields.takeNeutral(memory.count);
+    return true;
   }
 
   private beginField(): void {
@@ -447,8 +443,17 @@ export class RequestHeadScanner {
       return this.refuse(PROBLEMS.badField, 'a CR without LF in place of a field');
     }
     this.at++;
-    const { head, fields } = this;
     this.out = this.lineStart;
+    const { fields, memory, rules, fieldsAt } = this;
+    const mayKeep = fieldsAt !== -1 && fields.areNeutral;
+    if (mayKeep && memory.offer(bytes, fieldsAt, this.at, rules)) {
+      memory.keep(scratch, this.targetEnd + this.originBytes.length, this.out, fields.count);
+    }
+    return this.endHead();
+  }
+
+  private endHead(): ScanEvent {
+    const { head, fields } = this;
     fields.finish(this.rules);
     if (head.problem !== null) return this.endRefused();
     if (fields.needsHost) this.addHost();
@@ -478,23 +483,18 @@ export class RequestHeadScanner {
     return this.endRefused();
   }
 
+  /** What is known of it is told: that is all before the mistake, or what there is of its line. */
   private endRefused(): ScanEvent {
-    const { head } = this;
-    this.describeRefused();
-    head.isPersistent = false;
-    this.kept = null;
-    return SCAN_REFUSED;
-  }
-
-  /** What is known of a request that was refused before its head was read. */
-  private describeRefused(): void {
     const { head, origin, state } = this;
     if (state > TARGET) {
       this.out = this.lineStart;
       this.writeText();
-      return;
+    } else {
+      head.target = state === TARGET ? scratch.toString('latin1', this.targetStart, this.out) : '';
+      head.text = `${head.method}\n${head.target}\n${origin.peer}\n${origin.connection}`;
     }
-    head.target = state === TARGET ? scratch.toString('latin1', this.targetStart, this.out) : '';
-    head.text = `${head.method}\n${head.target}\n${origin.peer}\n${origin.connection}`;
+    head.isPersistent = false;
+    this.kept = null;
+    return SCAN_REFUSED;
   }
 }

@@ -17,8 +17,9 @@ import { CR, LF } from './characters.js';
 import { CHUNK_BAD, CHUNK_DATA, CHUNK_END, CHUNK_MORE, ChunkedDecoder } from './chunked-decoder.js';
 import { HeadMemory } from './head-memory.js';
 import type { RequestHead, RequestOrigin } from './request-head.js';
-import { RequestHeadScanner, SCAN_MORE, SCAN_REFUSED, SCAN_WHOLE } from './request-head-scanner.js';
+import { RequestHeadScanner } from './request-head-scanner.js';
 import { EMPTY_LINES_MAX, type RequestRules } from './request-rules.js';
+import { SCAN_MORE, SCAN_REFUSED, SCAN_WHOLE } from './scan-state.js';
 
 /** All bytes of the step are used up, and more must come. */
 export const REQUEST_MORE = 0;

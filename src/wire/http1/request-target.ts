@@ -5,7 +5,12 @@
  * on, and its authority is held against Host. A request in which the two differ is refused: what
  * stands behind the gateway would have to know which of them was meant.
  */
+import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
+import { CR, LF } from './characters.js';
 import { isHost } from './host-value.js';
+
+/** A client that speaks HTTP/2 begins with `PRI * HTTP/2.0` (RFC 9113 3.4). */
+const HTTP_2_METHOD = 'PRI';
 
 export interface OddTarget {
   /** The origin form, or `*`. */
@@ -35,4 +40,26 @@ export function readOddTarget(method: string, text: string): OddTarget | null {
   // RFC 9112 3.2.4: OPTIONS for a server as a whole, sent through a proxy.
   if (rest === '' && method === 'OPTIONS') return { target: '*', authority, defaultPort };
   return { target: rest.startsWith('/') ? rest : `/${rest}`, authority, defaultPort };
+}
+
+/** Why a target is refused. */
+export interface TargetMistake {
+  readonly problem: ProblemKind;
+  readonly reason: string;
+}
+
+/** Of a target in which this byte stands; `isFull`: it is as long as one may be. */
+export function mistakeOfTarget(byte: number | undefined, isFull: boolean): TargetMistake {
+  if (isFull) return { problem: PROBLEMS.headTooLarge, reason: 'a target that is too long' };
+  if (byte === CR || byte === LF) {
+    return { problem: PROBLEMS.badRequestLine, reason: 'a request line without a version' };
+  }
+  return { problem: PROBLEMS.badTarget, reason: 'a character that no target has' };
+}
+
+/** Of a target in a form that this method may not have. */
+export function mistakeOfForm(method: string): TargetMistake {
+  return method === HTTP_2_METHOD
+    ? { problem: PROBLEMS.badVersion, reason: 'the first line of HTTP/2' }
+    : { problem: PROBLEMS.badTarget, reason: 'a target in no known form' };
 }

@@ -27,6 +27,34 @@ const HEADS = [
   `GET /long HTTP/1.1\r\nHost: a\r\nX: ${'y'.repeat(REMEMBERED_BYTES_MAX)}\r\n\r\n`,
 ];
 
+const LINES = [
+  'GET /a HTTP/1.1',
+  'GET /another/one?b HTTP/1.1',
+  'GET http://a/b HTTP/1.1',
+  'GET http://b/b HTTP/1.1',
+  'OPTIONS * HTTP/1.1',
+  'CONNECT a:443 HTTP/1.1',
+  'POST /a HTTP/1.1',
+  'TRACE /a HTTP/1.1',
+  'GET /a HTTP/1.0',
+  'GET /a HTTP/1.2',
+];
+const FIELDS = [
+  'Host: a\r\nCookie: k=1; l=2',
+  'Host: a\r\nHost: a',
+  'Host: a b',
+  'TE: trailers\r\nhost: A',
+  'Host: a\r\nContent-Length: 0',
+  'Host: a\r\nExpect: 100-continue',
+  'Host: a\r\nConnection: close',
+  'Host: a\r\nConnection: keep-alive',
+  'Host: a\r\nConnection: x-a\r\nX-A: 1',
+  'Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket',
+  'Host: a\r\nConnection: Upgrade\r\nUpgrade: other',
+  'Host: a\r\nX_A: 1',
+  'X-A: 1',
+];
+
 /** Messages of which many are the one before, and a few of those have a small change. */
 function sequence(random: Random, from: readonly string[]): string[] {
   const messages: string[] = [];
@@ -113,6 +141,19 @@ describe('the memory of a head', () => {
       const expected = readRequests(cutAt(stream, Array.from(stream.keys()).slice(1)));
       expect(readRequests([stream])).toEqual(expected);
       expect(readRequests(requests.map((one) => Buffer.from(one, 'latin1')))).toEqual(expected);
+    }
+  });
+
+  it('knows fields again behind any line, and means them there as if they were read', () => {
+    for (const fields of FIELDS) {
+      for (const first of LINES) {
+        for (const second of LINES) {
+          const heads = [first, first, second, first].map((line) => `${line}\r\n${fields}\r\n\r\n`);
+          const stream = Buffer.from(heads.join(''));
+          const expected = readRequests(cutAt(stream, Array.from(stream.keys()).slice(1)));
+          expect(readRequests([stream])).toEqual(expected);
+        }
+      }
     }
   });
 
