@@ -12,6 +12,10 @@
 
 /** Longer heads are read each time: what is kept for each connection has to be small. */
 export const REMEMBERED_BYTES_MAX = 2048;
+/** Reading fewer bytes of fields costs no more than to compare them and to copy their text. */
+const FIELDS_BYTES_MIN = 128;
+/** Of a client that sends no head twice, one of about so many is copied for nothing. */
+const PAUSE_MAX = 127;
 /** Memory is taken in steps of this, so that heads of similar length share it. */
 const STEP_BYTES = 256;
 
@@ -24,31 +28,55 @@ export class HeadMemory {
   /** Of the last good head, remembered or not. */
   private lastLength = 0;
   private rules: object | null = null;
+  /** What is remembered, or was last, has not come again. */
+  private isUnproven = false;
+  /** Heads that are not remembered after one that did not come again; how many of them are left. */
+  private pause = 0;
+  private pauseLeft = 0;
 
   // Hot path (bench/gateway/plain-get): once for every head.
   /** How many bytes from `at` are the remembered head, with its end; 0: they are another one. */
   match(bytes: Buffer, at: number, end: number, rules: object): number {
     const { length } = this;
     if (length === 0 || end - at < length || rules !== this.rules) return 0;
-    return bytes.compare(this.bytes, 0, length, at, at + length) === 0 ? length : 0;
+    if (bytes.compare(this.bytes, 0, length, at, at + length) !== 0) return 0;
+    this.isUnproven = false;
+    this.pause = 0;
+    return length;
   }
 
   /**
-   * A good head stands from `start` to `end`. It is remembered if the one before was as long: who
-   * never sends a head twice pays for few copies, and who sends one request keeps no memory.
+   * A good head stands from `start` to `end`. It is remembered if the one before was as long, and
+   * not every time if that is in vain: who never sends a head twice pays for few copies, and who
+   * sends one request keeps no memory.
    * Returns whether it is remembered now. `rules`: the object that says how it was read.
    */
   offer(bytes: Buffer, start: number, end: number, rules: object): boolean {
+    if (this.pauseLeft > 0) {
+      this.pauseLeft -= 1;
+      return false;
+    }
     const length = end - start;
     const mayRepeat = length === this.lastLength && length <= REMEMBERED_BYTES_MAX;
     this.lastLength = length;
-    if (!mayRepeat) return false;
+    if (!mayRepeat || this.wasInVain()) return false;
     if (this.bytes.length < length) {
       this.bytes = Buffer.allocUnsafeSlow(Math.ceil(length / STEP_BYTES) * STEP_BYTES);
     }
     bytes.copy(this.bytes, 0, start, end);
     this.length = length;
     this.rules = rules;
+    this.isUnproven = true;
+    return true;
+  }
+
+  /** The last copy was never needed: the next ones wait, longer each time. */
+  private wasInVain(): boolean {
+    if (!this.isUnproven) return false;
+    this.isUnproven = false;
+    this.length = 0;
+    this.pause = Math.min(2 * this.pause + 1, PAUSE_MAX);
+    this.pauseLeft = this.pause;
     return true;
   }
 
@@ -85,7 +113,7 @@ export class FieldsMemory {
 
   /** Neutral fields stand from `start` to `end`. True: they are remembered, and keep() is next. */
   offer(bytes: Buffer, start: number, end: number, rules: object): boolean {
-    return this.memory.offer(bytes, start, end, rules);
+    return end - start >= FIELDS_BYTES_MIN && this.memory.offer(bytes, start, end, rules);
   }
 
   /** What has become of these `count` fields stands in `text`, from `start` to `end`. */

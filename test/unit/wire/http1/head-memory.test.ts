@@ -55,6 +55,9 @@ const FIELDS = [
   'X-A: 1',
 ];
 
+/** Short fields are not remembered. */
+const PADDING = `X-Padding: ${'p'.repeat(128)}\r\n`;
+
 /** Messages of which many are the one before, and a few of those have a small change. */
 function sequence(random: Random, from: readonly string[]): string[] {
   const messages: string[] = [];
@@ -148,7 +151,8 @@ describe('the memory of a head', () => {
     for (const fields of FIELDS) {
       for (const first of LINES) {
         for (const second of LINES) {
-          const heads = [first, first, second, first].map((line) => `${line}\r\n${fields}\r\n\r\n`);
+          const lines = [first, first, second, first, second];
+          const heads = lines.map((line) => `${line}\r\n${PADDING}${fields}\r\n\r\n`);
           const stream = Buffer.from(heads.join(''));
           const expected = readRequests(cutAt(stream, Array.from(stream.keys()).slice(1)));
           expect(readRequests([stream])).toEqual(expected);
@@ -175,6 +179,22 @@ describe('the memory of a head', () => {
     }
     memory.forget();
     expect(memory.match(bytes, start, end, RULES)).toBe(0);
+  });
+
+  it('does not copy head after head of which none comes again', () => {
+    const memory = new HeadMemory();
+    let kept = 0;
+    for (let count = 0; count < 10_000; count++) {
+      const bytes = Buffer.from(`GET /${10_000 + count} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      expect(memory.match(bytes, 0, bytes.length, RULES)).toBe(0);
+      if (memory.offer(bytes, 0, bytes.length, RULES)) kept++;
+    }
+    expect(kept).toBeGreaterThan(10);
+    expect(kept).toBeLessThan(200);
+    const again = Buffer.from(GET);
+    for (let count = 0; count < 300; count++) memory.offer(again, 0, again.length, RULES);
+    while (!memory.offer(again, 0, again.length, RULES));
+    expect(memory.match(again, 0, again.length, RULES)).toBe(again.length);
   });
 
   it('has a bound', () => {
