@@ -13,8 +13,8 @@
 /** Longer heads are read each time: what is kept for each connection has to be small. */
 export const REMEMBERED_BYTES_MAX = 2048;
 /** Reading fewer bytes of fields costs no more than to compare them and to copy their text. */
-const FIELDS_BYTES_MIN = 128;
-/** Of a client that sends no head twice, one of about so many is copied for nothing. */
+export const FIELDS_BYTES_MIN = 128;
+/** Heads that pass at most, where none comes again, before one is copied for nothing. */
 const PAUSE_MAX = 127;
 /** Memory is taken in steps of this, so that heads of similar length share it. */
 const STEP_BYTES = 256;
@@ -113,7 +113,7 @@ export class FieldsMemory {
 
   /** Neutral fields stand from `start` to `end`. True: they are remembered, and keep() is next. */
   offer(bytes: Buffer, start: number, end: number, rules: object): boolean {
-    return end - start >= FIELDS_BYTES_MIN && this.memory.offer(bytes, start, end, rules);
+    return this.memory.offer(bytes, start, end, rules);
   }
 
   /** What has become of these `count` fields stands in `text`, from `start` to `end`. */

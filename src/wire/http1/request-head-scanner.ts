@@ -35,7 +35,7 @@ import {
   VALUE_BYTES,
 } from './characters.js';
 import { reasonOfName, reasonOfValue } from './field-mistakes.js';
-import { FieldsMemory } from './head-memory.js';
+import { FIELDS_BYTES_MIN, FieldsMemory } from './head-memory.js';
 import { RequestFieldReader } from './request-field-reader.js';
 import { HTTP_1_0, HTTP_1_1, RequestHead, type RequestOrigin } from './request-head.js';
 import { methodOf } from './request-method.js';
@@ -445,8 +445,8 @@ export class RequestHeadScanner {
     this.at++;
     this.out = this.lineStart;
     const { fields, memory, rules, fieldsAt } = this;
-    const mayKeep = fieldsAt !== -1 && fields.areNeutral;
-    if (mayKeep && memory.offer(bytes, fieldsAt, this.at, rules)) {
+    const isLong = fieldsAt !== -1 && this.at - fieldsAt >= FIELDS_BYTES_MIN;
+    if (isLong && fields.areNeutral && memory.offer(bytes, fieldsAt, this.at, rules)) {
       memory.keep(scratch, this.targetEnd + this.originBytes.length, this.out, fields.count);
     }
     return this.endHead();
