@@ -301,6 +301,7 @@ describe('two acceptors', () => {
   });
 
   it('close no socket that one which begins again may still copy', async () => {
+    make(2, 5, false);
     await begin();
     await listen(5);
     threads.acceptor(1).end();
