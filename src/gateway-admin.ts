@@ -133,6 +133,7 @@ export class GatewayAdmin {
         state: () => gateway.readiness(),
         origin: () => reloader.status().origin,
         unanswered: () => gateway.discovery.unanswered,
+        idleCells: () => gateway.cells?.idleCells ?? 0,
         workload: () => gateway.workload.status(),
       }),
       ...(gateway.isChaosAllowed ? faultHandlers(this.faultInjector()) : []),

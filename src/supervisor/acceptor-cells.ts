@@ -139,6 +139,14 @@ export class AcceptorCells implements AcceptorFront {
     return count;
   }
 
+  /** Cells that serve nobody: their acceptor is away, or all of their workers are. */
+  get idleCells(): number {
+    const { length } = this.cells;
+    const serving = new Set<number>();
+    for (const lane of this.served) if (this.cellOf(lane).isRunning) serving.add(lane % length);
+    return length - serving.size;
+  }
+
   get hasAcceptor(): boolean {
     return this.cells.some(({ isRunning }) => isRunning);
   }

@@ -24,6 +24,8 @@ export interface ReadinessFacts {
   origin(): StoreOrigin | null;
   /** Upstreams whose sources of targets have never answered. */
   unanswered(): readonly string[];
+  /** Of several cells, those whose acceptor or workers are all away; the others serve. */
+  idleCells(): number;
   /** What is known of the gateway's own identity; null: it needs none. */
   workload(): WorkloadStatus | null;
 }
@@ -36,11 +38,12 @@ export function readyzHandler(known: ReadinessFacts): AdminHandler {
     answer: () => {
       const status = known.state();
       const [origin, workload] = [known.origin(), known.workload()];
-      const unansweredUpstreams = known.unanswered();
+      const [unansweredUpstreams, idleCells] = [known.unanswered(), known.idleCells()];
       const body = {
         status,
         ...(origin !== null && { configuration: shortOriginRow(origin) }),
         ...(unansweredUpstreams.length > 0 && { unansweredUpstreams }),
+        ...(idleCells > 0 && { idleCells }),
         ...(workload !== null && { spiffe: shortWorkloadRow(workload) }),
       };
       return { status: status === 'ready' ? 200 : 503, body };

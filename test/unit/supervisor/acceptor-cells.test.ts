@@ -273,6 +273,19 @@ describe('two acceptors', () => {
     });
   }
 
+  it('are idle where the acceptor or all its workers are away', async () => {
+    await begin();
+    expect(cells.idleCells).toBe(2);
+    for (const lane of [0, 1, 2, 3]) attach(lane);
+    expect(cells.idleCells).toBe(0);
+    cells.suspendLane(1);
+    expect(cells.idleCells).toBe(0);
+    cells.detachLane(3);
+    expect(cells.idleCells).toBe(1);
+    threads.acceptor(0).end();
+    expect([cells.idleCells, cells.hasAcceptor]).toEqual([2, true]);
+  });
+
   it('listen at one socket where Node cannot share ports', async () => {
     make(2, 5, false);
     await begin();
