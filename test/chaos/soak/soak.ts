@@ -40,6 +40,11 @@ const LOOK_MS = 2000;
 const IN_FLIGHT_MAX = 200;
 /** Part of the time that is not looked at, while heaps grow to their working size. */
 const WARM_UP = 0.2;
+/** What a machine makes of requests that has no time for them. */
+const PRESSED = /^503 GW_(OVERLOADED|COORDINATOR_UNAVAILABLE|NOT_READY)$/;
+const TOO_SLOW = /within \d+ s|another configuration was asked for/;
+/** Of a hundred visits. Only on a machine that is busy with other things it is as many. */
+const PRESSED_PERCENT_MAX = 5;
 /** A visit may fail until this long after everybody serves again. */
 const EXCUSED_MS = 1500;
 /** Worker 0 is left alone, so that there is a thread of its kind that lives through everything. */
@@ -68,6 +73,7 @@ class Soak {
   private readonly visits: Visits;
   private readonly turns: Promise<void>[] = [];
   private inFlight = 0;
+  private pressed = 0;
   private turn = 0;
   private version = 0;
   private faults = 0;
@@ -118,7 +124,7 @@ class Soak {
   }
 
   private async visit(): Promise<void> {
-    if (this.inFlight >= IN_FLIGHT_MAX) return this.note('too many visits at once: too slow');
+    if (this.inFlight >= IN_FLIGHT_MAX) return this.press('too many visits at once');
     this.inFlight += 1;
     const begunFaults = this.faults;
     const { kind, told } = this.visits.make(this.turn);
@@ -127,7 +133,8 @@ class Soak {
       const wrong = await told;
       this.visited[kind] = (this.visited[kind] ?? 0) + 1;
       if (wrong === '') return;
-      if (this.isExcused(begunFaults)) this.excuse(`${kind}: ${wrong}`);
+      if (PRESSED.test(wrong)) this.press(wrong);
+      else if (this.isExcused(begunFaults)) this.excuse(`${kind}: ${wrong}`);
       else this.note(`${kind}: ${wrong}`);
     } finally {
       this.inFlight -= 1;
@@ -144,7 +151,9 @@ class Soak {
     this.reloadedMs = Date.now();
     const wrong = await this.rig.reload(this.version);
     if (wrong === '') return;
+    // Workers of the old version may die of a fault in the middle of a trial.
     if (this.isFaulty || Date.now() < this.excusedUntilMs) this.excuse(wrong);
+    else if (TOO_SLOW.test(wrong)) this.press(wrong);
     else this.note(wrong);
   }
 
@@ -215,8 +224,17 @@ class Soak {
       const told = times.slice(0, TIMES_TOLD).join('; ');
       return `${times.length} × ${what} (at ${told})`;
     });
+    if (this.form.judgesGrowth && this.pressed * 100 > this.turn * PRESSED_PERCENT_MAX) {
+      noted.push(`${this.pressed} of ${this.turn} visits were refused or never made`);
+    }
     const wrongs = [...noted, ...grown.map((words) => `grows: ${words}`)];
     return { visits, excused, reloads, faults, holdings, sums, wrongs };
+  }
+
+  /** The machine has no time: no mistake, unless it is seen often. */
+  private press(what: string): void {
+    this.pressed += 1;
+    this.excuse(`pressed: ${what}`);
   }
 
   private excuse(what: string): void {
