@@ -9,6 +9,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   LIMITED_PREFIX,
+  MIRROR_PREFIX,
   OPEN_PREFIX,
   PACKED_PREFIX,
   PLUGIN_PREFIX,
@@ -26,7 +27,14 @@ import { findFreePort, findProgram, readVersion } from '../support/environment.j
 
 /** Debian: libnginx-mod-http-js. */
 const NJS_MODULE = '/usr/lib/nginx/modules/ngx_http_js_module.so';
-const ABILITIES: readonly Ability[] = ['limit', 'cache', 'grpc', 'compression', 'websocket'];
+const ABILITIES: readonly Ability[] = [
+  'limit',
+  'cache',
+  'grpc',
+  'compression',
+  'mirror',
+  'websocket',
+];
 
 export const nginx = createNginx({ name: 'nginx', isTls: false });
 
@@ -112,13 +120,15 @@ interface Additions {
 const NOTHING = { modules: '', http: '', places: '' };
 
 function renderFeature(setup: ContenderSetup): Omit<Additions, 'calls'> {
-  const { variant, folder, originSocketPort } = setup;
+  const { variant, folder, originPorts, originSocketPort } = setup;
   switch (variant) {
     case 'packed':
       return { ...NOTHING, places: PACKED_PLACE };
     case 'plugin':
       writeFileSync(join(folder, 'mark.js'), PLUGIN_CODE);
       return { modules: `load_module ${NJS_MODULE};`, http: PLUGIN_HTTP, places: PLUGIN_PLACE };
+    case 'mirror':
+      return { ...NOTHING, http: renderSecond(originPorts[1]), places: MIRROR_PLACE };
     case 'sockets':
       return { ...NOTHING, places: renderSocketPlace(originSocketPort) };
     default:
@@ -150,6 +160,24 @@ const PLUGIN_PLACE = `location ${PLUGIN_PREFIX}/ {
       add_header X-Marked yes;
       proxy_pass http://origin;
     }`;
+
+const MIRROR_PLACE = `location ${MIRROR_PREFIX}/ {
+      mirror /copy;
+      proxy_pass http://origin;
+    }
+    location = /copy {
+      internal;
+      proxy_pass http://second$request_uri;
+    }`;
+
+function renderSecond(originPort: number): string {
+  return `upstream second {
+    server ${HOST}:${originPort};
+    keepalive 256;
+    keepalive_requests 100000000;
+    keepalive_timeout 120s;
+  }`;
+}
 
 function renderSocketPlace(originPort: number): string {
   return `location ${SOCKET_PATH} {

@@ -17,6 +17,8 @@ export const STORED_PREFIX = '/stored';
 export const PACKED_PREFIX = '/packed';
 /** Seen by a piece of code that the operator has written, where the contender takes one. */
 export const PLUGIN_PREFIX = '/plugin';
+/** Copied to a second upstream, where the contender can. */
+export const MIRROR_PREFIX = '/mirror';
 /** Where contenders forward WebSockets to. */
 export const SOCKET_PATH = '/sockets';
 /** Refused with 429 after the first request of an hour. */

@@ -11,7 +11,15 @@ import { type BenchRequest, OPEN_PREFIX } from './bench-requests.js';
  * `full`: with everything on that the full-pipeline scenario is about. The others have one feature
  * each, which older commits of Sluice may lack.
  */
-export type Variant = 'plain' | 'full' | 'stored' | 'grpc' | 'packed' | 'plugin' | 'sockets';
+export type Variant =
+  | 'plain'
+  | 'full'
+  | 'stored'
+  | 'grpc'
+  | 'packed'
+  | 'plugin'
+  | 'mirror'
+  | 'sockets';
 
 /** What a contender can do besides forwarding. */
 export type Ability =
@@ -21,6 +29,7 @@ export type Ability =
   | 'grpc'
   | 'compression'
   | 'plugin'
+  | 'mirror'
   | 'websocket';
 
 export interface ContenderSetup {

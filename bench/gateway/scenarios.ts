@@ -12,6 +12,7 @@ import { grpcUnary } from './scenarios/grpc-unary.js';
 import { gzip64k } from './scenarios/gzip-64k.js';
 import { http2Multiplexed } from './scenarios/http2-multiplexed.js';
 import { http2Single } from './scenarios/http2-single.js';
+import { mirror } from './scenarios/mirror.js';
 import { openLoop } from './scenarios/open-loop.js';
 import { plainGet } from './scenarios/plain-get.js';
 import { plugin } from './scenarios/plugin.js';
@@ -40,6 +41,7 @@ export const SCENARIOS: readonly Scenario[] = [
   cacheHit64k,
   gzip64k,
   plugin,
+  mirror,
   scraped,
   connections1,
   connections1000,

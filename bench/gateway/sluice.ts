@@ -12,6 +12,7 @@ import { findFreePort, projectRoot } from '../support/environment.js';
 import {
   GUARDED_PREFIX,
   LIMITED_PREFIX,
+  MIRROR_PREFIX,
   OPEN_PREFIX,
   PACKED_PREFIX,
   PLUGIN_PREFIX,
@@ -72,6 +73,7 @@ const ABILITIES: readonly Ability[] = [
   'grpc',
   'compression',
   'plugin',
+  'mirror',
   'websocket',
 ];
 
@@ -191,6 +193,12 @@ const PLUGIN_ROUTE = `  - name: marked
     plugins: [mark]
 `;
 
+const MIRROR_ROUTE = `  - name: copied
+    match: { path: ${MIRROR_PREFIX}/*, methods: [GET] }
+    upstream: plain
+    mirror: { upstream: second }
+`;
+
 const SOCKET_ROUTE = `  - name: sockets
     match: { path: ${SOCKET_PATH} }
     upstream: sockets
@@ -235,6 +243,11 @@ function additionsOf({ variant, folder, ...ports }: ContenderSetup): Additions {
         plugins: `plugins: [{ name: mark, file: ${file} }]\n`,
         route: PLUGIN_ROUTE,
       };
+    }
+    case 'mirror': {
+      const target = `http://${HOST}:${ports.originPorts[1]}`;
+      const upstream = `  second: { targets: [{ url: "${target}" }] }\n`;
+      return { ...NOTHING, upstream, route: MIRROR_ROUTE };
     }
     case 'sockets': {
       const target = `http://${HOST}:${ports.originSocketPort}`;

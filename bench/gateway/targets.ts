@@ -102,6 +102,13 @@ const TARGETS: readonly Target[] = [
   { ...FEATURE, scenario: 'websocket-echo', what: 'round trip over WebSocket, CPU', limit: 1.5 },
   { ...FEATURE, scenario: 'gzip-64k', what: '64 KiB by gzip, CPU', limit: 1.15 },
   {
+    ...PLAIN,
+    scenario: 'mirror',
+    measure: 'p99VsPlain',
+    what: 'GET that is copied, p99 / own plain GET',
+    limit: 1.02,
+  },
+  {
     ...MEMORY,
     contender: 'sluice-2',
     measure: 'idleMiB',

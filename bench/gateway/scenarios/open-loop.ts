@@ -6,20 +6,14 @@
  * at fixed times whether or not earlier ones were answered, and latency counts from when a
  * request was due: a gateway that stalls for a moment pays for all that should have come then.
  */
-import { fileURLToPath } from 'node:url';
-import { readTreeCpu, subtractCpu } from '../../support/process-cpu.js';
-import { cpuPerRequest, measureLoad } from '../closed-loop.js';
-import { OPEN_LOOP_RESULT, type OpenLoopResult } from '../open-loop-client.js';
+import { measureLoad } from '../closed-loop.js';
+import { measurePaced } from '../open-loop.js';
 import { measure, type RoundContext, type RoundFigures, type Scenario } from '../scenario.js';
 import { PLAIN_GET } from './plain-get.js';
 
-const CLIENT = fileURLToPath(new URL('../open-loop-client.js', import.meta.url));
 /** Beyond this the generator's own lateness would be what is measured. */
 const RATE_MAX = 15_000;
 const SMOKE_RATE = 500;
-/** For the generator, which is a fresh process in each round. */
-const WARMUP_SECONDS = 1;
-const DEADLINE_SLACK_MS = 20_000;
 
 export const openLoop: Scenario = {
   name: 'open-loop',
@@ -82,27 +76,9 @@ async function runRound(context: RoundContext): Promise<RoundFigures> {
   const saturated = await measureLoad(context, running, { request: PLAIN_GET });
   const half = Math.floor((saturated.values['perSecond'] ?? 0) / 2);
   const rate = Math.min(RATE_MAX, context.isSmoke ? SMOKE_RATE : half);
-  const { child, port, nameThread } = running;
-  const warmupSeconds = context.isSmoke ? 0.3 : WARMUP_SECONDS;
-  const before = readTreeCpu(child.pid);
-  const command = [
-    process.execPath,
-    CLIENT,
-    String(port),
-    PLAIN_GET.path,
-    String(rate),
-    String(context.seconds),
-    String(warmupSeconds),
-    String(context.connections),
-  ];
-  const deadlineMs = (context.seconds + warmupSeconds) * 1000 + DEADLINE_SLACK_MS;
-  const output = await context.children.run('open loop', command, deadlineMs);
-  const used = subtractCpu(before, readTreeCpu(child.pid));
-  const line = output.split('\n').find((one) => one.startsWith(OPEN_LOOP_RESULT));
-  if (line === undefined) throw new Error(`no result: ${output.trim()}`);
-  const result = JSON.parse(line.slice(OPEN_LOOP_RESULT.length)) as OpenLoopResult;
-  const { requests, latencyUs, lateUs, errors } = result;
-  const { values, byThreadUs } = cpuPerRequest(used, requests, nameThread);
+  const load = { path: PLAIN_GET.path, rate, connections: context.connections };
+  const { result, cpuUs, byThreadUs } = await measurePaced(context, running, load);
+  const { latencyUs, lateUs, errors } = result;
   return {
     values: {
       p50Ms: latencyUs.p50 / 1000,
@@ -112,7 +88,7 @@ async function runRound(context: RoundContext): Promise<RoundFigures> {
       lateP50Ms: lateUs.p50 / 1000,
       lateP99Ms: lateUs.p99 / 1000,
       perSecond: rate,
-      cpuUs: values['cpuUs'] ?? Number.NaN,
+      cpuUs,
     },
     byThreadUs,
     errors: { ...saturated.errors, ...errors },

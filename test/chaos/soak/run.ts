@@ -3,7 +3,7 @@
  *
  *     --minutes N    how long; default: 30
  *     --rate N       visits a second; default: 100
- *     --acceptors N  more than 1 needs Node.js 22.12 or later; default: 1
+ *     --acceptors N  acceptors of the gateway; default: 1
  *     --node FILE    the Node.js of the gateway; default: the one that runs this
  */
 import { parseArgs } from 'node:util';
