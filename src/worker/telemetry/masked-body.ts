@@ -20,12 +20,15 @@ const HIDDEN = '***';
 const DEPTH_MAX = 64;
 const TYPE_CHARS_MAX = 64;
 
-/** Without regard to case, `-` and `_`. */
+/** In letters and digits of lower case. */
 const SECRET_NAMES: ReadonlySet<string> = new Set([
-  ...['password', 'passwd', 'pwd', 'passphrase', 'pin', 'otp', 'secret', 'clientsecret', 'token'],
-  ...['accesstoken', 'refreshtoken', 'idtoken', 'apikey', 'authorization', 'cookie', 'sessionid'],
-  ...['privatekey', 'credential', 'credentials', 'cvc', 'cvv', 'assertion', 'clientassertion'],
+  ...['pwd', 'pin', 'otp', 'cvc', 'cvv', 'jwt', 'authorization', 'cookie', 'setcookie'],
+  ...['sessionid', 'credential', 'credentials', 'assertion', 'clientassertion', 'samlresponse'],
 ]);
+/** `newPassword`, `password_confirmation`; `csrfToken`, but not `total_tokens`. */
+const SECRET_PARTS = /password|passwd|passphrase|passcode|secret|apikey|privatekey|token$/;
+/** Between the names in `user[password]` and `user.password`, as forms have members of members. */
+const BETWEEN_NAMES = /[[\].]/;
 
 /** As text; '': there is none. */
 export function maskedBody(body: BodyCopy, masks: readonly (readonly string[])[]): string {
@@ -84,8 +87,19 @@ function isSecret(
   depth: number,
   isItem: boolean,
 ): boolean {
-  if (!isItem && SECRET_NAMES.has(key.toLowerCase().replaceAll(/[-_]/g, ''))) return true;
+  if (!isItem && isSecretName(key)) return true;
   return masks.some((keys) => keys.length === depth + 1 && names(keys, key, depth));
+}
+
+/** Without regard to case, and to all that is neither a letter nor a digit. */
+function isSecretName(key: string): boolean {
+  return [key, ...key.split(BETWEEN_NAMES)].some((part) => {
+    const name = part
+      .normalize('NFKC')
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9]/g, '');
+    return SECRET_NAMES.has(name) || SECRET_PARTS.test(name);
+  });
 }
 
 /** Those that lead on through this member. */

@@ -51,6 +51,21 @@ describe('a body in an access record', () => {
     expect(shown({ tokens: 7, total_tokens: 9 })).toEqual({ tokens: 7, total_tokens: 9 });
   });
 
+  it.each([
+    ...['newPassword', 'old_password', 'password_confirmation', 'password2', 'csrf_token'],
+    ...['db.password', 'user[password]', 'users[0][api-key]', 'tokens[access_token][]'],
+    ...['passWord ', 'pass word', 'ｐassword', 'appSecret', 'SAMLResponse', 'X-Api-Key'],
+  ])('does not show what is called %s', (name) => {
+    expect(shown({ [name]: 'x', a: 1 })).toEqual({ [name]: '***', a: 1 });
+    const form = bodyOf(`a=1&${encodeURIComponent(name)}=x`, { contentType: FORM_TYPE });
+    expect(JSON.parse(maskedBody(form, []))).toEqual({ a: '1', [name]: '***' });
+  });
+
+  it('shows what is only called like a secret', () => {
+    const plain = { total_tokens: 1, spinner: 2, 'a.b': 3, 'list[0][id]': 4, '': 5, passage: 6 };
+    expect(shown(plain)).toEqual(plain);
+  });
+
   it('is masked as well where it is a form', () => {
     const body = bodyOf('user=ann&password=x%26y&pin=1&note=a&note=b', { contentType: FORM_TYPE });
     expect(JSON.parse(maskedBody(body, [['note']]))).toEqual({
