@@ -12,7 +12,7 @@ import type {
 } from '../kubernetes-settings.js';
 import { asciiHost } from '../references/route-match.js';
 import { byAge, type Finding, GATEWAY_GROUP, generationOf } from './gateway-objects.js';
-import { type KubeJson, listAt, recordAt, textAt } from './kube-json.js';
+import { isKubeJson, type KubeJson, listAt, recordAt, textAt } from './kube-json.js';
 import { isSelected } from './label-selector.js';
 import { isGranted } from './reference-grants.js';
 
@@ -272,8 +272,10 @@ class ListenerReader {
         const all = this.context.objects.namespaces ?? [];
         const found = all.find((one) => textAt(recordAt(one, 'metadata'), 'name') === namespace);
         if (found === undefined) return false;
+        const { selector } = namespaces;
         const labels = recordAt(recordAt(found, 'metadata'), 'labels');
-        return isSelected(labels, recordAt(namespaces, 'selector'));
+        // An empty one selects everything, and one that is not there nothing.
+        return isKubeJson(selector) && isSelected(labels, selector);
       }
       default:
         return false;

@@ -19,12 +19,12 @@ export interface BackendContext {
 
 const NAME_CHARS_MAX = 48;
 /** What targets are spoken to with, by `appProtocol` of a port. */
-const PROTOCOLS: Readonly<Record<string, 'http1' | 'h2c'>> = {
-  '': 'http1',
-  http: 'http1',
-  'kubernetes.io/ws': 'http1',
-  'kubernetes.io/h2c': 'h2c',
-};
+const PROTOCOLS: ReadonlyMap<string, 'http1' | 'h2c'> = new Map([
+  ['', 'http1'],
+  ['http', 'http1'],
+  ['kubernetes.io/ws', 'http1'],
+  ['kubernetes.io/h2c', 'h2c'],
+]);
 
 /** Of routes in `namespace`. `timeoutMs`: 0, that of upstreams. */
 export function backendOf(
@@ -76,7 +76,7 @@ function protocolOf(
   if (own === undefined) return notFound(`the service ${place}/${service} has no port ${port}`);
   const asked = textAt(own, 'appProtocol');
   const message = `the protocol ${asked} of ${place}/${service} is not supported`;
-  return PROTOCOLS[asked] ?? { reason: 'UnsupportedProtocol', message };
+  return PROTOCOLS.get(asked) ?? { reason: 'UnsupportedProtocol', message };
 }
 
 function notFound(message: string): Finding {

@@ -48,7 +48,7 @@ export function filtersOf(rule: KubeJson, say: Say): RuleFilters {
   const byType = new Map<string, KubeJson>();
   for (const filter of filters) {
     const type = textAt(filter, 'type');
-    const field = FIELDS[type];
+    const field = FIELDS.get(type);
     if (field === undefined) say(`the filter ${type} is not supported`);
     else if (byType.has(type)) say(`several filters ${type} in one rule are not supported`);
     else byType.set(type, recordAt(filter, field));
@@ -69,13 +69,13 @@ export function filtersOf(rule: KubeJson, say: Say): RuleFilters {
 }
 
 /** Where each type has its settings. */
-const FIELDS: Readonly<Record<string, string>> = {
-  RequestHeaderModifier: 'requestHeaderModifier',
-  ResponseHeaderModifier: 'responseHeaderModifier',
-  RequestRedirect: 'requestRedirect',
-  URLRewrite: 'urlRewrite',
-  RequestMirror: 'requestMirror',
-};
+const FIELDS: ReadonlyMap<string, string> = new Map([
+  ['RequestHeaderModifier', 'requestHeaderModifier'],
+  ['ResponseHeaderModifier', 'responseHeaderModifier'],
+  ['RequestRedirect', 'requestRedirect'],
+  ['URLRewrite', 'urlRewrite'],
+  ['RequestMirror', 'requestMirror'],
+]);
 
 function fieldsOf(filter: KubeJson, say: Say): RewriteFieldsConfig {
   const set = valuesOf(listAt(filter, 'set'), say);
@@ -90,14 +90,14 @@ function fieldsOf(filter: KubeJson, say: Say): RewriteFieldsConfig {
 
 /** Of several with one name the first one counts. */
 function valuesOf(list: readonly KubeJson[], say: Say): Record<string, string> {
-  const values: Record<string, string> = {};
+  const values = new Map<string, string>();
   for (const one of list) {
     const [name, value] = [textAt(one, 'name').toLowerCase(), textAt(one, 'value')];
     // In a configuration such a text stands for a value of the request.
     if (!isPlainText(value)) say(`the value ${JSON.stringify(value)} of ${name} is not supported`);
-    if (!Object.hasOwn(values, name)) values[name] = value;
+    if (!values.has(name)) values.set(name, value);
   }
-  return values;
+  return Object.fromEntries(values);
 }
 
 function redirectOf(filter: KubeJson, say: Say): RouteRedirect {

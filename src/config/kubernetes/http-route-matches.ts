@@ -60,7 +60,7 @@ function conditionsOf(
   keyOf: (name: string) => string,
   say: Say,
 ): Conditions {
-  const conditions: Record<string, string | MatchConditionConfig> = {};
+  const conditions = new Map<string, string | MatchConditionConfig>();
   for (const one of list) {
     const [name, value] = [textAt(one, 'name'), textAt(one, 'value')];
     const type = textAt(one, 'type') || 'Exact';
@@ -68,11 +68,11 @@ function conditionsOf(
     if (type !== 'Exact' && type !== 'RegularExpression') {
       say(`a condition of the type ${type} for ${name} is not supported`);
     }
-    if (!Object.hasOwn(conditions, key)) {
-      conditions[key] = type === 'RegularExpression' ? { pattern: value } : value;
+    if (!conditions.has(key)) {
+      conditions.set(key, type === 'RegularExpression' ? { pattern: value } : value);
     }
   }
-  return conditions;
+  return Object.fromEntries(conditions);
 }
 
 /** Negative: the first one goes before, of two with one pattern. 0: their age decides. */

@@ -105,6 +105,14 @@ const query = (...pairs: readonly string[]): KubeJson => ({
 });
 
 describe('matches', () => {
+  it.each(['headers', 'queryParams'])('keep conditions of any name in %s', (kind) => {
+    const matches = [{ [kind]: [{ name: '__proto__', value: 'a' }] }];
+    const served = serve({ routes: [httpRoute([to('v1', matches)])] });
+    expect(goesTo(served, 'GET /')).toBe('404');
+    const fitting = kind === 'headers' ? 'GET / __proto__: a' : 'GET /?__proto__=a';
+    expect(goesTo(served, fitting)).toBe('v1');
+  });
+
   it.each<[string, readonly KubeJson[], readonly (readonly [request: string, service: string])[]]>([
     [
       'without conditions',
@@ -430,6 +438,8 @@ describe('parents', () => {
       { from: 'Selector', selector: { matchLabels: { team: 'a' } } },
       'True Accepted',
     ],
+    ['an empty selector', { from: 'Selector', selector: {} }, 'True Accepted'],
+    ['a selector that is not there', { from: 'Selector' }, 'False NotAllowedByListeners'],
     [
       'a selector that does not fit',
       {
@@ -590,6 +600,7 @@ describe('backends', () => {
     ['kubernetes.io/h2c', 'v1', 'h2c'],
     ['kubernetes.io/ws', 'v1', undefined],
     ['https', '500', undefined],
+    ['constructor', '500', undefined],
   ])('of the protocol %s', (appProtocol, answer, protocol) => {
     const ports = [{ port: 8080, appProtocol }];
     const services = [{ metadata: { namespace: INFRA, name: 'v1' }, spec: { ports } }];
@@ -621,6 +632,15 @@ describe('filters', () => {
     return [route?.respond?.status, route?.respond?.headers?.['location']];
   };
   const PREFIX = { path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/new' } };
+
+  it('with names that all objects have are like any other', () => {
+    expect(filtered({ type: 'constructor' })?.respond?.status).toBe(500);
+    const set = JSON.parse('[{"name":"__proto__","value":"a"}]');
+    const modifier = { type: 'RequestHeaderModifier', requestHeaderModifier: { set } };
+    expect(Object.entries(filtered(modifier)?.rewrite?.headers?.set ?? {})).toEqual([
+      ['__proto__', 'a'],
+    ]);
+  });
   const ROOT = { path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/' } };
 
   it('change fields of requests and of replies', () => {
