@@ -72,9 +72,11 @@ export function keepRequestBody(exchange: Exchange): void {
   if (copies.request !== null) return;
   const isWhole = upload.isCollected && upload.isComplete;
   const bytes = isWhole ? upload.collected() : null;
+  const length = bytes?.length ?? upload.bytesAtLeast;
   copies.request = {
-    length: bytes?.length ?? upload.bytesAtLeast,
-    bytes,
+    length,
+    // Nothing else holds it while the reply goes out, however slowly.
+    bytes: length > SHOWN_BODY_BYTES_MAX ? null : bytes,
     contentType: head.fields.value('content-type'),
     codings: head.fields.values('content-encoding'),
   };
