@@ -35,6 +35,7 @@ import { draftsOf, type RuleDraft, type RuleDrafts } from './http-route-rules.js
 import { escapedPath } from './ingress-paths.js';
 import type { Made, MadeRoutes } from './ingress-set.js';
 import { type KubeJson, placeOf } from './kube-json.js';
+import { RouteCrowds } from './route-crowds.js';
 
 export interface GatewaySetContext extends ListenerContext {
   readonly kubernetes: CompiledKubernetes;
@@ -51,8 +52,8 @@ export interface MadeGatewayRoutes extends Pick<MadeRoutes, 'routes' | 'upstream
   readonly statuses: readonly ObjectStatus[];
 }
 
-/** A route of the set belongs to no other one; those of the file go before all of them. */
-const PRIORITY_LEAST = -1000;
+/** Priorities below those of the file, whose routes go before all of these. */
+const PRIORITIES = 1000;
 
 /** How an HTTPRoute is called where other kinds may have the same name. */
 export function routeKey(object: KubeJson): string {
@@ -154,6 +155,8 @@ class RouteSet {
   private readonly outcomes: { readonly route: OfferedRoute; readonly refusal: Finding | null }[] =
     [];
 
+  private readonly crowds = new RouteCrowds(PRIORITIES);
+
   constructor(private readonly room: GatewayRoom) {}
 
   add(route: OfferedRoute, drafts: readonly RuleDraft[]): void {
@@ -206,8 +209,11 @@ class RouteSet {
     if (this.upstreams.size + more > this.room.upstreams) {
       return `there is room for ${this.room.upstreams} services: see gatewayApi.maxServices`;
     }
-    if (this.kept.length + drafts.length <= this.room.routes) return null;
-    return `there is room for ${this.room.routes} routes`;
+    if (this.kept.length + drafts.length > this.room.routes) {
+      return `there is room for ${this.room.routes} routes`;
+    }
+    if (this.crowds.take(drafts.map(placesOf))) return null;
+    return `there is room for ${PRIORITIES} routes with one host and one path`;
   }
 }
 
@@ -220,15 +226,18 @@ function inOrder(
 ): MadeRoutes['routes'] {
   const sorted = [...kept].sort((one, other) => byPrecedence(one.draft.match, other.draft.match));
   const levels = new Map<string, number>();
-  return sorted.map(({ draft: { config, match, hosts }, of }) => {
-    const places = hosts.map((host) =>
-      JSON.stringify([host, match.pattern, config.match.listener]),
-    );
+  return sorted.map(({ draft, of }) => {
+    const { config } = draft;
+    const places = placesOf(draft);
     const level = Math.min(0, ...places.map((place) => levels.get(place) ?? 0)) - 1;
     for (const place of places) levels.set(place, level);
-    const priority = Math.max(PRIORITY_LEAST, level);
-    return { config: { ...config, match: { ...config.match, priority } }, of: [of] };
+    return { config: { ...config, match: { ...config.match, priority: level } }, of: [of] };
   });
+}
+
+/** Where one route can take requests from another one. */
+function placesOf({ config, match, hosts }: RuleDraft): readonly string[] {
+  return hosts.map((host) => JSON.stringify([host, match.pattern, config.match.listener]));
 }
 
 /** Why the whole route is not accepted; null: it is. */

@@ -104,6 +104,48 @@ const query = (...pairs: readonly string[]): KubeJson => ({
   }),
 });
 
+describe('more matches of one place than there are priorities', () => {
+  const crowd = (name: string, hostnames: readonly string[] = []): KubeJson => {
+    const rules = [...Array(16).keys()].map((nth) => {
+      const values = [...Array(64).keys()].map((value) => `${nth}.${value}`);
+      return to(
+        'v2',
+        values.map((value) => ({ method: 'GET', ...header('x', value) })),
+      );
+    });
+    return httpRoute(rules, { name, spec: { hostnames } });
+  };
+  const older = { created: '2025-01-01T00:00:00Z' };
+
+  it('are refused, and change nothing for the others', () => {
+    const first = httpRoute([to('v1')], { ...older, name: 'first' });
+    const second = httpRoute([to('v3', [header('a', '1')])], { ...older, name: 'second' });
+    const elsewhere = httpRoute([to('v3')], { name: 'young', spec: { hostnames: ['a.test'] } });
+    const routes = [first, second, crowd('crowd'), crowd('other', ['a.test', 'b.test']), elsewhere];
+    const served = serve({ routes });
+    expect(goesTo(served, 'GET /')).toBe('v1');
+    expect(goesTo(served, 'GET / a: 1')).toBe('v3');
+    expect(goesTo(served, 'GET a.test/ x: 0.0')).toBe('v3');
+    expect(said(served, 'Accepted', 'crowd')).toBe('False NoRoom');
+    expect(said(served, 'Accepted', 'other')).toBe('False NoRoom');
+    for (const name of ['first', 'second', 'young']) {
+      expect(said(served, 'Accepted', name)).toBe('True Accepted');
+    }
+  });
+
+  it('are refused where a route of several hosts stands between them', () => {
+    const half = (name: string, host: string): KubeJson => {
+      const rules = listAt(recordAt(crowd(name), 'spec'), 'rules').slice(0, 10);
+      return httpRoute(rules, { name, spec: { hostnames: [host] } });
+    };
+    const both = httpRoute([to('v1')], { name: 'z', spec: { hostnames: ['a.test', 'b.test'] } });
+    const served = serve({ routes: [half('a', 'a.test'), half('b', 'b.test'), both] });
+    expect(said(served, 'Accepted', 'z')).toBe('False NoRoom');
+    expect(goesTo(served, 'GET a.test/ x: 0.0')).toBe('v2');
+    expect(goesTo(served, 'GET b.test/ x: 0.0')).toBe('v2');
+  });
+});
+
 describe('matches', () => {
   it.each(['headers', 'queryParams'])('keep conditions of any name in %s', (kind) => {
     const matches = [{ [kind]: [{ name: '__proto__', value: 'a' }] }];
