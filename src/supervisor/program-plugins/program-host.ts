@@ -121,7 +121,12 @@ export class ProgramHost {
   private async call(lane: number, call: Call, hooks: PluginHooks): Promise<ProgramAnswer> {
     const { id, hook, exchange } = call;
     const isOpen = hook === 'onRequest' || hook === 'onRequestBody';
-    const state = (): Map<string, unknown> => this.stateOf(lane, exchange);
+    // Another plugin of the request may have ended before this one looks.
+    let known = this.states.get(lane)?.get(exchange);
+    const state = (): Map<string, unknown> => {
+      known ??= this.stateOf(lane, exchange);
+      return known;
+    };
     const request = new ProgramRequest(call.request, { isOpen, state });
     const head = call.reply === null ? null : { ...call.reply, bodyBytes: -1 };
     const reply = head === null ? null : new ReplyFacade(head);

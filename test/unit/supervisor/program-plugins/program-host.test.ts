@@ -1,0 +1,49 @@
+import { expect, it } from 'vitest';
+import type { ProgramAsk } from '../../../../src/channel/plugins/program-calls.js';
+import type { Plugin, PluginHooks } from '../../../../src/plugins/plugin.js';
+import { ProgramHost } from '../../../../src/supervisor/program-plugins/program-host.js';
+
+/** The row of a plugin is its place. */
+function hostOf(...plugins: readonly PluginHooks[]): ProgramHost {
+  const given = plugins.map(
+    (hooks, row): Plugin<never> => ({ name: `${row}`, setup: () => hooks }),
+  );
+  const configured = given.map(({ name }, index) => ({ index, name, program: name, options: {} }));
+  return new ProgramHost({
+    board: {} as never,
+    logger: {} as never,
+    nowMs: () => 0,
+    find: (file) => given[Number(file)],
+    plugins: () => configured as never,
+    store: () => ({}) as never,
+  });
+}
+
+function ask(row: number, hook: 'onRequest' | 'onFinish'): ProgramAsk {
+  const parts = { id: 1, exchange: 1, request: {} as never, reply: null, given: null };
+  return { kind: 'call', row, hook, ...parts };
+}
+
+it('keeps what hooks have told each other for those that still run when the first has ended', async () => {
+  let resolve = (): void => {};
+  const promise = new Promise<void>((resolved) => {
+    resolve = resolved;
+  });
+  const seen: unknown[] = [];
+  const host = hostOf(
+    { onRequest: ({ state }) => void state.set('side', 'b') },
+    {
+      async onFinish(_result, request) {
+        await promise;
+        seen.push(request.state.get('side'));
+      },
+    },
+  );
+  await host.answer(0, ask(0, 'onRequest'));
+  const finished = host.answer(0, ask(1, 'onFinish'));
+  await new Promise(setImmediate);
+  await host.answer(0, { kind: 'end', exchange: 1 });
+  resolve();
+  await finished;
+  expect(seen).toEqual(['b']);
+});
