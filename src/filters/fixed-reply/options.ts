@@ -4,6 +4,7 @@
  * Thread: any (pure).
  */
 import { pointerOf } from '../../base/json-pointer.js';
+import { RESERVED_IN_REPLIES } from '../../base/reserved-fields.js';
 import type { SoundPart } from '../../schema/finding.js';
 import {
   booleanNode,
@@ -105,7 +106,13 @@ export function checkFixedReply(
   const { findings } = context;
   checkTemplate(respond.body, `${pointer}/respond/body`, context);
   for (const [name, text] of Object.entries(respond.headers ?? {})) {
-    checkTemplate(text, pointer + pointerOf('respond', 'headers', name), context);
+    const at = pointer + pointerOf('respond', 'headers', name);
+    const lower = name.toLowerCase();
+    // With another length, or none, one reply could be read as two.
+    if (RESERVED_IN_REPLIES.has(lower)) {
+      findings.addKey(at, `the gateway itself is in charge of the field ${lower}`);
+    }
+    checkTemplate(text, at, context);
   }
   const { to, status } = redirect;
   checkTemplate(to, `${pointer}/redirect/to`, context);

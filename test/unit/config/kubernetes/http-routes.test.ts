@@ -675,6 +675,16 @@ describe('filters', () => {
   };
   const PREFIX = { path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/new' } };
 
+  it.each(['Transfer-Encoding', 'content-length'])('do not frame a redirect by %s', (name) => {
+    const fields = { set: [{ name, value: 'chunked' }] };
+    const modifier = { type: 'ResponseHeaderModifier', responseHeaderModifier: fields };
+    const bad = httpRoute([{ filters: [redirect({}), modifier] }]);
+    const routes = [bad, httpRoute([to('v1')], { name: 'sound' })];
+    const served = serve({ routes });
+    expect(said(served, 'Accepted')).toBe('False UnsupportedValue');
+    expect(goesTo(served, 'GET /')).toBe('v1');
+  });
+
   it('with names that all objects have are like any other', () => {
     expect(filtered({ type: 'constructor' })?.respond?.status).toBe(500);
     const set = JSON.parse('[{"name":"__proto__","value":"a"}]');
