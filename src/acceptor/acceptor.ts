@@ -97,6 +97,8 @@ export class Acceptor implements EngineHost, ListenerOwner {
   /** By address. */
   private members: ReadonlyMap<string, Member> = new Map();
   private plan: Plan | null = null;
+  /** What is bound from now on has come too late. */
+  private isStopped = false;
   private readonly materials = new Map<number, TlsMaterial>();
   /** For an ACME server, by token. */
   challengeAnswers: ReadonlyMap<string, string> = new Map();
@@ -117,9 +119,11 @@ export class Acceptor implements EngineHost, ListenerOwner {
 
   /**
    * Binds what these listeners need and the acceptor does not have yet. Nothing is in force before
-   * commit(); rejects when an address cannot be had, and then nothing has changed.
+   * commit(); rejects when an address cannot be had, and then nothing has changed. What was
+   * prepared before does not come into force.
    */
   async prepare(listeners: readonly ListenerSettings[]): Promise<void> {
+    this.discard();
     const members = new Map<string, Member>();
     const settings = new Map<string, ListenerSettings>();
     const opened: AcceptorListener[] = [];
@@ -140,6 +144,7 @@ export class Acceptor implements EngineHost, ListenerOwner {
       throw error;
     }
     this.plan = { members, settings, opened };
+    if (this.isStopped) this.discard();
   }
 
   /** What was prepared is in force: others than these listeners take no more connections. */
@@ -214,6 +219,7 @@ export class Acceptor implements EngineHost, ListenerOwner {
   /** No new connections; those that are open finish what they have, and close behind it. */
   stopListening(): void {
     this.beginDrain();
+    this.isStopped = true;
     this.discard();
     this.drainListeners();
   }

@@ -100,7 +100,8 @@ class ServedAcceptor {
         front.tell(order.notice);
         break;
       case 'discardListeners':
-        front.discardListeners();
+        // Behind what may still be prepared.
+        void this.change(async () => front.discardListeners());
         break;
       case 'drain':
         front.beginDrain();

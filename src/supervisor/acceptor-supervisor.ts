@@ -93,7 +93,7 @@ export class AcceptorSupervisor {
   /** By listener where any port would do: the port that it has, and what this thread was told. */
   private readonly ports = new Map<string, number>();
   private readonly openedWith = new Map<string, number>();
-  /** Bound for the next configuration, by this thread. */
+  /** Told to bind what the next configuration needs: this thread. */
   private preparedIn: AcceptorThread | null = null;
   /** The thread takes orders. */
   isRunning = false;
@@ -268,6 +268,8 @@ export class AcceptorSupervisor {
   /** @throws StartupError when an address cannot be had. */
   async startListeners(listeners: readonly ListenerSettings[]): Promise<void> {
     this.listeners = listeners;
+    // The thread gives up for these what it has prepared.
+    this.preparedIn = null;
     this.take(await this.open('startListeners', listeners));
   }
 
@@ -303,9 +305,10 @@ export class AcceptorSupervisor {
 
   /** @throws StartupError when an address cannot be had; then nothing has changed. */
   async prepareListeners(listeners: readonly ListenerSettings[]): Promise<void> {
-    const { thread } = this;
-    await this.open('prepareListeners', listeners);
-    this.preparedIn = thread;
+    const prepared = this.open('prepareListeners', listeners);
+    // Not when it answers: what it is told meanwhile may take this back.
+    this.preparedIn = this.thread;
+    await prepared;
   }
 
   discardListeners(): void {

@@ -127,6 +127,22 @@ describe('listeners', () => {
     expect(engine.bound).toEqual(['127.0.0.1:10']);
   });
 
+  it('that were prepared give way to those that are prepared after them', async () => {
+    const { acceptor, engine } = await serving(['a', 10]);
+    await acceptor.prepare([aListener('a', 10), aListener('b', 20)]);
+    await acceptor.prepare([aListener('a', 10)]);
+    acceptor.commit();
+    expect(engine.bound).toEqual(['127.0.0.1:10']);
+  });
+
+  it('that are bound when the gateway has stopped meanwhile are closed again', async () => {
+    const { acceptor, engine } = await serving(['a', 10]);
+    const prepared = acceptor.prepare([aListener('a', 10), aListener('b', 20)]);
+    acceptor.stopListening();
+    await prepared;
+    expect(engine.bound).toEqual([]);
+  });
+
   it('with another address are opened before the old ones close', async () => {
     const { acceptor, engine } = await serving(['a', 10]);
     await acceptor.prepare([aListener('a', 20)]);

@@ -225,6 +225,31 @@ describe('a configuration that comes into force', () => {
     expect(threads.acceptor().told).toEqual(['startListeners', 'prepareListeners', 'adopt']);
   });
 
+  it('is prepared anew where an acceptor has begun to listen again meanwhile', async () => {
+    await begin();
+    await listen();
+    threads.acceptor().end();
+    const next = threads.acceptor();
+    next.started();
+    next.refuse('startListeners', 'in use', true);
+    await settled();
+    const prepared = cells.prepareListeners(first.settings.listeners);
+    await settled();
+    next.answer('prepareListeners', reading(4711));
+    await prepared;
+    clock.advance(50);
+    await settled();
+    next.answer('startListeners', reading(4711));
+    await settled();
+    const adopted = cells.adopt(first);
+    await settled();
+    expect(next.told.slice(-2)).toEqual(['startListeners', 'prepareListeners']);
+    next.answer('prepareListeners', reading(4711));
+    await settled();
+    next.answer('adopt', reading(4711));
+    await adopted;
+  });
+
   it('replaces an acceptor that cannot take it, and never fails', async () => {
     await begin();
     await listen();
