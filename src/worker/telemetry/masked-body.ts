@@ -35,7 +35,8 @@ export function maskedBody(body: BodyCopy, masks: readonly (readonly string[])[]
   if (body.length === 0) return '';
   const { mediaType } = parseContentType(body.contentType);
   const document = readBody(body, mediaType);
-  if (document === undefined) return summaryOf(body, mediaType);
+  // A text that stands alone has no name: it may be a token.
+  if (document === undefined || typeof document === 'string') return summaryOf(body, mediaType);
   const shown = hide(document, masks, 0);
   if (shown === undefined) return summaryOf(body, mediaType);
   const text = JSON.stringify(shown);

@@ -74,6 +74,15 @@ describe('a body in an access record', () => {
     });
   });
 
+  it('never shows secrets of a form that names what they are inside of', () => {
+    const names = ['user[password]', 'user[new][Pass-Word]', 'password[]', 'card.cvc', 'token[0]'];
+    for (const name of names) {
+      const text = `${encodeURIComponent(name)}=x&user[name]=ann`;
+      const body = bodyOf(text, { contentType: FORM_TYPE });
+      expect(JSON.parse(maskedBody(body, []))).toEqual({ [name]: '***', 'user[name]': 'ann' });
+    }
+  });
+
   it('shows length and type of what it cannot look into', () => {
     const cases: [BodyCopy, string][] = [
       [bodyOf('{"a":', {}), '(5 bytes, application/json)'],
@@ -81,6 +90,7 @@ describe('a body in an access record', () => {
       [bodyOf('{}', { contentType: '' }), '(2 bytes, no type)'],
       [bodyOf('{}', { codings: ['gzip'] }), '(2 bytes, application/json, compressed)'],
       [bodyOf('{}', { bytes: null, length: 99_999 }), '(99999 bytes, application/json)'],
+      [bodyOf('"eyJhbGciOi"', {}), '(12 bytes, application/json)'],
       [bodyOf('{}', { length: 3 }), '(3 bytes, application/json)'],
       [bodyOf('a=%zz', { contentType: FORM_TYPE }), `(5 bytes, ${FORM_TYPE})`],
       [bodyOf('x', { contentType: `a/${'b'.repeat(99)}` }), `(1 bytes, a/${'b'.repeat(62)})`],
