@@ -3,12 +3,13 @@
  *
  * Thread: any (pure). What is missing or of another type counts as absent.
  */
+import { isObject } from '../../base/json-object.js';
 import type { KubeJson } from '../kubernetes-settings.js';
 
 export type { KubeJson };
 
 export function isKubeJson(value: unknown): value is KubeJson {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject(value);
 }
 
 export function recordAt(object: KubeJson, field: string): KubeJson {

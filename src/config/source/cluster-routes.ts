@@ -9,6 +9,7 @@
  * out, and never makes the whole fail. Texts of objects are values: no variable in them is
  * replaced.
  */
+import { isObject } from '../../base/json-object.js';
 import { pointerKeys } from '../../base/json-pointer.js';
 import type { CheckContext, Finding } from '../../schema/finding.js';
 import { type CheckResult, checkConfig } from '../check/check-config.js';
@@ -209,8 +210,4 @@ function configsOf<T>(
   parts: ReadonlyMap<string, { readonly config: T }>,
 ): Readonly<Record<string, T>> {
   return Object.fromEntries([...parts].map(([name, { config }]) => [name, config]));
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
