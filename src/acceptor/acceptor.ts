@@ -27,6 +27,7 @@ import type { ClientEngine, CreateEngine, EngineHost } from './client-engine.js'
 import { ConnectionCaps, type ConnectionRule } from './connection-caps.js';
 import type { LaneDispatcher } from './lane-dispatcher.js';
 import type { LocalReplyRecord, RefusedRequest } from './local-reply.js';
+import type { SharedQueues } from './shared-queues.js';
 import type { StrangerEvents } from './stranger-notes.js';
 import { LOOK_MS } from './upload-pace.js';
 
@@ -55,6 +56,7 @@ export interface AcceptorOptions {
   /** Where several acceptors count their connections; absent: there is one. */
   readonly loads?: AcceptorLoads | undefined;
   readonly addresses?: AddressCounts | null | undefined;
+  readonly queues?: SharedQueues | null | undefined;
   /** Fields for the reply to a request that never reaches a worker, by its head and listener. */
   fieldsOfRefusal(method: string, target: string, text: string, listener: string): FieldBlock;
   /** Its page, in the same way; null: it is a problem document. */
@@ -85,6 +87,7 @@ export class Acceptor implements EngineHost, ListenerOwner {
   readonly requestIds: RequestIdSource;
   readonly strangers: StrangerEvents;
   readonly loads: AcceptorLoads | undefined;
+  readonly queues: SharedQueues | null;
   guardLimits: AcceptorConfig['limits'];
   isDraining = false;
   isClosed = false;
@@ -111,8 +114,9 @@ export class Acceptor implements EngineHost, ListenerOwner {
     this.strangers = options.strangers;
     this.guardLimits = options.config.limits;
     this.looks = clock.every(LOOK_MS, () => this.look());
-    const { loads, addresses } = options;
+    const { loads, addresses, queues = null } = options;
     this.loads = loads;
+    this.queues = queues;
     const counted = { rule, loads, addresses, nowMs: clock.nowMs };
     this.caps = new ConnectionCaps({ ...counted, onAddressFull, onError });
   }
@@ -198,6 +202,11 @@ export class Acceptor implements EngineHost, ListenerOwner {
     let count = 0;
     for (const { listener } of this.members.values()) count += listener.newcomers;
     return count;
+  }
+
+  /** New connections have a listener to come to. */
+  get isListening(): boolean {
+    return this.members.size > 0 && !this.isStopped;
   }
 
   get connectionFigures(): ConnectionFigures {

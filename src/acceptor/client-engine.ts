@@ -24,6 +24,7 @@ import type { TlsMaterial } from '../channel/tls-material.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 import type { ConnectionCensus } from './connection-caps.js';
 import type { GuardLimits } from './listener-rules.js';
+import type { SharedQueues } from './shared-queues.js';
 
 /** What a connection can carry besides requests and replies with bodies. */
 export interface EngineCapabilities {
@@ -236,6 +237,9 @@ export interface EngineHost {
    * of all acceptors.
    */
   unsentOfAll(own: number): number;
+
+  /** Sockets that others listen at, too, belong there; null: there are no other acceptors. */
+  readonly queues: SharedQueues | null;
 
   /** A mistake of ours in the engine. */
   onError(error: unknown): void;

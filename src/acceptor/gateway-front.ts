@@ -12,6 +12,7 @@ import type {
   LaneFigures,
   ListenerFigures,
 } from '../channel/acceptor/acceptor-figures.js';
+import { FITNESS } from '../channel/acceptor/acceptor-loads.js';
 import type { AcceptorNotice } from '../channel/acceptor/acceptor-notice.js';
 import { CounterBlock, type CounterMemory, refusalRingOffset } from '../channel/counter-block.js';
 import type { LaneMemory } from '../channel/lane.js';
@@ -35,6 +36,7 @@ import { dispatchRule } from './dispatch-rule.js';
 import { LaneDispatcher } from './lane-dispatcher.js';
 import { LocalReplyMetrics } from './local-reply-metrics.js';
 import { RefusalFields } from './refusal-fields.js';
+import { SharedQueues } from './shared-queues.js';
 import { StrangerNotes } from './stranger-notes.js';
 
 export interface FrontOptions {
@@ -68,6 +70,8 @@ export class GatewayFront implements AcceptorFront {
   /** null: records are not kept for a replay. */
   private readonly records: LineRingWriter | null;
   private readonly meter: ThreadMeter;
+  /** null: there are no other acceptors. */
+  private readonly queues: SharedQueues | null;
   private readonly osThreadId = osThreadId();
   private refusals: RefusalFields | null = null;
 
@@ -80,7 +84,7 @@ export class GatewayFront implements AcceptorFront {
     this.dispatcher = new LaneDispatcher(laneCount, rule, onError, clock);
     this.tellPressure();
     const counters = new CounterBlock(options.counters);
-    this.meter = new ThreadMeter(clock, counters, log.dropped, () => cell?.loads.beat());
+    this.meter = new ThreadMeter(clock, counters, log.dropped, () => this.onBeat());
     const offset = refusalRingOffset(counterCount(config.capacity));
     this.records = recordRing(options.counters, counterCount(config.capacity));
     this.localReplies = new LocalReplyMetrics(
@@ -89,6 +93,8 @@ export class GatewayFront implements AcceptorFront {
       new RefusalRingWriter(options.counters, offset),
       createRequestLog(log, this.records, config.logging, random),
     );
+    const hasOthers = cell !== undefined && cell.acceptorCount > 1;
+    this.queues = hasOthers ? new SharedQueues(cell.loads, clock) : null;
     this.acceptor = new Acceptor({
       engines,
       clock,
@@ -98,6 +104,7 @@ export class GatewayFront implements AcceptorFront {
       connections: this.connectionRule(),
       loads: cell?.loads,
       addresses: cell?.addresses,
+      queues: this.queues,
       strangers: new StrangerNotes(clock, counters, log),
       onAddressFull: (network) => this.warnOfAddress(network),
       fieldsOfRefusal: (method, target, text, listener) =>
@@ -116,18 +123,22 @@ export class GatewayFront implements AcceptorFront {
   attachLane(lane: number, memory: LaneMemory, doorbell: Port): void {
     doorbell.on('message', () => this.dispatcher.onDoorbell());
     this.dispatcher.attach(lane, memory, doorbell);
+    this.tellFitness();
   }
 
   suspendLane(lane: number): void {
     this.dispatcher.suspend(lane);
+    this.tellFitness();
   }
 
   detachLane(lane: number): void {
     this.dispatcher.detach(lane);
+    this.tellFitness();
   }
 
   abandonLane(lane: number): void {
     this.dispatcher.abandon(lane);
+    this.tellFitness();
   }
 
   get servedLanes(): number {
@@ -140,6 +151,7 @@ export class GatewayFront implements AcceptorFront {
   async startListeners(listeners: readonly ListenerSettings[]): Promise<void> {
     await this.acceptor.prepare(listeners);
     this.acceptor.commit();
+    this.tellFitness();
   }
 
   prepareListeners(listeners: readonly ListenerSettings[]): Promise<void> {
@@ -161,6 +173,7 @@ export class GatewayFront implements AcceptorFront {
     this.localReplies.adopt(createRequestLog(log, this.records, config.logging, random));
     this.acceptor.adopt(config, this.ruleOf(config));
     this.acceptor.commit();
+    this.tellFitness();
     this.tellPressure();
     return Promise.resolve();
   }
@@ -175,6 +188,7 @@ export class GatewayFront implements AcceptorFront {
 
   stopListening(): void {
     this.acceptor.stopListening();
+    this.tellFitness();
   }
 
   async whenEmpty(timeoutMs: number): Promise<boolean> {
@@ -224,6 +238,21 @@ export class GatewayFront implements AcceptorFront {
       ...{ isServing, requests, osThreadId, inFlight, connections, movedRequests },
       ...{ deaths: 0, lostConnections: 0 },
     };
+  }
+
+  private onBeat(): void {
+    this.options.cell?.loads.beat();
+    this.tellFitness();
+  }
+
+  /** Other acceptors take connections in place of one that is not fit. */
+  private tellFitness(): void {
+    const { cell } = this.options;
+    if (cell === undefined) return;
+    const { isStrained } = this.dispatcher;
+    const fitness = isStrained ? FITNESS.strained : FITNESS.serving;
+    cell.loads.setFitness(this.acceptor.isListening ? fitness : FITNESS.closed);
+    if (isStrained) this.queues?.reconsider();
   }
 
   private refusalFields(): RefusalFields {

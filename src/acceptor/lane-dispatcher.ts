@@ -38,6 +38,9 @@ import { type Downstream, InFlightTable } from './in-flight-table.js';
 import { LaneQueue } from './lane-queue.js';
 import { type LaneRequest, LaneRescue, NO_LANE, type Sending } from './lane-rescue.js';
 
+/** The part of what may wait in a queue from which on it is a long one. */
+const LONG_QUEUE = 0.5;
+
 /** No lane takes more requests now. */
 const NO_ROOM = -2;
 
@@ -124,6 +127,12 @@ export class LaneDispatcher {
 
   get servedLanes(): number {
     return this.lanes.reduce((count, lane) => count + (isServed(lane) ? 1 : 0), 0);
+  }
+
+  /** No worker is there, or all of them have at least half of what may wait for them. */
+  get isStrained(): boolean {
+    this.lookAtQueues();
+    return this.lanes.every((lane) => !isServed(lane) || (lane.queue?.fill ?? 0) >= LONG_QUEUE);
   }
 
   figures(): LaneFigures[] {

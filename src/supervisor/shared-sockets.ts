@@ -10,11 +10,10 @@
  *
  * While its socket stands an address is this gateway's, also when no acceptor is there: what comes
  * meanwhile waits in the kernel's queue, and none of it is lost with an acceptor. This is for Unix
- * sockets, for those of systemd, and for ports under a Node.js older than 22.12. Where several
- * sockets can share a port (reusePort) that is better: measured on two cores, of 64 connections
- * that come at once 27 to 37 go to each of two sockets, but 0 to 64 to each thread at one socket,
- * since whoever is awake takes them. An idle thread is woken in vain, too (64 against 61 us of CPU
- * for a short connection).
+ * sockets, for those of systemd, and for ports under a Node.js older than 22.12, where sockets
+ * cannot share a port (reusePort). An idle thread is woken in vain (64 against 61 us of CPU for a
+ * short connection), and in return acceptors have as many connections as each other:
+ * acceptor/shared-queues.ts.
  */
 import { lookup } from 'node:dns/promises';
 import { unlink } from 'node:fs/promises';

@@ -13,12 +13,14 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { request } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createHandle, type RawSocket } from '../../src/acceptor/net/raw-socket.js';
 import { copySocket } from '../../src/acceptor/net/socket-copy.js';
+import { nodeSharesPorts } from '../../src/config/machine-limits.js';
 import { aConfig } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
@@ -215,6 +217,28 @@ describe('a gateway with two acceptors', () => {
     const { acceptors } = await stats();
     // One request a connection.
     for (const { requests, connections } of acceptors) expect(connections.taken).toBe(requests);
+  });
+
+  it.each(['path', 'port'])('spreads over both what comes at once to one %s', async (kind) => {
+    // Under a Node.js whose sockets can share a port each acceptor has one of its own, by chance.
+    const mostApart = kind === 'port' && nodeSharesPorts() ? 40 : 12;
+    const where = kind === 'path' ? { path } : { host: '127.0.0.1', port: gateway.port };
+    const open = async (): Promise<number[]> =>
+      (await stats()).acceptors.map(({ connections }) => connections.open);
+    const isAll = (counts: readonly number[], all: number): boolean =>
+      counts.reduce((sum, one) => sum + one, 0) === all;
+    let evenRounds = 0;
+    // A machine that is busy may keep one of them from its socket for a whole round.
+    for (let round = 0; round < 12 && evenRounds < 3; round++) {
+      await eventually('all others are closed', async () => isAll(await open(), 0));
+      const clients: Socket[] = Array.from({ length: 64 }, () => connect(where));
+      for (const client of clients) client.on('error', () => {});
+      await eventually('all are taken', async () => isAll(await open(), 64));
+      const [one = 0, other = 0] = await open();
+      for (const client of clients) client.destroy();
+      if (Math.abs(one - other) <= mostApart) evenRounds += 1;
+    }
+    expect(evenRounds).toBe(3);
   });
 
   it('has its addresses again after both have died at once', async () => {

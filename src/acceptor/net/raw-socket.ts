@@ -53,6 +53,31 @@ function isOpen(server: object): server is ServerInside {
 /** The bound of Node itself; the kernel has one of its own, too. */
 const BACKLOG = 511;
 
+/** Stops and goes on to look whether connections wait. */
+interface Polled {
+  readStart(): number;
+  readStop(): number;
+}
+
+function isPolled(handle: object): handle is Polled {
+  return 'readStart' in handle && 'readStop' in handle;
+}
+
+/**
+ * Makes a server that listens by a descriptor look for connections, or leave them in the queue of
+ * the kernel. False: this Node.js cannot.
+ *
+ * Handles that were opened by a descriptor count as readable, so that libuv lets reading begin, and
+ * all that begins is to poll: its reader stays the one that takes connections. So it is from libuv
+ * 1.45 on, which also takes one connection in each turn.
+ */
+export function poll(server: Server, isWanted: boolean): boolean {
+  const inside: object = server;
+  const handle: object | null = isOpen(inside) ? inside._handle : null;
+  if (handle === null || !isPolled(handle)) return false;
+  return (isWanted ? handle.readStart() : handle.readStop()) === 0;
+}
+
 /** The server takes connections of this socket, which is the server's from now on. */
 export function listenOn(server: Server, socket: RawSocket): void {
   if (socket.getsockname !== undefined) {

@@ -10,6 +10,7 @@ import type { ListenerSettings } from '../../config/listener-settings.js';
 import type { RequestRules } from '../../wire/http1/request-rules.js';
 import type { EngineCapabilities, EngineHost } from '../client-engine.js';
 import { type GuardLimits, rulesOfListener } from '../listener-rules.js';
+import type { SharedQueues } from '../shared-queues.js';
 import { WriteMemory } from './socket-writer.js';
 
 /** Time between two looks at the connections. */
@@ -83,6 +84,11 @@ export class WireContext {
     this.writers = [];
     for (const writer of writers) writer.flush();
   };
+
+  /** null: there are no other acceptors. */
+  get queues(): SharedQueues | null {
+    return this.host.queues;
+  }
 
   tlsMaterial(listener: number): TlsMaterial | null {
     return this.host.tlsMaterial(listener);

@@ -12,6 +12,7 @@ import type { TLSSocket } from 'node:tls';
 import { PLAIN_CONNECTION } from '../../channel/records/request-head.js';
 import type { TlsMaterial } from '../../channel/tls-material.js';
 import type { ListenerHost, OpenListener } from '../client-engine.js';
+import type { SharedQueue, SharedQueues } from '../shared-queues.js';
 import { type SecureFacts, TlsDoor, type TlsDoorHost, type TlsFailure } from '../tls/tls-door.js';
 import { TrustedPeers } from '../trusted-peers.js';
 import { bindServer } from './bind-server.js';
@@ -19,6 +20,7 @@ import { Http1Connection } from './http1-connection.js';
 import { type HostRule, Http2Connection } from './http2-connection.js';
 import { type PrefaceOwner, PrefaceWatch } from './preface-watch.js';
 import { type PreambleOwner, ProxyPreamble } from './proxy-preamble.js';
+import { poll } from './raw-socket.js';
 import { addressOfSocket, hostOfSocket } from './socket-address.js';
 import type { WireContext } from './wire-context.js';
 import type { WireGuest } from './wire-guest.js';
@@ -39,7 +41,9 @@ const AT_DOOR = null;
 
 const PORT_OF_HOST = /:\d*$/;
 
-export class WireListener implements OpenListener, PreambleOwner, PrefaceOwner, TlsDoorHost {
+export class WireListener
+  implements OpenListener, PreambleOwner, PrefaceOwner, TlsDoorHost, SharedQueue
+{
   /** 0: it is no TCP port. */
   port = 0;
 
@@ -56,6 +60,8 @@ export class WireListener implements OpenListener, PreambleOwner, PrefaceOwner, 
   http2Connections = 0;
   http2Streams = 0;
 
+  /** null: no other acceptor takes connections from this socket. */
+  private queues: SharedQueues | null = null;
   private isStopped = false;
   /** As of the last tick. */
   private hadTls: boolean;
@@ -77,6 +83,14 @@ export class WireListener implements OpenListener, PreambleOwner, PrefaceOwner, 
     this.port = await bindServer(this.server, this.host.settings.address);
     // A connection that could not be taken in, for lack of open files say.
     this.server.on('error', (error) => this.context.onError(error));
+    const isShared = this.host.settings.address.descriptor !== undefined;
+    if (!isShared || !poll(this.server, true)) return;
+    this.queues = this.context.queues;
+    this.queues?.add(this);
+  }
+
+  poll(isWanted: boolean): void {
+    poll(this.server, isWanted);
   }
 
   get newcomers(): number {
@@ -92,6 +106,7 @@ export class WireListener implements OpenListener, PreambleOwner, PrefaceOwner, 
 
   stop(): void {
     this.isStopped = true;
+    this.queues?.remove(this);
     this.server.close();
     for (const guest of this.guests.values()) guest?.onDrain();
   }
@@ -142,6 +157,7 @@ export class WireListener implements OpenListener, PreambleOwner, PrefaceOwner, 
 
   /** Ends everything at once. */
   close(): void {
+    this.queues?.remove(this);
     this.server.close();
     this.door?.close();
     for (const guest of this.guests.values()) guest?.shutDown();
@@ -170,7 +186,9 @@ export class WireListener implements OpenListener, PreambleOwner, PrefaceOwner, 
       this.host.onClosed(address);
     });
     const { settings } = this.host;
-    if (!this.host.onOpened(address)) socket.destroy();
+    const mayStay = this.host.onOpened(address);
+    this.queues?.onTaken();
+    if (!mayStay) socket.destroy();
     else if (settings.proxyProtocol === 'off') this.goOn(socket);
     else if (this.trusted.has(address, settings)) this.awaitHeader(socket, settings.proxyProtocol);
     else {
