@@ -26,8 +26,8 @@ export interface GatewayConfig {
    * listeners of which uWebSockets.js serves none. When such a thread dies its connections are
    * lost; those of the other ones go on. Bounds on clients hold for all of them together. 1 to 64.
    * Default: 1 with up to five cores, else three eighths of them; `workers` are the rest then. 1
-   * where a listener has `engine: uws` or `reusePort`, where none has a port, where the memory
-   * limit has no room for these threads, and under a Node.js older than 22.12.
+   * where a listener has `engine: uws` or `reusePort`, where none has a port, and where the memory
+   * limit has no room for these threads.
    */
   readonly acceptors?: number;
   /**

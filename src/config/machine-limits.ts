@@ -22,8 +22,8 @@ export interface MachineLimits {
   /** Memory limit of the container in bytes; null: there is none. */
   readonly memoryQuotaBytes: number | null;
   /**
-   * Whether sockets of this Node.js can share a port: only then are connections spread evenly over
-   * several threads.
+   * Whether sockets of this Node.js can share a port: else several threads take connections from
+   * one socket.
    */
   readonly sharesPorts: boolean;
 }

@@ -104,7 +104,7 @@ export function sizingFor(
 
 /** Acceptors and workers for the cores, and for the memory that bounds workers. */
 function threadsFor(
-  { cores, sharesPorts }: MachineLimits,
+  { cores }: MachineLimits,
   byMemory: number,
   { workers, acceptors, needsOneAcceptor = false }: ConfiguredSizes,
 ): Pick<Sizing, 'workers' | 'acceptors'> {
@@ -112,7 +112,7 @@ function threadsFor(
     const others = Math.max(acceptors, Math.min(cores - acceptors, byMemory));
     return { acceptors, workers: workers ?? Math.min(WORKER_COUNT_MAX, others) };
   }
-  const hasCores = cores >= CORES_FOR_TWO_ACCEPTORS && sharesPorts && !needsOneAcceptor;
+  const hasCores = cores >= CORES_FOR_TWO_ACCEPTORS && !needsOneAcceptor;
   // Where memory bounds the workers, one acceptor is enough for them.
   const byCores = Math.min(WORKER_COUNT_MAX, Math.floor(cores * ACCEPTORS_PER_CORE));
   const several = hasCores && byMemory >= cores ? byCores : 1;

@@ -92,8 +92,8 @@ export const ACCEPTORS_NODE = integerNode(
   {
     'x-absent':
       '1 with up to five cores, else three eighths of them; `workers` are the rest then. 1 where ' +
-      'a listener has `engine: uws` or `reusePort`, where none has a port, where the memory ' +
-      'limit has no room for these threads, and under a Node.js older than 22.12',
+      'a listener has `engine: uws` or `reusePort`, where none has a port, and where the ' +
+      'memory limit has no room for these threads',
   },
 );
 

@@ -62,9 +62,12 @@ describe('sizes that the configuration does not name', () => {
   it('are for one acceptor where several are no good', () => {
     const one = { acceptors: 1, workers: 15 };
     expect(sizingFor(container(16, null), { needsOneAcceptor: true })).toMatchObject(one);
-    const old = { ...container(16, null), sharesPorts: false };
-    expect(sizingFor(old)).toMatchObject(one);
     expect(sizingFor(container(16, 960))).toMatchObject({ acceptors: 1, workers: 13 });
+  });
+
+  it('are the same where sockets cannot share a port', () => {
+    const old = { ...container(16, null), sharesPorts: false };
+    expect(sizingFor(old)).toEqual(sizingFor(container(16, null)));
   });
 
   it('leave room for each worker in a small container', () => {
