@@ -39,8 +39,12 @@ export interface AcceptorFront {
   /** The lane's worker hangs: no more requests go there. */
   suspendLane(lane: number): void;
 
-  /** The lane's worker has ended for good: its requests run again elsewhere, or are answered. */
-  detachLane(lane: number): void;
+  /**
+   * The lane's worker has ended for good: its requests run again elsewhere, or are answered.
+   * Resolves when the acceptor reads and writes nothing of the lane's memory any more. Rejects when
+   * that is not known.
+   */
+  detachLane(lane: number): Promise<void>;
 
   /** The lane's worker neither works nor ends: none of its requests may run again. */
   abandonLane(lane: number): void;

@@ -62,6 +62,8 @@ export interface AcceptorAsks {
   };
   /** Go by this configuration and its listeners, which were prepared. */
   readonly adopt: { readonly ask: SharedConfig; readonly answer: AcceptorReading };
+  /** The worker of this lane has ended; nothing of the lane's memory is used after the answer. */
+  readonly detach: { readonly ask: number; readonly answer: null };
   /** For how many milliseconds; true: nothing is in flight, false: the time is over. */
   readonly whenEmpty: { readonly ask: number; readonly answer: boolean };
   readonly figures: { readonly ask: null; readonly answer: AcceptorReading };
@@ -79,7 +81,7 @@ export type AcceptorOrder =
       readonly memory: LaneMemory;
       readonly doorbell: Port;
     }
-  | { readonly type: 'suspend' | 'detach' | 'abandon'; readonly lane: number }
+  | { readonly type: 'suspend' | 'abandon'; readonly lane: number }
   | { readonly type: 'notice'; readonly notice: AcceptorNotice }
   | { readonly type: 'discardListeners' | 'drain' | 'stopListening' }
   | { readonly type: 'fault'; readonly fault: ThreadFault }

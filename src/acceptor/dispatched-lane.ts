@@ -123,7 +123,7 @@ export class DispatchedLane implements RecordHandler {
 
   /**
    * The block is given back whether or not a client takes the piece; when the lane ends, all its
-   * memory goes.
+   * memory is cleared.
    */
   private onBlock(downstream: Downstream | null, isLast: boolean): void {
     if (this.end === null) {

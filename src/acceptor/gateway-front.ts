@@ -131,9 +131,10 @@ export class GatewayFront implements AcceptorFront {
     this.tellFitness();
   }
 
-  detachLane(lane: number): void {
+  detachLane(lane: number): Promise<void> {
     this.dispatcher.detach(lane);
     this.tellFitness();
+    return Promise.resolve();
   }
 
   abandonLane(lane: number): void {

@@ -105,6 +105,7 @@ export class LaneDispatcher {
     const { end } = dispatched;
     if (end === null) return;
     dispatched.end = null;
+    dispatched.queue = null;
     dispatched.inFlight = 0;
     this.rescue.onLaneLost(lane, end.producer);
   }
@@ -117,7 +118,9 @@ export class LaneDispatcher {
   /** The lane's worker neither works nor ends: none of its requests may run again. */
   abandon(lane: number): void {
     this.table.forEachOnLane(lane, (downstream) => downstream.onLaneLost());
-    this.laneAt(lane).end = null;
+    const dispatched = this.laneAt(lane);
+    dispatched.end = null;
+    dispatched.queue = null;
   }
 
   /** Requests that went on with another worker after theirs had died. */

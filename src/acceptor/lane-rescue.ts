@@ -31,7 +31,7 @@ export interface LaneRequest {
   readonly index: number;
   readonly generation: number;
   readonly request: NewRequest;
-  /** Records behind the head. Their views lie in the memory of a lane that is dead. */
+  /** Records behind the head. */
   readonly rest: SalvagedRecord[];
   /** No worker can have begun with it. */
   readonly isUntouched: boolean;
@@ -87,7 +87,8 @@ export class LaneRescue {
   /** No lane is served now. False: the request cannot wait either. */
   tryWait(request: LaneRequest): boolean {
     if (this.waiting.length >= this.waitingMax) return false;
-    this.waiting.push({ ...request, untilMs: this.clock.nowMs() + WAIT_MS_MAX });
+    const rest = request.rest.map(ownRecord);
+    this.waiting.push({ ...request, rest, untilMs: this.clock.nowMs() + WAIT_MS_MAX });
     this.timer ??= this.clock.after(WAIT_MS_MAX, () => this.onTimer());
     return true;
   }
@@ -125,6 +126,11 @@ export class LaneRescue {
     this.timer?.cancel();
     this.timer = null;
   }
+}
+
+/** The memory of the dead lane is another lane's soon. */
+function ownRecord(record: SalvagedRecord): SalvagedRecord {
+  return { ...record, payload: Buffer.from(record.payload) };
 }
 
 function refuse({ isUntouched }: LaneRequest, downstream: Downstream): void {

@@ -75,6 +75,7 @@ class ServedAcceptor {
       startListeners: (listeners) => this.change(() => this.front.startListeners(listeners)),
       prepareListeners: (listeners) => this.change(() => this.front.prepareListeners(listeners)),
       adopt: (config) => this.change(() => this.adopt(config)),
+      detach: (lane) => this.detach(lane),
       whenEmpty: (timeoutMs) => this.front.whenEmpty(timeoutMs),
       figures: () => Promise.resolve(this.reading()),
       close: () => this.close(),
@@ -89,9 +90,6 @@ class ServedAcceptor {
         break;
       case 'suspend':
         front.suspendLane(order.lane);
-        break;
-      case 'detach':
-        front.detachLane(order.lane);
         break;
       case 'abandon':
         front.abandonLane(order.lane);
@@ -142,6 +140,11 @@ class ServedAcceptor {
   private adopt(config: SharedConfig): Promise<void> {
     this.served = openConfig(config);
     return this.front.adopt(config);
+  }
+
+  private async detach(lane: number): Promise<null> {
+    await this.front.detachLane(lane);
+    return null;
   }
 
   private async close(): Promise<null> {

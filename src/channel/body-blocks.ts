@@ -26,14 +26,18 @@ export const BODY_BLOCK_BYTES = 256 * 1024;
  */
 export const BODY_BLOCK_COUNT = 32;
 
-const HOLDERS_BYTES = 128;
+/** What is to be zeroes where blocks begin. */
+export const BODY_HOLDERS_BYTES = 128;
 /** Fewer bytes are copied: a small copy costs less than a record that points to a block. */
 const SHARED_BYTES_MIN = 4096;
 
 /** Bytes of shared memory that the blocks of one lane need. */
-export const BODY_BLOCKS_BYTES = HOLDERS_BYTES + BODY_BLOCK_COUNT * BODY_BLOCK_BYTES;
+export const BODY_BLOCKS_BYTES = BODY_HOLDERS_BYTES + BODY_BLOCK_COUNT * BODY_BLOCK_BYTES;
 
 export class BodyBlocks {
+  /** Worker: blocks that somebody may read into. */
+  lentCount = 0;
+
   private readonly holders: Int32Array;
   private readonly blocks: readonly Buffer[];
   private readonly start: number;
@@ -43,7 +47,7 @@ export class BodyBlocks {
     offset: number,
   ) {
     this.holders = new Int32Array(memory, offset, BODY_BLOCK_COUNT);
-    this.start = offset + HOLDERS_BYTES;
+    this.start = offset + BODY_HOLDERS_BYTES;
     this.blocks = Array.from({ length: BODY_BLOCK_COUNT }, (_, block) =>
       Buffer.from(memory, this.start + block * BODY_BLOCK_BYTES, BODY_BLOCK_BYTES),
     );
@@ -64,7 +68,9 @@ export class BodyBlocks {
   borrow(): Buffer | undefined {
     // Only the worker raises a count from zero, so the block is still free in the next line.
     const free = this.holders.findIndex((_, block) => this.holdersOf(block) === 0);
-    if (free !== -1) Atomics.store(this.holders, free, 1);
+    if (free === -1) return undefined;
+    Atomics.store(this.holders, free, 1);
+    this.lentCount += 1;
     return this.blocks[free];
   }
 
@@ -74,11 +80,13 @@ export class BodyBlocks {
   }
 
   /**
-   * Worker: ends the loan, and reads into the block no more. A block of a lane's earlier memory has
-   * gone with that memory.
+   * Worker: ends the loan, and reads into the block no more. False: the block is of other memory.
    */
-  giveBack(block: Buffer): void {
-    if (this.isOfThese(block)) this.release(block.byteOffset);
+  giveBack(block: Buffer): boolean {
+    if (!this.isOfThese(block)) return false;
+    this.lentCount -= 1;
+    this.release(block.byteOffset);
+    return true;
   }
 
   /**

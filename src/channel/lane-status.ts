@@ -6,7 +6,8 @@
  *     +0    beats      written by the worker: turns of its clock, wrapping
  *     +4    read       written by the worker: requests whose head it has read, wrapping
  *     +128  pressure   written by the acceptor: how full the gateway is, in thousandths
- *     +192  version    written when the lane is allocated, see protocol-version.ts
+ *     +192  version     written before either end sees the lane, see protocol-version.ts
+ *     +196  generation  written with the version: number of the incarnation that has this memory
  */
 
 export const LANE_STATUS_BYTES = 256;
@@ -15,6 +16,7 @@ const BEATS_WORD = 0;
 const READ_WORD = 1;
 const PRESSURE_WORD = 32;
 const VERSION_WORD = 48;
+const GENERATION_WORD = 49;
 
 /** Pressure of a gateway that is full. */
 export const PRESSURE_FULL = 1000;
@@ -26,13 +28,22 @@ export class LaneStatus {
     this.words = new Int32Array(buffer, offset, LANE_STATUS_BYTES >> 2);
   }
 
-  /** Allocation: before either end sees the lane. */
+  /** Before either end sees the lane. */
   setProtocolVersion(version: number): void {
     this.words[VERSION_WORD] = version;
   }
 
+  /** Before either end sees the lane. */
+  setGeneration(generation: number): void {
+    this.words[GENERATION_WORD] = generation;
+  }
+
   get protocolVersion(): number {
     return this.words[VERSION_WORD] as number;
+  }
+
+  get generation(): number {
+    return this.words[GENERATION_WORD] as number;
   }
 
   /** Worker: says that its event loop still turns. */

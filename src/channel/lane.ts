@@ -10,12 +10,14 @@
  * The doorbell is a MessagePort: it is used only when the other end has parked, or waits for
  * space, and it tells nothing but "look at your rings".
  */
-import { BODY_BLOCKS_BYTES, BodyBlocks } from './body-blocks.js';
+import { assert } from '../base/assert.js';
+import { BODY_BLOCKS_BYTES, BODY_HOLDERS_BYTES, BodyBlocks } from './body-blocks.js';
 import {
   ByteRingConsumer,
   ByteRingProducer,
   byteRingBytes,
   type RecordHandler,
+  RING_CONTROL_BYTES,
 } from './byte-ring.js';
 import { LANE_STATUS_BYTES, LaneStatus } from './lane-status.js';
 import type { Port } from './port.js';
@@ -60,13 +62,36 @@ export function shouldSleep(emptyTurns: number, inFlight: number): boolean {
 export interface LaneMemory {
   readonly buffer: SharedArrayBuffer;
   readonly ringBytes: number;
+  /** Number of the incarnation that has the memory: an end that comes too late does not get in. */
+  readonly generation: number;
 }
 
-/** Fresh memory for one incarnation of a lane: zeroes, but for the version of its records. */
-export function allocateLane(ringBytes: number = LANE_RING_BYTES): LaneMemory {
+/** Fresh memory for one incarnation of a lane: zeroes, but for what marks it. */
+export function allocateLane(ringBytes: number = LANE_RING_BYTES, generation = 1): LaneMemory {
   const bytes = 2 * byteRingBytes(ringBytes) + LANE_STATUS_BYTES + BODY_BLOCKS_BYTES;
-  const memory = { buffer: new SharedArrayBuffer(bytes), ringBytes };
-  laneStatusOf(memory).setProtocolVersion(PROTOCOL_VERSION);
+  return markLane({ buffer: new SharedArrayBuffer(bytes), ringBytes, generation });
+}
+
+/**
+ * The memory for another incarnation, as if it were fresh. Only for who knows that neither end
+ * reads or writes it any more, and only once: what was given in is void.
+ */
+export function reuseLane({ buffer, ringBytes }: LaneMemory, generation: number): LaneMemory {
+  const status = 2 * byteRingBytes(ringBytes);
+  clear(buffer, 0, RING_CONTROL_BYTES);
+  clear(buffer, byteRingBytes(ringBytes), RING_CONTROL_BYTES);
+  clear(buffer, status, LANE_STATUS_BYTES + BODY_HOLDERS_BYTES);
+  return markLane({ buffer, ringBytes, generation });
+}
+
+function clear(buffer: SharedArrayBuffer, offset: number, bytes: number): void {
+  new Uint8Array(buffer, offset, bytes).fill(0);
+}
+
+function markLane(memory: LaneMemory): LaneMemory {
+  const status = laneStatusOf(memory);
+  status.setProtocolVersion(PROTOCOL_VERSION);
+  status.setGeneration(memory.generation);
   return memory;
 }
 
@@ -98,6 +123,7 @@ function partsOf(memory: LaneMemory, side: LaneSide): LaneParts {
   const replies = { buffer, offset: byteRingBytes(ringBytes), capacity: ringBytes };
   const status = laneStatusOf(memory);
   checkProtocolVersion(status.protocolVersion);
+  assert(status.generation === memory.generation, 'nobody else has this memory by now');
   return {
     producer: new ByteRingProducer(side === 'acceptor' ? requests : replies),
     consumer: new ByteRingConsumer(side === 'acceptor' ? replies : requests),
@@ -106,9 +132,14 @@ function partsOf(memory: LaneMemory, side: LaneSide): LaneParts {
   };
 }
 
+/** Who lends blocks, which are others when the lane gets other memory, and takes them back. */
+export type BlockLender = Pick<LaneEnd, 'blocks' | 'giveBack'>;
+
 /** One end of a lane. Look its parts up each time: the lane may get other memory. */
 export class LaneEnd {
   private parts: LaneParts;
+  /** Of earlier memory, while somebody may read into one. */
+  private readonly earlier = new Map<BodyBlocks, () => void>();
 
   /** @throws Error when the lane was allocated for another version of its records. */
   constructor(
@@ -119,10 +150,28 @@ export class LaneEnd {
     this.parts = partsOf(memory, side);
   }
 
-  /** Goes on in this memory. What was written to the old memory and not read is lost. */
-  renew(memory: LaneMemory, doorbell: Doorbell): void {
+  /**
+   * Goes on in this memory. What was written to the old memory and not read is lost. `onLeft` is
+   * called once this end neither reads nor writes the old memory any more.
+   */
+  renew(memory: LaneMemory, doorbell: Doorbell, onLeft: () => void): void {
+    const { blocks } = this.parts;
     this.parts = partsOf(memory, this.side);
     this.doorbell = doorbell;
+    if (blocks.lentCount === 0) onLeft();
+    else this.earlier.set(blocks, onLeft);
+  }
+
+  /** Worker: ends the loan of a block, which may be one of earlier memory. */
+  giveBack(block: Buffer): void {
+    if (this.parts.blocks.giveBack(block)) return;
+    for (const [blocks, onLeft] of this.earlier) {
+      if (!blocks.giveBack(block)) continue;
+      if (blocks.lentCount > 0) return;
+      this.earlier.delete(blocks);
+      onLeft();
+      return;
+    }
   }
 
   get producer(): ByteRingProducer {

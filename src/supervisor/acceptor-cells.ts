@@ -111,15 +111,16 @@ export class AcceptorCells implements AcceptorFront {
     this.tellOfLane('suspend', lane);
   }
 
-  detachLane(lane: number): void {
-    this.tellOfLane('detach', lane);
+  detachLane(lane: number): Promise<void> {
+    this.served.delete(lane);
+    return this.cellOf(lane).detachLane(this.placeOf(lane));
   }
 
   abandonLane(lane: number): void {
     this.tellOfLane('abandon', lane);
   }
 
-  private tellOfLane(type: 'suspend' | 'detach' | 'abandon', lane: number): void {
+  private tellOfLane(type: 'suspend' | 'abandon', lane: number): void {
     this.served.delete(lane);
     this.cellOf(lane).send({ type, lane: this.placeOf(lane) });
   }

@@ -35,6 +35,8 @@ const HEARTBEAT: HeartbeatRule = { intervalMs: 250, silentLooksMax: 6 };
 const ANSWER_MS_MAX = 10_000;
 /** To listen at addresses takes a process for each (acceptor/net/socket-copy.ts). */
 const LISTEN_MS_MAX = 30_000;
+/** A lane's memory is not used again when the acceptor does not let go of it in this time. */
+const DETACH_MS_MAX = 60_000;
 /** Pages show older figures of an acceptor that does not answer in this time. */
 const FIGURES_MS_MAX = 250;
 /** Longest wait for the end of an acceptor that was told to close. */
@@ -357,6 +359,15 @@ export class AcceptorSupervisor {
   private take(reading: AcceptorReading): void {
     this.reading = reading;
     for (const { name, port } of reading.listeners) this.ports.set(name, port);
+  }
+
+  /** Resolves when the thread uses nothing of the lane's memory any more, or has ended. */
+  async detachLane(lane: number): Promise<void> {
+    try {
+      await this.ask('detach', lane, DETACH_MS_MAX);
+    } catch (error) {
+      if (!(error instanceof AcceptorDiedError)) throw error;
+    }
   }
 
   beginDrain(): void {

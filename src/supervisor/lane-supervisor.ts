@@ -1,18 +1,19 @@
 /**
  * Keeps one lane served: gives it a worker, notices the worker's death, and gives it another.
  *
- * Thread: supervisor. Owns the lane's memory and its ports. Each incarnation has fresh memory, so
- * that no worker reads what a dead one left half done.
+ * Thread: supervisor. Owns the lane's memory and its ports. Each incarnation has memory of its own,
+ * as if it were fresh, so that no worker reads what a dead one left half done: lane-memories.ts.
  */
 import type { Logger } from 'pino';
 import type { AcceptorFront } from '../acceptor/acceptor-front.js';
+import { defined } from '../base/assert.js';
 import type { Clock, Timer } from '../base/clock.js';
 import type { CacheMemory } from '../channel/cache/cache-memory.js';
 import type { CoordinatorControl } from '../channel/coordinator/coordinator-control.js';
 import { type CoordinatorMemory, laneMemoryOf } from '../channel/coordinator/coordinator-memory.js';
 import type { CoordinatorMail } from '../channel/coordinator/coordinator-messages.js';
 import type { IdentityNotice, IdentityRequest } from '../channel/identity-messages.js';
-import { allocateLane, type LaneMemory, laneStatusOf } from '../channel/lane.js';
+import { type LaneMemory, laneStatusOf } from '../channel/lane.js';
 import type { PluginMemory } from '../channel/plugins/plugin-board.js';
 import type { Port } from '../channel/port.js';
 import type { ThreadFault } from '../channel/thread-fault.js';
@@ -22,6 +23,7 @@ import type { LaneOrder, LaneReport, LaneTask } from '../worker/lane-task.js';
 import type { MirrorSample } from '../worker/mirror/mirrors.js';
 import { AwaitedAnswer } from './awaited-answer.js';
 import { HeartbeatMonitor, type HeartbeatRule } from './heartbeat-monitor.js';
+import type { LaneMemories } from './lane-memories.js';
 import type { PluginWatch } from './plugin-watch.js';
 import type { Threads } from './threads.js';
 
@@ -46,6 +48,7 @@ export interface LaneSupervisorOptions {
   readonly clock: Clock;
   readonly threads: Threads;
   readonly front: AcceptorFront;
+  readonly memories: LaneMemories;
   readonly memory: CoordinatorMemory;
   readonly control: CoordinatorControl;
   readonly counters: SharedArrayBuffer;
@@ -80,6 +83,12 @@ export class LaneSupervisor {
   /** Node's id of the thread that serves the lane; -1: none does. */
   threadId = -1;
 
+  /** null: no worker has it. */
+  private laneMemory: LaneMemory | null = null;
+  /** The worker's thread has ended. */
+  private ended = neverEnded();
+  /** By generation: memory that the worker is to let go of. */
+  private readonly leaving = new Map<number, () => void>();
   private config: SharedConfig;
   private preparedEpoch = 0;
   private readonly answer: AwaitedAnswer;
@@ -96,11 +105,28 @@ export class LaneSupervisor {
     this.answer = new AwaitedAnswer(`the worker of lane ${options.lane}`, options.clock);
   }
 
+  private takeMemory(): LaneMemory {
+    this.laneMemory = this.options.memories.take(this.config.settings.limits.laneRingBytes);
+    return this.laneMemory;
+  }
+
+  private retireMemory(letGo: readonly Promise<unknown>[]): void {
+    const { lane, memories, logger } = this.options;
+    const { laneMemory } = this;
+    this.laneMemory = null;
+    if (laneMemory === null) return;
+    memories
+      .retire(laneMemory, letGo)
+      .catch((error: unknown) =>
+        logger.warn({ err: error, lane }, 'memory of a lane is not used again'),
+      );
+  }
+
   /** Starts a worker. Resolves when the worker serves the lane. */
   start(): Promise<void> {
     const { lane, threads, front, memory, counters, cache, plugins, trial, hashKey } = this.options;
     const { config } = this;
-    const laneMemory = allocateLane(config.settings.limits.laneRingBytes);
+    const laneMemory = this.takeMemory();
     const { port1: port, port2: workerPort } = threads.newChannel<LaneOrder, LaneReport>();
     const { port1: doorbell, port2: workerDoorbell } = threads.newChannel();
     const wakePort = this.connectToCoordinator();
@@ -143,16 +169,18 @@ export class LaneSupervisor {
           return;
         }
         if (report.type === 'begun') {
-          this.watchBeginning(report.threadId);
+          this.onBegun(report.threadId);
+          return;
+        }
+        if (report.type === 'left') {
+          this.onLeft(report.generation);
           return;
         }
         if (report.type !== 'ready') {
           this.onReport(report);
           return;
         }
-        this.beginning?.cancel();
-        this.osThreadId = report.osThreadId;
-        this.threadId = report.threadId;
+        this.onReady(report);
         front.attachLane(lane, laneMemory, doorbell);
         this.watch(laneMemory);
         // Another version may have come into force while the thread started.
@@ -166,9 +194,21 @@ export class LaneSupervisor {
     });
   }
 
+  private onReady({ osThreadId, threadId }: Extract<LaneReport, { type: 'ready' }>): void {
+    this.beginning?.cancel();
+    this.osThreadId = osThreadId;
+    this.threadId = threadId;
+  }
+
+  private onLeft(generation: number): void {
+    this.leaving.get(generation)?.();
+    this.leaving.delete(generation);
+  }
+
   /** A plugin that never comes to its end as it is set up keeps the worker from serving. */
-  private watchBeginning(threadId: number): void {
+  private onBegun(threadId: number): void {
     const { lane, clock, pluginWatch, threads, logger } = this.options;
+    this.ended = threads.lanes.whenEnded(threadId);
     this.beginning = clock.after(BEGIN_MS_MAX, () => {
       this.isByPlugin = pluginWatch.onHang(lane);
       if (!this.isByPlugin) return;
@@ -271,7 +311,16 @@ export class LaneSupervisor {
   private onReport(
     report: Exclude<
       LaneReport,
-      { type: 'ready' | 'begun' | 'identity' | 'mirrorSample' | 'pluginStore' | 'pluginCall' }
+      {
+        type:
+          | 'ready'
+          | 'begun'
+          | 'left'
+          | 'identity'
+          | 'mirrorSample'
+          | 'pluginStore'
+          | 'pluginCall';
+      }
     >,
   ): void {
     const { epoch } = report;
@@ -324,7 +373,11 @@ export class LaneSupervisor {
   renew(): void {
     const { lane, front, threads } = this.options;
     if (this.watcher === null) return;
-    const memory = allocateLane(this.config.settings.limits.laneRingBytes);
+    const { generation } = defined(this.laneMemory, 'the memory of a lane that is served');
+    const left = new Promise<void>((resolve) => this.leaving.set(generation, resolve));
+    // The acceptor that had it has ended.
+    this.retireMemory([Promise.race([left, this.ended])]);
+    const memory = this.takeMemory();
     const { port1: doorbell, port2: workerDoorbell } = threads.newChannel();
     const order: LaneOrder = { type: 'lane', memory, doorbell: workerDoorbell };
     this.port?.postMessage(order, [workerDoorbell]);
@@ -363,7 +416,9 @@ export class LaneSupervisor {
     this.heldEpochs.clear();
     this.preparedEpoch = 0;
     this.answer.release();
-    front.detachLane(lane);
+    this.retireMemory([this.ended, front.detachLane(lane)]);
+    this.ended = neverEnded();
+    this.leaving.clear();
     if (this.isStopping) return;
     this.deaths++;
     const isByPlugin = this.isByPlugin;
@@ -415,4 +470,9 @@ export class LaneSupervisor {
   async kill(): Promise<void> {
     await this.options.threads.lanes.terminate(this.threadId);
   }
+}
+
+/** Of a thread that is not known: one promise for all would keep whatever waits for it. */
+function neverEnded(): Promise<void> {
+  return new Promise(() => {});
 }

@@ -34,6 +34,7 @@ import { FoundTargets } from './discovery/found-targets.js';
 import { EpochTable, type NextVersion, type RowLists } from './epoch-table.js';
 import { HealthProber } from './health-prober.js';
 import { IdentityServices } from './identity-services.js';
+import { LaneMemories } from './lane-memories.js';
 import { LaneSupervisor } from './lane-supervisor.js';
 import { hashKeyOf } from './limiter-hash-key.js';
 import { MirrorSamples } from './mirror-samples.js';
@@ -65,6 +66,7 @@ export class Supervisor {
   /** What mirrors have found of late. */
   readonly mirrorSamples = new MirrorSamples();
   readonly coordinator: CoordinatorSupervisor;
+  private readonly laneMemories: LaneMemories;
   readonly lanes: readonly LaneSupervisor[];
   /** Figures of each worker, by lane; they outlive the workers. */
   readonly counters: readonly SharedArrayBuffer[];
@@ -145,6 +147,7 @@ export class Supervisor {
       broadcast: (notice) => this.lanes.filter((lane) => lane.tellIdentity(notice)).length,
       reply: (lane, notice) => void this.laneAt(lane).tellIdentity(notice),
     });
+    this.laneMemories = new LaneMemories(this.counters.length);
     this.lanes = this.counters.map((counters, lane) => this.createLane(counters, lane));
   }
 
@@ -157,6 +160,7 @@ export class Supervisor {
       clock,
       threads,
       front,
+      memories: this.laneMemories,
       memory: coordinator.memory,
       control: coordinator.control,
       counters,

@@ -22,6 +22,11 @@ export interface LaneThreads {
   serve(task: LaneTask): Promise<void>;
   /** Ends the thread with this Node id at once. Resolves when it has ended. */
   terminate(threadId: number): Promise<void>;
+  /**
+   * Resolves when the thread with this Node id has ended, and runs nothing any more: that may be
+   * after `serve` has rejected. Never, when it is not known by now.
+   */
+  whenEnded(threadId: number): Promise<void>;
   /** Keeps one spare thread that has loaded its code. Does nothing while there is one. */
   warmSpare(): Promise<void>;
   /** Calls the listener when a thread dies that serves no lane. */

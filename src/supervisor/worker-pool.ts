@@ -5,7 +5,7 @@
  * starts a new thread when one dies; the supervisor gives the lane to a new thread. There is one
  * spare thread more than lanes.
  */
-import type { MessagePort } from 'node:worker_threads';
+import type { MessagePort, Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { defined } from '../base/assert.js';
 import type { GatewaySettings } from '../config/compiled-config.js';
@@ -67,8 +67,16 @@ export class WorkerPool implements LaneThreads {
   }
 
   async terminate(threadId: number): Promise<void> {
-    const thread = this.piscina.threads.find((worker) => worker.threadId === threadId);
-    await defined(thread, 'the thread of the lane').terminate();
+    await defined(this.threadOf(threadId), 'the thread of the lane').terminate();
+  }
+
+  whenEnded(threadId: number): Promise<void> {
+    const thread = this.threadOf(threadId);
+    return new Promise((resolve) => thread?.once('exit', () => resolve()));
+  }
+
+  private threadOf(threadId: number): Worker | undefined {
+    return this.piscina.threads.find((worker) => worker.threadId === threadId);
   }
 
   async warmSpare(): Promise<void> {

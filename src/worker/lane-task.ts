@@ -66,7 +66,7 @@ export type LaneOrder =
   | { readonly type: 'commit'; readonly epoch: number }
   /**
    * The acceptor is another: what is in flight is over, as if every client had left, and the lane
-   * goes on in this memory.
+   * goes on in this memory. Answer `left` when nothing is read or written in the earlier one.
    */
   | { readonly type: 'lane'; readonly memory: LaneMemory; readonly doorbell: Port }
   /** The coordinator was started again and wakes the worker through this port. */
@@ -76,6 +76,8 @@ export type LaneOrder =
 export type LaneReport =
   /** The worker begins to make its first configuration. */
   | { readonly type: 'begun'; readonly threadId: number }
+  /** The lane's earlier memory is used no more by this thread. */
+  | { readonly type: 'left'; readonly generation: number }
   | { readonly type: 'pluginStore'; readonly ask: StoreAsk }
   | { readonly type: 'pluginCall'; readonly ask: ProgramAsk }
   | { readonly type: 'identity'; readonly request: IdentityRequest }

@@ -41,9 +41,8 @@ export async function serveLane(task: LaneTask, host: ServingHost): Promise<void
     throw error;
   });
   const wake = (): void => runtime.onDoorbell();
-  const wakePorts = [task.wakePort];
-  task.wakePort.on('message', wake);
-  let { doorbell } = task;
+  let { doorbell, wakePort, memory } = task;
+  wakePort.on('message', wake);
   doorbell.on('message', wake);
   const stopped = new Promise<void>((resolve) => {
     obey = (order) => {
@@ -51,10 +50,13 @@ export async function serveLane(task: LaneTask, host: ServingHost): Promise<void
         doorbell.close();
         doorbell = order.doorbell;
         doorbell.on('message', wake);
-        runtime.changeLane(order.memory, doorbell);
+        const { generation } = memory;
+        memory = order.memory;
+        runtime.changeLane(memory, doorbell, () => report({ type: 'left', generation }));
       } else if (order.type === 'wakePort') {
-        order.port.on('message', wake);
-        wakePorts.push(order.port);
+        wakePort.close();
+        wakePort = order.port;
+        wakePort.on('message', wake);
         runtime.onDoorbell();
       } else if (order.type === 'identity') {
         runtime.onIdentityNotice(order.notice);
@@ -83,7 +85,7 @@ export async function serveLane(task: LaneTask, host: ServingHost): Promise<void
   runtime.onDoorbell();
   await stopped;
   await runtime.stop();
-  for (const wakePort of wakePorts) wakePort.close();
+  wakePort.close();
   doorbell.close();
   port.close();
 }

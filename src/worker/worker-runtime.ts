@@ -394,11 +394,11 @@ export class WorkerRuntime {
 
   /**
    * The acceptor is another: nobody waits for what is in flight, and requests come through this
-   * memory from now on.
+   * memory from now on. `onLeft` is called when this thread has let go of the earlier memory.
    */
-  changeLane(memory: LaneMemory, doorbell: Pick<Port, 'postMessage'>): void {
+  changeLane(memory: LaneMemory, doorbell: Pick<Port, 'postMessage'>, onLeft: () => void): void {
     this.pipeline.abortAll();
-    this.lane.renew(memory, doorbell);
+    this.lane.renew(memory, doorbell, onLeft);
     this.turn.beginLane();
   }
 

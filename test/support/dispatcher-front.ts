@@ -33,8 +33,9 @@ export class DispatcherFront implements AcceptorFront {
     this.dispatcher.suspend(lane);
   }
 
-  detachLane(lane: number): void {
+  detachLane(lane: number): Promise<void> {
     this.dispatcher.detach(lane);
+    return Promise.resolve();
   }
 
   abandonLane(lane: number): void {

@@ -54,6 +54,11 @@ class FakePort implements Port {
 export class FakeWorker {
   /** What it was told, in order. */
   readonly orders: LaneOrder[] = [];
+  /** Its thread ends when the test says so. */
+  exit: () => void = () => {};
+  readonly exited = new Promise<void>((resolve) => {
+    this.exit = resolve;
+  });
 
   constructor(
     readonly task: LaneTask,
@@ -76,6 +81,7 @@ export class FakeWorker {
   }
 
   ready(): void {
+    this.report({ type: 'begun', threadId: this.threadId });
     this.report({ type: 'ready', osThreadId: 0, threadId: this.threadId });
   }
 
@@ -214,6 +220,10 @@ export class FakeThreads implements Threads {
     terminate: (threadId) => {
       this.terminated.push(threadId);
       return Promise.resolve();
+    },
+    whenEnded: (threadId) => {
+      const worker = this.workers[threadId - 1];
+      return worker?.exited ?? Promise.reject(new Error('no such thread'));
     },
     warmSpare: () => {
       this.spares += 1;

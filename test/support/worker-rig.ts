@@ -275,8 +275,9 @@ export class WorkerRig {
   changeLane(): void {
     const memory = allocateLane(1 << 20);
     this.clients = [];
-    this.acceptor.renew(memory, { postMessage: () => {} });
-    this.worker?.changeLane(memory, { postMessage: () => {} });
+    const doorbell = { postMessage: () => {} };
+    this.acceptor.renew(memory, doorbell, () => {});
+    this.worker?.changeLane(memory, doorbell, () => {});
     this.settle();
   }
 

@@ -115,7 +115,7 @@ class TryDriver implements TransportDriver, TryListener {
     const blocks = new BodyBlocks(new SharedArrayBuffer(BODY_BLOCKS_BYTES), 0);
     const connect = transport === 'undici' ? undiciConnectionsTo : connectionsTo;
     this.connections = connect(target as CompiledTarget, upstream as CompiledUpstream, {
-      memory: new ReadMemory({ blocks }),
+      memory: new ReadMemory({ blocks, giveBack: (block) => void blocks.giveBack(block) }),
       workload: new WorkloadIdentity(),
       nowMs: systemClock.nowMs,
       onConnected: () => undefined,

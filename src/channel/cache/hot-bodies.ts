@@ -9,6 +9,7 @@
  * block may be given back. A record that points to it holds it for as long as the acceptor needs.
  */
 import type { BodyBlocks } from '../body-blocks.js';
+import type { BlockLender } from '../lane.js';
 
 /** Shorter bodies are copied: see body-blocks.ts. */
 const BODY_BYTES_MIN = 4096;
@@ -16,11 +17,6 @@ const BODY_BYTES_MIN = 4096;
 const BODY_BYTES_MAX = 64 * 1024;
 /** Of the blocks of the lane: the others are for targets. */
 const BLOCKS_MAX = 8;
-
-/** Who lends blocks: they change when the lane gets other memory. */
-export interface BlockLender {
-  readonly blocks: Pick<BodyBlocks, 'borrow' | 'giveBack'>;
-}
 
 interface HotBody {
   readonly block: Buffer;
@@ -32,7 +28,7 @@ interface HotBody {
 export class HotBodies {
   /** By place; the one that was used last is the last. */
   private readonly bodies = new Map<number, HotBody>();
-  private blocks: BlockLender['blocks'];
+  private blocks: BodyBlocks;
 
   constructor(private readonly lane: BlockLender) {
     this.blocks = lane.blocks;
@@ -87,11 +83,12 @@ export class HotBodies {
     const known = this.bodies.get(key);
     if (known === undefined) return;
     this.bodies.delete(key);
-    this.blocks.giveBack(known.block);
+    this.lane.giveBack(known.block);
   }
 
-  /** The lane has other memory: the blocks went with the old one. */
+  /** The lane has other memory, and is done with the old one when its blocks are back. */
   private forgetAll(): void {
+    for (const { block } of this.bodies.values()) this.lane.giveBack(block);
     this.bodies.clear();
     this.blocks = this.lane.blocks;
   }

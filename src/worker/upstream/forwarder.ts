@@ -6,7 +6,7 @@
  */
 import { defined } from '../../base/assert.js';
 import type { TargetSlotView } from '../../channel/coordinator/target-slots.js';
-import type { LaneEnd } from '../../channel/lane.js';
+import type { BlockLender } from '../../channel/lane.js';
 import type { WorkloadMaterial } from '../../channel/workload-material.js';
 import type { CompiledTarget, GatewaySettings } from '../../config/compiled-config.js';
 import type { Admission } from '../exchange/admission-state.js';
@@ -21,7 +21,7 @@ import { WorkloadIdentity } from './workload-identity.js';
 
 export interface ForwarderParts {
   /** Long replies are read into its blocks. */
-  readonly lane: Pick<LaneEnd, 'blocks'>;
+  readonly lane: BlockLender;
   readonly connect: ConnectTarget;
   /** Who is in rows whose targets come from discovery. */
   readonly slots: TargetSlotView;

@@ -6,7 +6,7 @@
  * lane's in its place: what it reads there is not copied again.
  */
 import { BODY_BLOCK_BYTES } from '../../channel/body-blocks.js';
-import type { LaneEnd } from '../../channel/lane.js';
+import type { BlockLender } from '../../channel/lane.js';
 
 /** So much in one read, and more to come: the next read goes into a block. */
 const LONG_READ_BYTES = 16 * 1024;
@@ -20,7 +20,7 @@ export class ReadMemory {
   /** For the first read of a reply: its client may have room for little. */
   readonly first = this.common.subarray(0, FIRST_READ_BYTES);
 
-  constructor(private readonly lane: Pick<LaneEnd, 'blocks'>) {}
+  constructor(private readonly lane: BlockLender) {}
 
   /** For a connection that has read nothing yet. */
   begin(): Buffer {
@@ -40,6 +40,6 @@ export class ReadMemory {
 
   /** The connection reads into the buffer no more. */
   end(buffer: Buffer): void {
-    if (buffer !== this.common) this.lane.blocks.giveBack(buffer);
+    if (buffer !== this.common) this.lane.giveBack(buffer);
   }
 }

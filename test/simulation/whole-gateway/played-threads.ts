@@ -168,6 +168,7 @@ export class PlayedThreads implements Threads {
   readonly lanes: LaneThreads = {
     serve: (task) => this.serve(task),
     terminate: (threadId) => this.terminate(threadId),
+    whenEnded: (threadId) => this.whenEnded(threadId),
     warmSpare: () => Promise.resolve(),
     onIdleError: () => {},
     close: () => Promise.resolve(),
@@ -250,6 +251,19 @@ export class PlayedThreads implements Threads {
     );
     served.catch(() => onReady());
     return { ready, served };
+  }
+
+  /** The main thread hears of it at the same time as of what its task came to. */
+  private whenEnded(threadId: number): Promise<void> {
+    const worker = this.workers.find((one) => one.threadId === threadId);
+    const exit = worker === undefined ? undefined : this.exits.get(worker);
+    return new Promise((resolve) => {
+      if (worker === undefined || exit === undefined) return;
+      this.exits.set(worker, (error) => {
+        exit(error);
+        resolve();
+      });
+    });
   }
 
   private terminate(threadId: number): Promise<void> {

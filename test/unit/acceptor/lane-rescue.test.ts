@@ -176,6 +176,18 @@ describe('a request whose worker died', () => {
     expect(rig.dispatcher.figures()[0]?.inFlight).toBe(3);
   });
 
+  it('waits with a body of its own: the memory of the dead lane is used again meanwhile', async () => {
+    const rig = new Rig(1);
+    const index = rig.send(new Client(), POST, 6);
+    rig.dispatcher.sendBody(index, Buffer.from('abcdef'), true);
+    rig.dispatcher.detach(0);
+    const [memory] = rig.memories;
+    if (memory === undefined) throw new Error('the lane has memory');
+    new Uint8Array(memory.buffer).fill(0x21);
+    rig.serve(0);
+    expect(await rig.read(0)).toEqual(['/b', 'abcdef (1)']);
+  });
+
   it('that left while it waited is not sent', async () => {
     const rig = new Rig(1);
     const index = rig.send(new Client());

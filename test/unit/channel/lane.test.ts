@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { allocateLane, LaneEnd, laneStatusOf } from '../../../src/channel/lane.js';
+import {
+  allocateLane,
+  LaneEnd,
+  type LaneMemory,
+  laneStatusOf,
+  reuseLane,
+} from '../../../src/channel/lane.js';
 import { PROTOCOL_VERSION } from '../../../src/channel/protocol-version.js';
 
 /** Counts rings instead of waking anybody. */
@@ -11,7 +17,10 @@ class CountedDoorbell {
 }
 
 function aLane(ringBytes?: number) {
-  const memory = allocateLane(ringBytes);
+  return aLaneOf(allocateLane(ringBytes));
+}
+
+function aLaneOf(memory: LaneMemory) {
   const bells = { acceptor: new CountedDoorbell(), worker: new CountedDoorbell() };
   return {
     bells,
@@ -79,4 +88,82 @@ it('a lane is refused by an end that was built for other records', () => {
         `${PROTOCOL_VERSION}`,
     );
   }
+});
+
+describe('memory of a lane that is used again', () => {
+  const bell = { postMessage: () => {} };
+
+  it('is as if it were fresh, whatever was left in it', () => {
+    const memory = allocateLane(64 * 1024, 1);
+    const before = aLaneOf(memory);
+    // Records unread on both rings, one end asleep, the other out of space, blocks held.
+    before.worker.consumer.park();
+    for (let index = 0; index < 30; index += 1) before.acceptor.producer.claim(1, index, 0, 4000);
+    before.worker.producer.claim(5, 20, 0, 100);
+    before.acceptor.publish();
+    before.worker.publish();
+    const block = before.worker.blocks.borrow();
+    expect(block !== undefined && before.worker.blocks.tryShare(block)).toBe(true);
+    before.worker.status.setHeadsRead(7);
+    before.worker.status.beat();
+    before.acceptor.status.setPressure(500);
+
+    const { acceptor, worker } = aLaneOf(reuseLane(memory, 2));
+    expect(indexesOf(worker)).toEqual([]);
+    expect(indexesOf(acceptor)).toEqual([]);
+    expect(worker.blocks.heldCount).toBe(0);
+    expect([worker.status.headsRead, worker.status.beats()]).toEqual([0, 0]);
+    expect([acceptor.status.pressure, acceptor.producer.usedBytes]).toEqual([0, 0]);
+    // Lap after lap.
+    for (let index = 0; index < 200; index += 1) {
+      acceptor.producer.claim(1, index, 1, 3000);
+      expect(acceptor.publish()).toBe(false);
+      expect(indexesOf(worker)).toEqual([index]);
+    }
+    expect(acceptor.producer.indexAtEnd).toBe(-1);
+  });
+
+  it('lets nobody in who has it from before', () => {
+    const before = allocateLane(64 * 1024, 1);
+    const now = reuseLane(before, 2);
+    expect(now.buffer).toBe(before.buffer);
+    expect(() => new LaneEnd(before, 'worker', bell)).toThrow('nobody else has this memory');
+    expect(() => new LaneEnd(now, 'worker', bell)).not.toThrow();
+  });
+});
+
+describe('an end that goes on in other memory', () => {
+  const bell = { postMessage: () => {} };
+
+  it('has left the earlier one at once, where it has borrowed nothing', () => {
+    const end = new LaneEnd(allocateLane(64 * 1024), 'worker', bell);
+    const left: number[] = [];
+    end.renew(allocateLane(64 * 1024), bell, () => left.push(1));
+    expect(left).toEqual([1]);
+  });
+
+  it('has left each when the last block of it is back, in any order', () => {
+    const end = new LaneEnd(allocateLane(64 * 1024), 'worker', bell);
+    const left: number[] = [];
+    const borrow = (): Buffer => {
+      const block = end.blocks.borrow();
+      if (block === undefined) throw new Error('there are blocks');
+      return block;
+    };
+    const [first, second] = [borrow(), borrow()];
+    end.renew(allocateLane(64 * 1024), bell, () => left.push(1));
+    const third = borrow();
+    end.renew(allocateLane(64 * 1024), bell, () => left.push(2));
+    const fourth = borrow();
+    end.giveBack(first);
+    expect(left).toEqual([]);
+    end.giveBack(third);
+    expect(left).toEqual([2]);
+    // What the acceptor held of it is no matter: that acceptor is gone.
+    end.giveBack(second);
+    expect(left).toEqual([2, 1]);
+    expect(end.blocks.heldCount).toBe(1);
+    end.giveBack(fourth);
+    expect([end.blocks.heldCount, left.length]).toEqual([0, 2]);
+  });
 });

@@ -115,9 +115,32 @@ describe('an acceptor in a thread', () => {
     attach(0);
     attach(1);
     cells.suspendLane(1);
-    cells.detachLane(1);
+    void cells.detachLane(1);
     expect(cells.servedLanes).toBe(1);
     expect(threads.acceptor().told).toEqual(['attach', 'attach', 'suspend', 'detach']);
+  });
+
+  it('has let go of a lane when it says so, or has ended, and not when it is silent', async () => {
+    await begin();
+    attach(0);
+    attach(1);
+    const [first, second] = [fateOf(cells.detachLane(0)), fateOf(cells.detachLane(1))];
+    await settled();
+    expect([first.state, second.state]).toEqual(['waits', 'waits']);
+    threads.acceptor().answer('detach', null);
+    await settled();
+    expect([first.state, second.state]).toEqual(['waits', 'resolved']);
+    threads.acceptor().end();
+    await settled();
+    expect(first.state).toBe('resolved');
+    threads.acceptor().started();
+    const third = fateOf(cells.detachLane(0));
+    for (let passed = 0; passed < 60_000; passed += 250) {
+      loadsOf(threads.acceptor()).beat();
+      clock.advance(250);
+    }
+    await settled();
+    expect(third.state).toBe('rejected: acceptor did not answer within 60 s');
   });
 
   it('is ended when it beats no more', async () => {
@@ -305,7 +328,7 @@ describe('two acceptors', () => {
     expect(cells.idleCells).toBe(0);
     cells.suspendLane(1);
     expect(cells.idleCells).toBe(0);
-    cells.detachLane(3);
+    void cells.detachLane(3);
     expect(cells.idleCells).toBe(1);
     threads.acceptor(0).end();
     expect([cells.idleCells, cells.hasAcceptor]).toEqual([2, true]);

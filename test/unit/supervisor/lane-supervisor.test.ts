@@ -11,6 +11,7 @@ import type { Port } from '../../../src/channel/port.js';
 import { shareConfig } from '../../../src/config/shared/share-config.js';
 import { allocateCoordinatorMemory } from '../../../src/coordinator/coordinator-setup.js';
 import { counterCount } from '../../../src/observability/counters.js';
+import { LaneMemories } from '../../../src/supervisor/lane-memories.js';
 import { LaneSupervisor } from '../../../src/supervisor/lane-supervisor.js';
 import { PluginWatch } from '../../../src/supervisor/plugin-watch.js';
 import { aCoordinatorConfig } from '../../support/coordinator-rig.js';
@@ -32,6 +33,9 @@ let logged: string[];
 let mailed: number;
 let servedAgain: number;
 let mayRestart: boolean;
+/** When the acceptor has let go of what it had last. */
+let letGo: () => void;
+let detached: Promise<void> | null;
 
 beforeEach(() => {
   clock = new FakeClock();
@@ -42,6 +46,8 @@ beforeEach(() => {
   mailed = 0;
   servedAgain = 0;
   mayRestart = true;
+  letGo = () => {};
+  detached = null;
   const memory = allocateCoordinatorMemory(FIRST.settings);
   status = new CoordinatorStatus(memory.status);
   const note = (what: string) => (): void => void told.push(what);
@@ -51,7 +57,10 @@ beforeEach(() => {
       attached = memory;
       doorbell.on('message', note('doorbell'));
     },
-    detachLane: note('detach'),
+    detachLane: () => {
+      told.push('detach');
+      return detached ?? Promise.resolve();
+    },
     suspendLane: note('suspend'),
     abandonLane: note('abandon'),
   };
@@ -71,6 +80,7 @@ beforeEach(() => {
     clock,
     threads,
     front: front as unknown as AcceptorFront,
+    memories: new LaneMemories(1),
     memory,
     control: new CoordinatorControl(memory),
     trial: new SharedArrayBuffer(8),
@@ -225,6 +235,116 @@ describe('a worker that dies', () => {
     clock.advance(60_000);
     expect(threads.terminated).toEqual([]);
     expect(clock.timerCount).toBe(0);
+  });
+});
+
+describe('the memory of a lane', () => {
+  const buffers = (): Set<SharedArrayBuffer> =>
+    new Set(threads.workers.map(({ task }) => task.memory.buffer));
+
+  /** The worker dies; its thread has ended some time later. */
+  async function replaceWorker(): Promise<void> {
+    const worker = threads.worker();
+    worker.die();
+    await settled();
+    worker.exit();
+    await settled();
+    threads.worker().ready();
+    await settled();
+  }
+
+  it('is that of two incarnations in turn, however many workers die', async () => {
+    await serve();
+    for (let deaths = 0; deaths < 40; deaths += 1) await replaceWorker();
+    expect(threads.workers).toHaveLength(41);
+    expect(buffers().size).toBe(2);
+    const generations = threads.workers.map(({ task }) => task.memory.generation);
+    expect(new Set(generations).size).toBe(41);
+    expect(logged).not.toContain('memory of a lane is not used again');
+  });
+
+  it('is nobody else’s before the thread of its worker has ended', async () => {
+    await serve();
+    for (let deaths = 0; deaths < 3; deaths += 1) {
+      threads.worker().die();
+      await settled();
+      threads.worker().ready();
+      await settled();
+    }
+    expect(buffers().size).toBe(4);
+    threads.workers[1]?.exit();
+    await settled();
+    await replaceWorker();
+    expect(threads.worker().task.memory.buffer).toBe(threads.workers[1]?.task.memory.buffer);
+  });
+
+  it('is nobody else’s before its acceptor has let go of it', async () => {
+    await serve();
+    detached = new Promise((resolve) => {
+      letGo = resolve;
+    });
+    await replaceWorker();
+    detached = null;
+    await replaceWorker();
+    await replaceWorker();
+    expect(buffers().size).toBe(3);
+    expect(threads.worker().task.memory.buffer).not.toBe(threads.workers[0]?.task.memory.buffer);
+    letGo();
+    await settled();
+    await replaceWorker();
+    await replaceWorker();
+    expect(buffers().size).toBe(3);
+  });
+
+  it('is never used again when the acceptor may have it still', async () => {
+    await serve();
+    detached = Promise.reject(new Error('the acceptor does not answer'));
+    await replaceWorker();
+    detached = null;
+    for (let deaths = 0; deaths < 3; deaths += 1) await replaceWorker();
+    const [first, ...others] = threads.workers.map(({ task }) => task.memory.buffer);
+    expect(others).not.toContain(first);
+    expect(logged).toContain('memory of a lane is not used again');
+  });
+
+  it('is used again by a worker that did not start', async () => {
+    await serve();
+    threads.worker().die();
+    await settled();
+    for (let count = 0; count < 10; count += 1) {
+      const worker = threads.worker();
+      worker.report({ type: 'begun', threadId: worker.threadId });
+      worker.die();
+      worker.exit();
+      await settled();
+    }
+    expect(buffers().size).toBeLessThanOrEqual(3);
+  });
+
+  it('is used again when its acceptor has ended and its worker has left it', async () => {
+    await serve();
+    const seen = new Set([attached?.buffer]);
+    const renewed: LaneMemory[] = [];
+    for (let deaths = 0; deaths < 20; deaths += 1) {
+      const generation = attached?.generation ?? 0;
+      lane.renew();
+      if (attached !== null) renewed.push(attached);
+      seen.add(attached?.buffer);
+      threads.worker().report({ type: 'left', generation });
+      await settled();
+    }
+    expect(seen.size).toBe(2);
+    // One that the worker does not leave is not used before its thread has ended.
+    lane.renew();
+    await settled();
+    const kept = renewed.at(-1)?.buffer;
+    for (let deaths = 0; deaths < 3; deaths += 1) {
+      const generation = attached?.generation ?? 0;
+      lane.renew();
+      threads.worker().report({ type: 'left', generation });
+      await settled();
+      expect(attached?.buffer).not.toBe(kept);
+    }
   });
 });
 

@@ -193,7 +193,7 @@ describe('bodies that go out in this turn', () => {
   const hot = () => {
     const memory = allocateCache(1, BYTES);
     const blocks = new BodyBlocks(new SharedArrayBuffer(BODY_BLOCKS_BYTES), 0);
-    const lane = { blocks };
+    const lane = { blocks, giveBack: (block: Buffer) => void blocks.giveBack(block) };
     const store = new CacheStore(memory, 0, new HalfSipHash(1, 2), new HotBodies(lane));
     return { memory, blocks, lane, store };
   };
@@ -242,6 +242,8 @@ describe('bodies that go out in this turn', () => {
     const copy = bodyNow(store, '3');
     expect(copy?.toString()).toBe('3 '.repeat(3000));
     expect(copy !== null && copy !== undefined && lane.blocks.tryShare(copy)).toBe(false);
+    // The earlier one has its blocks back.
+    expect(blocks.heldCount).toBe(0);
   });
 
   it('are copied when they are short or long', () => {

@@ -12,7 +12,7 @@ const SHORT = 1000;
 
 function aMemory() {
   const blocks = new BodyBlocks(new SharedArrayBuffer(BODY_BLOCKS_BYTES), 0);
-  const memory = new ReadMemory({ blocks });
+  const memory = new ReadMemory({ blocks, giveBack: (block) => void blocks.giveBack(block) });
   return { blocks, memory, common: memory.begin() };
 }
 
