@@ -4,7 +4,6 @@
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -13,6 +12,7 @@ import { eventually } from '../support/eventually.js';
 import { FakeKubeApi, GATEWAY_KINDS } from '../support/fake-kube-api.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
+import { HostAsker } from '../support/host-asker.js';
 import { describeUnless } from '../support/not-run.js';
 import { runProgram } from '../support/programs.js';
 import { makeCertificate, type TestCertificate } from '../support/test-certificate.js';
@@ -46,6 +46,11 @@ let origins: readonly FakeUpstream[];
 let gateway: GatewayProcess;
 let config: Record<string, unknown>;
 let certificate: TestCertificate;
+
+const asker = new HostAsker(
+  () => gateway.port,
+  (headers) => (headers['x-internal'] === undefined ? ' hidden' : ''),
+);
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-gateway-api-'));
@@ -143,37 +148,6 @@ function rule(path: string, backend: string, parts: object = {}): object {
   };
 }
 
-/** Status and body, or status and Location. */
-function ask(host: string, path: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const options = { host: '127.0.0.1', port: gateway.port, path, headers: { host } };
-    const asked = request({ ...options, agent: false }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (more) => {
-        text += more;
-      });
-      response.on('end', () => {
-        const { statusCode, headers } = response;
-        const internal = headers['x-internal'] === undefined ? ' hidden' : '';
-        const body = statusCode === 200 ? `${text}${internal}` : '';
-        resolve(`${statusCode} ${headers.location ?? body}`.trim());
-      });
-    });
-    asked.on('error', reject);
-    asked.end();
-  });
-}
-
-async function answers(host: string, path: string, expected: string): Promise<void> {
-  let last = '';
-  await eventually(`${host}${path} answers ${expected}`, async () => {
-    last = await ask(host, path);
-    return last === expected;
-  }).catch((error: unknown) => {
-    throw new Error(`${String(error)}: ${last}`);
-  });
-}
-
 async function cluster(): Promise<Stats['configuration']['kubernetes']> {
   return (await gateway.stats<Stats>()).configuration.kubernetes;
 }
@@ -200,8 +174,8 @@ function listenerOf(name: string): KubeJson {
 
 describe('an HTTPRoute', () => {
   it('that was there is served from the start, and all objects say so', async () => {
-    await answers('first.example', '/a?b=c', '200 web /a?b=c');
-    expect(await ask('other.example', '/a')).toBe('404');
+    await asker.answers('first.example', '/a?b=c', '200 web /a?b=c');
+    expect(await asker.ask('other.example', '/a')).toBe('404');
     await eventually('all is written', () => {
       const status = api.find('gateways', 'front')?.['status'];
       return status !== undefined && said(parentOf('first'), 'Accepted') === 'True Accepted';
@@ -222,7 +196,7 @@ describe('an HTTPRoute', () => {
     const before = conditionOf(parentOf('first'), 'Accepted')['lastTransitionTime'];
     expect(before).toMatch(/^\d{4}-.*Z$/);
     route('first', [rule('/new', 'web')]);
-    await answers('first.example', '/a', '404');
+    await asker.answers('first.example', '/a', '404');
     await eventually('the generation is the new one', () => {
       const { observedGeneration } = conditionOf(parentOf('first'), 'Accepted');
       return observedGeneration === 2;
@@ -260,13 +234,13 @@ describe('an HTTPRoute', () => {
         ],
       },
     ]);
-    await answers('filters.example', '/in/a?b', '200 web /out/a?b added hidden');
-    expect(await ask('filters.example', '/in')).toBe('200 web /out added hidden');
+    await asker.answers('filters.example', '/in/a?b', '200 web /out/a?b added hidden');
+    expect(await asker.ask('filters.example', '/in')).toBe('200 web /out added hidden');
     const fresh = 'https://filters.example/fresh';
-    expect(await ask('filters.example:81', '/old/a/b?c=d')).toBe(`301 ${fresh}/a/b?c=d`);
-    expect(await ask('filters.example', '/old')).toBe(`301 ${fresh}`);
-    expect(await ask('filters.example', '/old/')).toBe(`301 ${fresh}/`);
-    expect(await ask('filters.example', '/older')).toBe('404');
+    expect(await asker.ask('filters.example:81', '/old/a/b?c=d')).toBe(`301 ${fresh}/a/b?c=d`);
+    expect(await asker.ask('filters.example', '/old')).toBe(`301 ${fresh}`);
+    expect(await asker.ask('filters.example', '/old/')).toBe(`301 ${fresh}/`);
+    expect(await asker.ask('filters.example', '/older')).toBe('404');
   });
 
   it('shares its requests by weight, and refuses the part of a service that is not there', async () => {
@@ -275,12 +249,12 @@ describe('an HTTPRoute', () => {
     const all = ['200 next /', '200 web /', '500'];
     const early = new Set<string>();
     await eventually('all of them get some', async () => {
-      early.add(await ask('weights.example', '/'));
+      early.add(await asker.ask('weights.example', '/'));
       return all.every((one) => early.has(one));
     });
     // The endpoints of each are known by now.
     const seen = new Set<string>();
-    for (let nth = 0; nth < 60; nth += 1) seen.add(await ask('weights.example', '/'));
+    for (let nth = 0; nth < 60; nth += 1) seen.add(await asker.ask('weights.example', '/'));
     expect([...seen].sort()).toEqual(all);
     await eventually('it is told', () => {
       return said(parentOf('weights'), 'ResolvedRefs') === 'False BackendNotFound';
@@ -298,7 +272,7 @@ describe('an HTTPRoute', () => {
   it('reaches services of other namespaces only while they are granted', async () => {
     service('far', 1, 'other');
     route('far', [{ backendRefs: [{ name: 'far', namespace: 'other', port: 80 }] }]);
-    await answers('far.example', '/', '500');
+    await asker.answers('far.example', '/', '500');
     await eventually('it is told', () => {
       return said(parentOf('far'), 'ResolvedRefs') === 'False RefNotPermitted';
     });
@@ -311,21 +285,21 @@ describe('an HTTPRoute', () => {
       },
     });
     api.put('referencegrants', grant('shop'));
-    await answers('far.example', '/', '200 next /');
+    await asker.answers('far.example', '/', '200 next /');
     api.put('referencegrants', grant('third'));
-    await answers('far.example', '/', '500');
+    await asker.answers('far.example', '/', '500');
   });
 
   it('that is wrong leaves the others', async () => {
     const filters = [{ type: 'ExtensionRef', extensionRef: { group: 'x', kind: 'Y', name: 'z' } }];
     route('bad', [rule('/', 'web', { filters })]);
-    await answers('bad.example', '/', '500');
-    expect(await ask('first.example', '/new')).toBe('200 web /new');
+    await asker.answers('bad.example', '/', '500');
+    expect(await asker.ask('first.example', '/new')).toBe('200 web /new');
     await eventually('it is told', () => {
       return said(parentOf('bad'), 'Accepted') === 'False UnsupportedValue';
     });
     route('bad', [rule('/', 'web')]);
-    await answers('bad.example', '/', '200 web /');
+    await asker.answers('bad.example', '/', '200 web /');
   });
 
   it('keeps what other controllers say of it, and loses what is no longer ours', async () => {
@@ -336,7 +310,7 @@ describe('an HTTPRoute', () => {
     api.conflicts = 1;
     api.put('httproutes', { ...object, status: { parents: [others, ...(parents as object[])] } });
     route('bad', [rule('/b', 'web')]);
-    await answers('bad.example', '/', '404');
+    await asker.answers('bad.example', '/', '404');
     await eventually('it is written, in spite of a conflict', () => {
       return conditionOf(parentOf('bad'), 'Accepted')['observedGeneration'] === 3;
     });
@@ -346,7 +320,7 @@ describe('an HTTPRoute', () => {
     await eventually('the other one alone is left', () => {
       return JSON.stringify(statusNow()) === JSON.stringify([others]);
     });
-    expect(await ask('bad.example', '/b')).toBe('404');
+    expect(await asker.ask('bad.example', '/b')).toBe('404');
   });
 });
 
@@ -376,7 +350,7 @@ describe('a Gateway', () => {
     });
     expect(said(listenerOf('https'), 'ResolvedRefs')).toBe('False InvalidCertificateRef');
     expect(said(listenerOf('http'), 'Programmed')).toBe('True Programmed');
-    await answers('tls.example', '/', '200 web /');
+    await asker.answers('tls.example', '/', '200 web /');
   });
 
   it('shows the certificate of a secret once it is there', async () => {
@@ -409,7 +383,7 @@ describeUnless(NO_KUBECTL, 'kubectl', () => {
     );
     expect(applied.stderr).not.toContain('error');
     expect(applied.code).toBe(0);
-    await answers('web.example', '/app/a', '200 web /a');
+    await asker.answers('web.example', '/app/a', '200 web /a');
     await eventually('its status is there', () => {
       return said(parentOf('web'), 'Accepted') === 'True Accepted';
     });
@@ -427,7 +401,7 @@ describe('without the cluster', () => {
   it('the last good copy is used', async () => {
     if (NO_KUBECTL !== '') route('web', [rule('/app', 'web')]);
     await eventually('the route is there', async () => {
-      return (await ask('web.example', '/app')) !== '404';
+      return (await asker.ask('web.example', '/app')) !== '404';
     });
     await gateway.stop();
     const kubeconfig = join(folder, 'away');
@@ -436,8 +410,8 @@ describe('without the cluster', () => {
     gateway = await GatewayProcess.start({ ...config, kubernetes });
     expect(await cluster()).toMatchObject({ state: 'copy' });
     // There is nobody to name its endpoints.
-    expect(await ask('web.example', '/app')).toBe('503');
-    expect(await ask('nowhere.example', '/')).toBe('404');
+    expect(await asker.ask('web.example', '/app')).toBe('503');
+    expect(await asker.ask('nowhere.example', '/')).toBe('404');
     await gateway.stop();
   });
 });
@@ -457,7 +431,7 @@ describe('without these kinds', () => {
     });
     const kubernetes = { ...(config['kubernetes'] as object), ingress: { maxServices: 5 } };
     gateway = await GatewayProcess.start({ ...config, kubernetes });
-    await answers('old.example', '/', '200 web /');
+    await asker.answers('old.example', '/', '200 web /');
     expect((await cluster()).troubles).toMatchObject({
       httproutes: 'the cluster does not have this kind of object',
     });

@@ -3,7 +3,6 @@
  * kubectl says whether it plays well (kubernetes-source.test.ts).
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -11,6 +10,7 @@ import { eventually } from '../support/eventually.js';
 import { FakeKubeApi, type KubeMetadata } from '../support/fake-kube-api.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
+import { HostAsker } from '../support/host-asker.js';
 import { makeCertificate, type TestCertificate } from '../support/test-certificate.js';
 import { askSecurely } from '../support/tls-client.js';
 
@@ -36,6 +36,8 @@ let origins: readonly FakeUpstream[];
 let gateway: GatewayProcess;
 let config: Record<string, unknown>;
 let certificates: readonly TestCertificate[];
+
+const asker = new HostAsker(() => gateway.port);
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-ingress-'));
@@ -135,43 +137,14 @@ function secret(name: string, pair: TestCertificate): void {
   });
 }
 
-/** Status and body, or status and Location. */
-function ask(host: string, path: string, to = gateway): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const options = { host: '127.0.0.1', port: to.port, path, headers: { host }, agent: false };
-    const asked = request(options, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (more) => {
-        text += more;
-      });
-      response.on('end', () => {
-        const { statusCode, headers } = response;
-        resolve(`${statusCode} ${headers.location ?? (statusCode === 200 ? text : '')}`.trim());
-      });
-    });
-    asked.on('error', reject);
-    asked.end();
-  });
-}
-
-async function answers(host: string, path: string, expected: string): Promise<void> {
-  let last = '';
-  await eventually(`${host}${path} answers ${expected}`, async () => {
-    last = await ask(host, path);
-    return last === expected;
-  }).catch((error: unknown) => {
-    throw new Error(`${String(error)}: ${last}`);
-  });
-}
-
 async function cluster(): Promise<Stats['configuration']['kubernetes']> {
   return (await gateway.stats<Stats>()).configuration.kubernetes;
 }
 
 describe('an Ingress', () => {
   it('that was there is served from the start', async () => {
-    await answers('first.example', '/app/a?b=c', '200 web /a?b=c');
-    expect(await ask('other.example', '/app/a')).toBe('404');
+    await asker.answers('first.example', '/app/a?b=c', '200 web /a?b=c');
+    expect(await asker.ask('other.example', '/app/a')).toBe('404');
     expect(await cluster()).toMatchObject({ state: 'watching', used: 1, refused: 0, troubles: {} });
     const reply = await fetch(`${gateway.adminUrl}/readyz`);
     expect(reply.status).toBe(200);
@@ -179,15 +152,15 @@ describe('an Ingress', () => {
 
   it('comes, changes, goes and comes back', async () => {
     ingress('second', 'second.example', { path: '/a' });
-    await answers('second.example', '/a/b', '200 web /a/b');
-    expect(await ask('second.example', '/ab')).toBe('404');
+    await asker.answers('second.example', '/a/b', '200 web /a/b');
+    expect(await asker.ask('second.example', '/ab')).toBe('404');
     ingress('second', 'second.example', { path: '/c', service: 'next' });
-    await answers('second.example', '/c', '200 next /c');
-    expect(await ask('second.example', '/a')).toBe('404');
+    await asker.answers('second.example', '/c', '200 next /c');
+    expect(await asker.ask('second.example', '/a')).toBe('404');
     api.remove('ingresses', 'second');
-    await answers('second.example', '/c', '404');
+    await asker.answers('second.example', '/c', '404');
     ingress('second', 'second.example');
-    await answers('second.example', '/c', '200 web /c');
+    await asker.answers('second.example', '/c', '200 web /c');
   });
 
   it('has the address of the gateway in its status, written once', async () => {
@@ -196,7 +169,7 @@ describe('an Ingress', () => {
       return JSON.stringify(status) === `{"loadBalancer":{"ingress":[{"ip":"${ADDRESS}"}]}}`;
     });
     ingress('third', 'third.example');
-    await answers('third.example', '/', '200 web /');
+    await asker.answers('third.example', '/', '200 web /');
     await eventually('the status of the third is there', () =>
       api.written.includes('PATCH ingresses third'),
     );
@@ -207,8 +180,8 @@ describe('an Ingress', () => {
     const annotations = { 'server-snippet': 'return 200;' };
     ingress('bad', 'bad.example', { annotations });
     ingress('good', 'good.example');
-    await answers('good.example', '/', '200 web /');
-    expect(await ask('bad.example', '/')).toBe('404');
+    await asker.answers('good.example', '/', '200 web /');
+    expect(await asker.ask('bad.example', '/')).toBe('404');
     expect((await cluster()).ingresses).toMatchObject([
       { name: 'shop/bad', state: 'refused', reasons: [expect.stringContaining('server-snippet')] },
     ]);
@@ -220,7 +193,7 @@ describe('an Ingress', () => {
       gateway.find('an Ingress is refused').some((one) => one['ingress'] === 'shop/bad'),
     );
     ingress('bad', 'bad.example');
-    await answers('bad.example', '/', '200 web /');
+    await asker.answers('bad.example', '/', '200 web /');
   });
 
   it('that is changed into a wrong one is served as it was', async () => {
@@ -231,7 +204,7 @@ describe('an Ingress', () => {
     const isBefore = async () =>
       (await cluster()).ingresses.some((one) => `${one.name} ${one.state}` === 'shop/good before');
     await eventually('it is refused', isBefore);
-    expect(await ask('good.example', '/')).toBe('200 web /');
+    expect(await asker.ask('good.example', '/')).toBe('200 web /');
     ingress('good', 'good.example');
     await eventually('it is used', async () => !(await isBefore()));
   });
@@ -241,16 +214,16 @@ describe('an Ingress', () => {
       service: 'next',
       annotations: { canary: 'true', 'canary-weight': '100' },
     });
-    await answers('good.example', '/', '200 next /');
+    await asker.answers('good.example', '/', '200 next /');
     api.remove('ingresses', 'canary');
-    await answers('good.example', '/', '200 web /');
+    await asker.answers('good.example', '/', '200 web /');
   });
 
   it('deleted while nobody listened is found out after 410', async () => {
     api.remove('ingresses', 'third', false);
     api.endWatches({ kind: 'Status', code: 410, reason: 'Expired' });
-    await answers('third.example', '/', '404');
-    expect(await ask('first.example', '/app/')).toBe('200 web /');
+    await asker.answers('third.example', '/', '404');
+    expect(await asker.ask('first.example', '/app/')).toBe('200 web /');
   });
 
   it('is served on while something cannot be read, which is told', async () => {
@@ -260,7 +233,7 @@ describe('an Ingress', () => {
       const { troubles } = await cluster();
       return troubles['ingresses'] !== undefined && troubles['ingressclasses'] !== undefined;
     });
-    expect(await ask('first.example', '/app/')).toBe('200 web /');
+    expect(await asker.ask('first.example', '/app/')).toBe('200 web /');
     api.forbidden.clear();
     await eventually('all is well', async () => {
       return Object.keys((await cluster()).troubles).length === 0;
@@ -285,7 +258,7 @@ describe('TLS', () => {
 
   it('has the certificate of the secret, and follows it', async () => {
     ingress('tls', 'tls.example', { tls: TLS });
-    await answers('tls.example', '/a?b', '308 https://tls.example/a?b');
+    await asker.answers('tls.example', '/a?b', '308 https://tls.example/a?b');
     const problem = (await cluster()).certificates['shop/pair'];
     expect(problem).toContain('not there');
     for (const [at, pair] of certificates.entries()) {
@@ -320,8 +293,8 @@ describe('without the cluster', () => {
     const { status } = (await reply.json()) as { status: string };
     expect(['ready', 'waiting for targets']).toContain(status);
     // There is nobody to name its endpoints.
-    expect(await ask('first.example', '/app/')).toBe('503');
-    expect(await ask('nowhere.example', '/')).toBe('404');
+    expect(await asker.ask('first.example', '/app/')).toBe('503');
+    expect(await asker.ask('nowhere.example', '/')).toBe('404');
   });
 
   it('and without a copy it is not ready', async () => {
@@ -331,6 +304,6 @@ describe('without the cluster', () => {
     const reply = await fetch(`${gateway.adminUrl}/readyz`);
     expect(reply.status).toBe(503);
     expect(await reply.json()).toEqual({ status: 'waiting for the cluster' });
-    expect(await ask('first.example', '/app/')).toBe('404');
+    expect(await asker.ask('first.example', '/app/')).toBe('404');
   });
 });

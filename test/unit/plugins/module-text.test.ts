@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { evaluateModules } from '../../../src/plugins/evaluate-modules.js';
 import { readModules } from '../../../src/plugins/module-graph.js';
 import { rewriteModule } from '../../../src/plugins/module-text.js';
+import { collectGarbageUntil } from '../../support/collect-garbage.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-modules-'));
 
@@ -106,14 +107,7 @@ describe('a module as a function', () => {
       const made = await run(text);
       registry.register(made['default'] as object, count);
     }
-    const { setFlagsFromString } = await import('node:v8');
-    const { runInNewContext } = await import('node:vm');
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
-    for (let count = 0; count < 50 && freed < 90; count += 1) {
-      collect();
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    await collectGarbageUntil(() => freed >= 90);
     expect(freed).toBeGreaterThanOrEqual(90);
   });
 });

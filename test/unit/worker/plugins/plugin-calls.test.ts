@@ -12,6 +12,7 @@ import { FAILED, PluginCalls } from '../../../../src/worker/plugins/plugin-calls
 import { PluginInstances } from '../../../../src/worker/plugins/plugin-instances.js';
 import { ProgramClient } from '../../../../src/worker/plugins/program-hooks.js';
 import { StoreClient } from '../../../../src/worker/plugins/store-client.js';
+import { collectGarbageUntil } from '../../../support/collect-garbage.js';
 import { FakeClock } from '../../../support/fake-clock.js';
 
 const NOBODY = { greet: () => undefined };
@@ -191,14 +192,7 @@ describe('instances', () => {
       registry.register(made?.hooks ?? {}, version);
       instances.release(plugins);
     }
-    const { setFlagsFromString } = await import('node:v8');
-    const { runInNewContext } = await import('node:vm');
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
-    for (let count = 0; count < 50 && freed < 90; count += 1) {
-      collect();
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+    await collectGarbageUntil(() => freed >= 90);
     expect(unloaded).toBe(100);
     expect(freed).toBeGreaterThanOrEqual(90);
   });
