@@ -8,6 +8,7 @@
 import { assert } from './assert.js';
 import type { ErrorPage } from './error-pages.js';
 import { type FieldBlock, field, firstValueOf, joinFields, withoutFirst } from './field-block.js';
+import { flat } from './flat-text.js';
 import { quoteJson } from './json-text.js';
 import { PROBLEMS, type ProblemKind } from './problems.js';
 
@@ -86,14 +87,6 @@ function commonPartsOf(kind: ProblemKind, detail: string): CommonParts {
 /** For a string of structured fields (RFC 9651 3.3.3). */
 function quotable(text: string): string {
   return text.replaceAll(/[^\x20-\x7e]/g, ' ').replaceAll(/["\\]/g, "'");
-}
-
-/**
- * The same text as one flat string: V8 keeps a concatenation as a tree until somebody reads the
- * characters.
- */
-function flat<T extends string>(text: T): T {
-  return Buffer.from(text, 'utf8').toString('utf8') as T;
 }
 
 /** X-Response-Time: seconds with three decimals. */

@@ -37,6 +37,7 @@ import { TargetPreference } from './admission/target-preference.js';
 import { CacheLink } from './cache/cache-link.js';
 import { DeadlineWheel } from './exchange/deadline-wheel.js';
 import type { Exchange } from './exchange/exchange.js';
+import { KnownHeads } from './exchange/known-heads.js';
 import { IdentityClient } from './identity/identity-client.js';
 import { KnownEpochs } from './known-epochs.js';
 import type { LaneTask } from './lane-task.js';
@@ -98,6 +99,7 @@ export class WorkerRuntime {
   /** null: records are not kept for a replay. */
   private readonly records: LineRingWriter | null;
   private readonly meter: ThreadMeter;
+  private readonly heads = new KnownHeads();
   private readonly turn: WorkerTurn;
   private readonly cache: CacheLink;
 
@@ -152,6 +154,7 @@ export class WorkerRuntime {
     this.ledger = new ExchangeMetrics(config.capacity, outputs);
     const { ledger } = this;
     this.epochs = new KnownEpochs(first, ({ config: gone }) => {
+      this.heads.clear();
       identity.release(gone.authenticators).catch(onError);
       parts.plugins.release(gone.plugins);
     });
@@ -286,6 +289,7 @@ export class WorkerRuntime {
         },
         release: (nowMs) => this.releaseEpochs(nowMs),
       },
+      heads: this.heads,
       counters: this.counters,
       onError,
     });

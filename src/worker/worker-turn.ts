@@ -26,6 +26,7 @@ import {
 import {
   requestBodyBytes,
   requestExpectsContinue,
+  requestHeadNumber,
   requestHeadParts,
   requestListener,
   requestProtocol,
@@ -37,6 +38,7 @@ import { COUNTERS } from '../observability/counters.js';
 import type { CoordinatorClient } from './admission/coordinator-client.js';
 import { DEADLINE_TICK_MS, type DeadlineWheel } from './exchange/deadline-wheel.js';
 import type { Exchange } from './exchange/exchange.js';
+import type { KnownHead, KnownHeads } from './exchange/known-heads.js';
 import type { LaneWriter } from './reply/lane-writer.js';
 import type { ReplyPath } from './reply/reply-path.js';
 import type { RequestPipeline } from './request-pipeline.js';
@@ -77,6 +79,7 @@ export interface TurnParts {
     /** Lets epochs go of which nothing is left. */
     release(nowMs: number): void;
   };
+  readonly heads: Pick<KnownHeads, 'find' | 'keep' | 'clear'>;
   readonly counters: CounterBlock;
   /** A mistake of ours in handling a record; the others go on. */
   onError(error: unknown): void;
@@ -123,6 +126,7 @@ export class WorkerTurn implements RecordHandler {
   /** The lane has fresh memory, in which nothing has been read. */
   beginLane(): void {
     this.headsRead = 0;
+    this.parts.heads.clear();
     this.run();
   }
 
@@ -150,6 +154,8 @@ export class WorkerTurn implements RecordHandler {
     const { consumer } = lane;
     const recordKind = kind as RequestRecordKind;
     if (recordKind === REQUEST_HEAD) {
+      const listener = requestListener(consumer);
+      const known = this.knownHead(listener);
       pipeline.onRequest({
         index,
         generation,
@@ -157,11 +163,12 @@ export class WorkerTurn implements RecordHandler {
         bodyBytes: requestBodyBytes(consumer),
         isComplete: (flags & FLAG_END) !== 0,
         protocol: requestProtocol(consumer),
-        listener: requestListener(consumer),
+        listener,
         expectsContinue: requestExpectsContinue(consumer),
         wantsTunnel: requestWantsTunnel(consumer),
         replyWindow: requestReplyWindow(consumer),
-        parts: requestHeadParts(consumer),
+        parts: known === null ? requestHeadParts(consumer) : known.parts,
+        known,
       });
       this.headsRead += 1;
       if (this.headsRead % HEADS_BETWEEN_ASKS === 0) this.exchangeWithCoordinator();
@@ -170,6 +177,15 @@ export class WorkerTurn implements RecordHandler {
     // Nobody: the exchange has finished, and this came too late for it.
     const exchange = pipeline.find(index, generation);
     if (exchange !== undefined) this.onExchangeRecord(exchange, recordKind, flags);
+  }
+
+  /** null: the head is read for this request alone. */
+  private knownHead(listener: number): KnownHead | null {
+    const { heads, lane } = this.parts;
+    const number = requestHeadNumber(lane.consumer);
+    if (number === 0) return null;
+    const known = heads.find(number, listener);
+    return known ?? heads.keep(number, listener, requestHeadParts(lane.consumer));
   }
 
   private onExchangeRecord(

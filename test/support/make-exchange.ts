@@ -1,6 +1,7 @@
 /** An exchange as the pipeline makes it, with defaults for what the test is not about. */
 import { type HttpProtocol, PROTOCOL_HTTP_1_1 } from '../../src/channel/records/request-head.js';
 import { Exchange, type ExchangeEpoch } from '../../src/worker/exchange/exchange.js';
+import type { KnownHead } from '../../src/worker/exchange/known-heads.js';
 import { RequestFields } from '../../src/worker/exchange/request-fields.js';
 import { RequestHead } from '../../src/worker/exchange/request-head.js';
 import type { WorkerRoute } from '../../src/worker/route/worker-route.js';
@@ -23,6 +24,8 @@ export interface ExchangeWish {
   /** Default: HTTP/1.1. */
   readonly protocol?: HttpProtocol;
   readonly route?: WorkerRoute | null;
+  /** A head that was read before, with what is known of it; then `requestId` alone is its own. */
+  readonly again?: { readonly head: RequestHead; readonly known: KnownHead };
   readonly epoch?: ExchangeEpoch | null;
   readonly onDeadline?: (exchange: Exchange, nowMs: number) => void;
 }
@@ -34,10 +37,13 @@ export function makeExchange(wish: ExchangeWish = {}): Exchange {
   const { clientIp = peer, requestId = 'id-1' } = wish;
   const { protocol = PROTOCOL_HTTP_1_1 } = wish;
   const headRecord = { protocol, parts };
-  const head = new RequestHead(headRecord, new RequestFields(parts), requestId, clientIp);
+  const { again } = wish;
+  const head =
+    again?.head.again(requestId) ??
+    new RequestHead(headRecord, new RequestFields(parts), requestId, clientIp);
   const mark = target.indexOf('?');
-  if (mark === -1) head.onPath(target, '');
-  else head.onPath(target.slice(0, mark), target.slice(mark));
+  if (again === undefined && mark === -1) head.onPath(target, '');
+  else if (again === undefined) head.onPath(target.slice(0, mark), target.slice(mark));
   const { index = 0, generation = 1, bodyBytes = 0, isComplete = true } = wish;
   const record = {
     index,
@@ -49,6 +55,7 @@ export function makeExchange(wish: ExchangeWish = {}): Exchange {
     wantsTunnel: false,
     ...headRecord,
     listener: 0,
+    known: again?.known ?? null,
   };
   const exchange = new Exchange(record, head, wish.epoch ?? null, wish.onDeadline ?? (() => {}));
   exchange.route = wish.route ?? null;

@@ -161,6 +161,8 @@ export interface RigRequest {
   readonly expectsContinue?: boolean;
   /** It asks for a WebSocket. */
   readonly wantsTunnel?: boolean;
+  /** What the acceptor calls this head. Default: 0, it has no number. */
+  readonly headNumber?: number;
 }
 
 export class WorkerRig {
@@ -169,12 +171,15 @@ export class WorkerRig {
   readonly tries: RigTry[] = [];
   /** What the worker has logged as mistakes. */
   readonly errors: unknown[] = [];
+  /** Its access records. */
+  readonly records: string[] = [];
   /** The worker's figures. */
   readonly counters: CounterBlock;
   private readonly counterMemory: CounterMemory;
   private readonly acceptor: LaneEnd;
   private clients: RigClient[] = [];
   private worker: WorkerRuntime | null = null;
+  private epoch = 1;
 
   private constructor(
     private readonly config: CompiledConfig,
@@ -224,7 +229,8 @@ export class WorkerRig {
         if (level === 50) this.errors.push((err as Error | undefined)?.message ?? msg);
       },
     };
-    const records = { thread: 'rig', time: () => '', write: () => {} };
+    const write = (line: string): void => void this.records.push(line);
+    const records = { thread: 'rig', time: () => '', write };
     return { logger: pino({}, lines), records, dropped: () => 0, end: async () => {} };
   }
 
@@ -255,7 +261,7 @@ export class WorkerRig {
 
   request(wish: RigRequest = {}): RigClient {
     const { method = 'GET', path = '/', fields = [], bodyBytes = 0 } = wish;
-    const { expectsContinue = false, wantsTunnel = false } = wish;
+    const { expectsContinue = false, wantsTunnel = false, headNumber = 0 } = wish;
     const client = new RigClient(this.clients.length, this.acceptor);
     this.clients.push(client);
     tryWriteRequestHead(this.acceptor.producer, client.index, 1, {
@@ -265,10 +271,20 @@ export class WorkerRig {
       listener: 0,
       expectsContinue,
       wantsTunnel,
+      headNumber,
       text: [method, path, '192.0.2.7', 'http', 'host', 'gateway.test', ...fields].join('\n'),
     });
     this.settle();
     return client;
+  }
+
+  /** Requests that begin from now on do so under this configuration. */
+  async reload(config: GatewayConfig): Promise<void> {
+    this.epoch += 1;
+    const compiled = { ...compileConfig({ ...config, workers: 1 }), epoch: this.epoch };
+    await this.worker?.prepare(shareConfig(compiled));
+    this.worker?.commit(this.epoch);
+    this.settle();
   }
 
   /** The acceptor is another: it begins with the same numbers, on a lane with fresh memory. */

@@ -81,7 +81,8 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
     const { raw, socket } = sockets;
     this.raw = raw;
     this.socket = socket;
-    this.parser = new RequestParser(context.rulesFor(host.settings), origin);
+    const rules = context.rulesFor(host.settings);
+    this.parser = new RequestParser(rules, origin, context.headNumbers);
     this.input = new RequestInput(this.parser, this);
     this.pending = new InputQueue(socket);
     this.reply = new Http1Reply(socket, context, this);

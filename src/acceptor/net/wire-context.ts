@@ -7,6 +7,7 @@
 import type { Clock } from '../../base/clock.js';
 import type { TlsMaterial } from '../../channel/tls-material.js';
 import type { ListenerSettings } from '../../config/listener-settings.js';
+import { HeadNumbers } from '../../wire/http1/head-memory.js';
 import type { RequestRules } from '../../wire/http1/request-rules.js';
 import type { EngineCapabilities, EngineHost } from '../client-engine.js';
 import { type GuardLimits, rulesOfListener } from '../listener-rules.js';
@@ -42,6 +43,8 @@ interface ListenerRules {
 export class WireContext {
   readonly clock: Clock;
   readonly memory = new WriteMemory();
+  /** One for all listeners: a lane has requests of all of them. */
+  readonly headNumbers = new HeadNumbers();
   /** As of the last tick. */
   nowMs: number;
 

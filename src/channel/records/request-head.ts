@@ -5,12 +5,16 @@
  *
  *     +0   double   when the head was read, monotonic ms
  *     +8   double   body bytes; 0: none follow; -1: not known
- *     +16  int      protocol | listener << 8 | 1 << 16 if the client waits for 100
+ *     +16  double   number of the head; 0: it has none
+ *     +24  int      protocol | listener << 8 | 1 << 16 if the client waits for 100
  *                   | 1 << 17 if it asks for a tunnel
  *                   | units of the reply's window << 18
- *     +20  latin1   method LF target LF peer address LF connection (LF name LF value)*
+ *     +28  latin1   method LF target LF peer address LF connection (LF name LF value)*
  *
  *     connection: "http", or "https" TAB server name TAB certificate
+ *
+ * A head with a number is, byte for byte, the one that had this number on this lane before, and it
+ * came over the same connection. Numbers begin anew with another acceptor, which has fresh memory.
  *
  * The listener is its place in the configuration. The server name is the one of the TLS handshake
  * (SNI); the certificate is what the client's said of itself, as the engine writes it. Both are
@@ -27,8 +31,9 @@ import { FLAG_END, REQUEST_HEAD } from './record-kind.js';
 
 const RECEIVED_OFFSET = 0;
 const BODY_BYTES_OFFSET = 8;
-const ORIGIN_OFFSET = 16;
-const TEXT_OFFSET = 20;
+const NUMBER_OFFSET = 16;
+const ORIGIN_OFFSET = 24;
+const TEXT_OFFSET = 28;
 const PROTOCOL_MASK = 0xff;
 const LISTENER_SHIFT = 8;
 const LISTENER_MASK = 0xff;
@@ -97,6 +102,8 @@ export interface NewRequest {
    * WINDOW_UNIT_BYTES. Absent: WINDOW_BYTES.
    */
   readonly replyWindow?: number;
+  /** The same for the same head of the same connection, and for no other. Absent or 0: none. */
+  readonly headNumber?: number;
   /** The text of the record: the fixed parts, then names and values, joined by LF. */
   readonly text: string;
 }
@@ -114,13 +121,14 @@ export function tryWriteRequestHead(
   generation: number,
   request: NewRequest,
 ): boolean {
-  const { bodyBytes, text } = request;
+  const { bodyBytes, text, headNumber = 0 } = request;
   if (ring.backlogBytes >= BACKLOG_BYTES_MAX) return false;
   const kind = kindWithFlags(REQUEST_HEAD, bodyBytes === 0 ? FLAG_END : 0);
   ring.claim(kind, index, generation, TEXT_OFFSET + text.length);
   const at = ring.payload;
   ring.floats[(at + RECEIVED_OFFSET) >> 3] = request.receivedMs;
   ring.floats[(at + BODY_BYTES_OFFSET) >> 3] = bodyBytes;
+  ring.floats[(at + NUMBER_OFFSET) >> 3] = headNumber;
   ring.ints[(at + ORIGIN_OFFSET) >> 2] = originOf(request);
   ring.bytes.write(text, at + TEXT_OFFSET, text.length, 'latin1');
   return true;
@@ -134,7 +142,7 @@ function originOf(request: NewRequest): number {
   return protocol | (listener << LISTENER_SHIFT) | flags | (units << WINDOW_SHIFT);
 }
 
-/** Reads the payload of a record that no worker will read any more. */
+/** Reads the payload of a record that no worker will read any more; its head has no number then. */
 export function decodeRequestHead(payload: Buffer): NewRequest {
   const origin = payload.readInt32LE(ORIGIN_OFFSET);
   return {
@@ -155,6 +163,11 @@ export function requestReceivedMs(ring: ByteRingConsumer): number {
 
 export function requestBodyBytes(ring: ByteRingConsumer): number {
   return ring.float(BODY_BYTES_OFFSET);
+}
+
+/** 0: it has none. */
+export function requestHeadNumber(ring: ByteRingConsumer): number {
+  return ring.float(NUMBER_OFFSET);
 }
 
 export function requestProtocol(ring: ByteRingConsumer): HttpProtocol {

@@ -21,6 +21,19 @@ const STEP_BYTES = 256;
 
 const NO_BYTES = Buffer.alloc(0);
 
+/**
+ * Numbers for heads that have come again. None is given twice, whichever connection asks: whoever
+ * has seen a number knows the head.
+ */
+export class HeadNumbers {
+  private last = 0;
+
+  next(): number {
+    this.last += 1;
+    return this.last;
+  }
+}
+
 export class HeadMemory {
   private bytes = NO_BYTES;
   /** Bytes of the head that is remembered; 0: none is. */

@@ -50,6 +50,12 @@ export class RequestHead {
   /** Which mistake it was, for the log. */
   reason = '';
 
+  /**
+   * Not 0: this connection has sent the head before, byte for byte, and this is its number among
+   * the heads of all connections of the thread (HeadNumbers).
+   */
+  headNumber = 0;
+
   /** When the head was read, on the monotonic clock; and the listener. Set by the owner. */
   receivedMs = 0;
   listener = 0;

@@ -15,7 +15,7 @@ import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import { CR, LF } from './characters.js';
 import { CHUNK_BAD, CHUNK_DATA, CHUNK_END, CHUNK_MORE, ChunkedDecoder } from './chunked-decoder.js';
-import { HeadMemory } from './head-memory.js';
+import { HeadMemory, type HeadNumbers } from './head-memory.js';
 import type { RequestHead, RequestOrigin } from './request-head.js';
 import { RequestHeadScanner } from './request-head-scanner.js';
 import { EMPTY_LINES_MAX, type RequestRules } from './request-rules.js';
@@ -67,10 +67,14 @@ export class RequestParser {
   /** What `head` says is what these bytes say. */
   private readonly memory = new HeadMemory();
 
-  /** `rules` may be replaced between two requests. */
+  /**
+   * `rules` may be replaced between two requests. `numbers`: for heads that come again; null: they
+   * get none.
+   */
   constructor(
     public rules: RequestRules,
     origin: RequestOrigin,
+    private readonly numbers: HeadNumbers | null = null,
   ) {
     this.scanner = new RequestHeadScanner(rules, origin);
     this.head = this.scanner.head;
@@ -125,19 +129,21 @@ export class RequestParser {
     this.emptyBytes = 0;
     this.isComplete = false;
     this.trailers = NO_FIELDS;
-    const { memory, rules } = this;
+    const { memory, rules, head, numbers } = this;
     const start = this.at;
     const known = memory.match(bytes, start, end, rules);
     if (known > 0) {
       this.at = start + known;
+      if (head.headNumber === 0 && numbers !== null) head.headNumber = numbers.next();
       return this.beginBody();
     }
     memory.forget();
+    head.headNumber = 0;
     this.scanner.begin(rules);
     this.state = HEAD;
     const event = this.takeHead(bytes, end);
     // The owner takes back that the client waits, so that such a head does not stay as it is.
-    if (event === REQUEST_HEAD && !this.head.expectsContinue) {
+    if (event === REQUEST_HEAD && !head.expectsContinue) {
       memory.offer(bytes, start, this.scanner.at, rules);
     }
     return event;

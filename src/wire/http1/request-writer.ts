@@ -7,13 +7,21 @@
 import type { FieldBlock } from '../../base/field-block.js';
 import { METHODS_WITH_CONTENT } from '../../base/http-method.js';
 
+export const LINE_END = '\r\n';
+/** What stands between the value of Host and the fields of a request: the connection is kept. */
+export const BEHIND_HOST = `${LINE_END}connection: keep-alive\r\n`;
 /** The end of each piece of a chunked body. */
 export const CHUNK_END = '\r\n';
 
 // Hot path: once for every request to a target; bench/micro/worker/upstream-transport watches it.
 /** The request line, Host and Connection. */
 export function requestStart(method: string, path: string, host: string): string {
-  return `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`;
+  return requestLine(method, path) + host + BEHIND_HOST;
+}
+
+/** The request line, and Host up to its value. */
+export function requestLine(method: string, path: string): string {
+  return `${method} ${path} HTTP/1.1\r\nhost: `;
 }
 
 /** The same of a handshake for a WebSocket (RFC 6455 4.1). `key`: of Sec-WebSocket-Key. */

@@ -20,6 +20,7 @@ import type { BodyCopies } from './body-copy.js';
 import type { Caching } from './caching.js';
 import { DeadlineEntry } from './deadline-wheel.js';
 import { type GrpcCall, grpcCallOf } from './grpc-call.js';
+import type { KnownHead } from './known-heads.js';
 import type { MirrorEnd } from './mirror-end.js';
 import { PHASE_ROUTE, type Phase } from './phase.js';
 import type { PluginState } from './plugin-state.js';
@@ -48,6 +49,8 @@ export interface RequestRecord extends RequestHeadRecord {
   readonly wantsTunnel: boolean;
   /** Bytes of the reply that may be sent before the client has taken any; absent: WINDOW_BYTES. */
   readonly replyWindow?: number;
+  /** What is known of its head already. null or absent: its connection has not sent it before. */
+  readonly known?: KnownHead | null;
 }
 
 /** Who calls. Shared by all requests with the same credentials: never changed. */
@@ -104,6 +107,8 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
   readonly deadline: DeadlineEntry;
   /** The client asks for a WebSocket: the head of its reply may open a tunnel. */
   readonly wantsTunnel: boolean;
+  /** null: the head is read for this request alone. */
+  readonly known: KnownHead | null;
 
   readonly admission: Readonly<AdmissionState> = new AdmissionState();
   readonly tries: Readonly<TriesState> = new TriesState();
@@ -151,6 +156,7 @@ export class Exchange implements EditableRequest, AuthenticationRequest {
     this.generation = record.generation;
     this.receivedMs = record.receivedMs;
     this.wantsTunnel = record.wantsTunnel;
+    this.known = record.known ?? null;
     this.upload = new Upload(record);
     this.reply = new ReplyState(record.replyWindow);
     this.grpc = grpcCallOf(head);

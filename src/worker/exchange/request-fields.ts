@@ -93,9 +93,7 @@ function isOfMesh(lowerName: string): boolean {
 /** What one pass over a request's fields found. */
 export class RequestFields {
   /** Names and values that go on as they are. */
-  plain: string[] = [];
-  /** Names and values in `plain` that came from the client. */
-  plainCount: number;
+  plain: readonly string[] = NOTHING;
   host = '';
   requestId = '';
   authorization = '';
@@ -112,21 +110,52 @@ export class RequestFields {
   claimed: readonly string[] = NOTHING;
 
   // Hot path (bench/gateway/plain-get): once for every request.
-  /** `forwardsOverrides`: X-HTTP-Method-Override and its like go on. */
+  /**
+   * `forwardsOverrides`: X-HTTP-Method-Override and its like go on. `known`: what was found in the
+   * same parts before; absent: nothing.
+   */
   constructor(
     private parts: readonly string[],
     forwardsOverrides = false,
+    known: RequestFields | null = null,
   ) {
+    if (known === null) this.read(parts, forwardsOverrides);
+    else this.takeOver(known);
+  }
+
+  private read(parts: readonly string[], forwardsOverrides: boolean): void {
+    const plain: string[] = [];
     for (let at = HEAD_FIELDS; at + 1 < parts.length; at += 2) {
       const name = parts[at] ?? '';
       const value = parts[at + 1] ?? '';
       const special = kindOf(name);
-      if (special === undefined) this.plain.push(name, value);
+      if (special === undefined) plain.push(name, value);
       else if (special < FIELD_CLAIMED) this.take(special, value);
       else if (special === FIELD_CLAIMED) this.claimed = [...this.claimed, name, value];
-      else if (special === FIELD_OVERRIDE && forwardsOverrides) this.plain.push(name, value);
+      else if (special === FIELD_OVERRIDE && forwardsOverrides) plain.push(name, value);
     }
-    this.plainCount = this.plain.length;
+    this.plain = plain;
+  }
+
+  private takeOver(known: RequestFields): void {
+    this.plain = known.plain;
+    this.host = known.host;
+    this.requestId = known.requestId;
+    this.authorization = known.authorization;
+    this.authorizationCount = known.authorizationCount;
+    this.connection = known.connection;
+    this.forwardedFor = known.forwardedFor;
+    this.forwardedProto = known.forwardedProto;
+    this.forwardedHost = known.forwardedHost;
+    this.forwarded = known.forwarded;
+    this.via = known.via;
+    this.loop = known.loop;
+    this.claimed = known.claimed;
+  }
+
+  /** The same fields, which can be changed apart: lists are replaced, and never written to. */
+  again(): RequestFields {
+    return new RequestFields(this.parts, false, this);
   }
 
   private take(special: number, value: string): void {
@@ -164,12 +193,6 @@ export class RequestFields {
     }
   }
 
-  /** The same fields, which can be changed apart. */
-  copy(): RequestFields {
-    const copy: RequestFields = Object.create(RequestFields.prototype);
-    return Object.assign(copy, this, { plain: [...this.plain] });
-  }
-
   /** The credentials end here: the target does not get them. */
   dropAuthorization(): void {
     this.authorization = '';
@@ -188,12 +211,11 @@ export class RequestFields {
   /** Sets a field that goes on as it is, in place of what the client sent; '' takes it away. */
   replacePlain(name: string, value: string): void {
     const kept: string[] = [];
-    for (let at = 0; at + 1 < this.plainCount; at += 2) {
+    for (let at = 0; at + 1 < this.plain.length; at += 2) {
       if (this.plain[at] !== name) kept.push(this.plain[at] ?? '', this.plain[at + 1] ?? '');
     }
     if (value !== '') kept.push(name, value);
     this.plain = kept;
-    this.plainCount = kept.length;
   }
 
   /** The body has been decoded: what described the coded one is gone. */

@@ -17,9 +17,10 @@ import { type LocalReply, plainReply, refusal } from '../../filters/local-reply.
 import type { VersionChooser } from '../../filters/versioning/version-choice.js';
 import { hasEncodedSlash, normalizePath, sentSpelling } from '../../routing/normalize-path.js';
 import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND, type RouteTable } from '../../routing/route-table.js';
-import type { Exchange } from '../exchange/exchange.js';
+import type { Exchange, RequestRecord } from '../exchange/exchange.js';
+import type { KnownHead } from '../exchange/known-heads.js';
 import { RequestFields } from '../exchange/request-fields.js';
-import { RequestHead, type RequestHeadRecord } from '../exchange/request-head.js';
+import { RequestHead } from '../exchange/request-head.js';
 import type { WorkerRoutes } from '../route/worker-route.js';
 
 import { EncodedSlashes } from './encoded-slashes.js';
@@ -46,6 +47,9 @@ export interface RouteMatcherParts {
   readonly globalSteps: readonly RequestStep[];
 }
 
+/** A request whose head is to be read. */
+type HeadRecord = Pick<RequestRecord, 'protocol' | 'listener' | 'parts' | 'known'>;
+
 /** A longer number would not come back as it was; such a field goes on as it came. */
 const FORWARDS_TEXT = /^\d{1,15}$/;
 
@@ -62,13 +66,15 @@ export class RouteMatcher {
   }
 
   // Hot path (bench/gateway/plain-get): once for every request.
-  readHead(record: RequestHeadRecord, requestIds: RequestIdSource): RequestHead {
-    const { parts } = record;
+  readHead(record: HeadRecord, requestIds: RequestIdSource): RequestHead {
+    const { parts, known = null } = record;
+    if (known !== null && known.routed?.matcher === this) {
+      return known.routed.head.again(requestIds.keepOrMake(known.routed.keptId));
+    }
     const peer = parts[HEAD_PEER] ?? '';
     const fields = new RequestFields(parts, this.forwardsOverrides);
     const listener = this.parts.listeners.at(record.listener);
-    const isKept = this.keepsEveryId || this.keepsIdOf(peer, listener);
-    const requestId = requestIds.keepOrMake(isKept ? fields.requestId : '');
+    const requestId = requestIds.keepOrMake(this.keptIdOf(fields, peer, listener));
     const clientIp = listener.proxies.clientAddress(peer, fields);
     const head = new RequestHead(record, fields, requestId, clientIp);
     head.onListener(listener);
@@ -76,13 +82,35 @@ export class RouteMatcher {
     return head;
   }
 
-  private keepsIdOf(peer: string, { proxies }: RequestListener): boolean {
+  /** What the client calls the request, where it may; else ''. */
+  private keptIdOf(fields: RequestFields, peer: string, { proxies }: RequestListener): string {
+    if (this.keepsEveryId) return fields.requestId;
     const { acceptsRequestIdOf } = this.parts;
-    return acceptsRequestIdOf === 'trustedProxies' && proxies.trustedProxies.includes(peer);
+    const mayChoose =
+      acceptsRequestIdOf === 'trustedProxies' && proxies.trustedProxies.includes(peer);
+    return mayChoose ? fields.requestId : '';
   }
 
   /** null: the exchange has its route. */
   match(exchange: Exchange): StepResult {
+    const { known } = exchange;
+    if (known !== null && known.routed?.matcher === this) {
+      exchange.route = known.routed.route;
+      return null;
+    }
+    const refused = this.route(exchange);
+    if (refused === null && known !== null) this.keepRouted(exchange, known);
+    return refused;
+  }
+
+  /** The route of a head is the same each time, where no other step looks at the request before. */
+  private keepRouted({ head, route }: Exchange, known: KnownHead): void {
+    if (route === null || this.parts.globalSteps.length > 0) return;
+    const keptId = this.keptIdOf(head.fields, head.peer, this.parts.listeners.at(known.listener));
+    known.routed = { matcher: this, head: head.again(''), keptId, route };
+  }
+
+  private route(exchange: Exchange): StepResult {
     const { globalSteps, table, cors, loops } = this.parts;
     const looping = loops.enter(exchange.head.fields);
     if (looping !== null) return readable(looping, exchange, cors);

@@ -49,9 +49,7 @@ export function buildForwardedFields({
   const { fields, peer, clientScheme, requestId } = exchange.head;
   const dropped = exchange.route?.droppedFields ?? NOTHING;
   const isPlain = dropped.size === 0 && fields.connection === '';
-  const list = isPlain ? fields.plain : keptFields(fields, dropped);
-  // A second try builds on the same list: what the first one added goes.
-  if (isPlain) list.length = fields.plainCount;
+  const list = isPlain ? [...fields.plain] : keptFields(fields, dropped);
   const add = (name: string, value: string): void => {
     if (isPlain || !dropped.has(name)) list.push(name, value);
   };

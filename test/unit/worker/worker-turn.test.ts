@@ -28,6 +28,7 @@ import {
   DeadlineWheel,
 } from '../../../src/worker/exchange/deadline-wheel.js';
 import type { Exchange, RequestRecord } from '../../../src/worker/exchange/exchange.js';
+import { KnownHeads } from '../../../src/worker/exchange/known-heads.js';
 import { WorkerTurn } from '../../../src/worker/worker-turn.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { makeExchange } from '../../support/make-exchange.js';
@@ -88,6 +89,7 @@ class Rig {
       coordinator: this.coordinator,
       wheel: this.wheel,
       epochs: this.epochs,
+      heads: new KnownHeads(),
       counters: this.counters,
       onError: (error) => this.errors.push(error),
     });

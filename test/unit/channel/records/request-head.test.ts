@@ -23,6 +23,7 @@ import {
   PROTOCOL_HTTP_2,
   requestBodyBytes,
   requestExpectsContinue,
+  requestHeadNumber,
   requestHeadParts,
   requestListener,
   requestProtocol,
@@ -74,6 +75,7 @@ function roundTrip(index: number, generation: number, request: NewRequest): Deco
         expectsContinue: requestExpectsContinue(consumer),
         wantsTunnel: requestWantsTunnel(consumer),
         replyWindow: requestReplyWindow(consumer),
+        headNumber: requestHeadNumber(consumer),
         text: parts.join('\n'),
         parts,
       });
@@ -100,10 +102,14 @@ const request = fc.record({
     .map((parts) => parts.join('\n')),
 });
 
+const numbered = fc
+  .tuple(request, fc.constantFrom(0, 1, 2 ** 32, Number.MAX_SAFE_INTEGER))
+  .map(([fields, headNumber]) => ({ ...fields, headNumber }));
+
 describe('request head', () => {
   it('comes out as it went in', () => {
     fc.assert(
-      fc.property(fc.nat(), fc.integer(), request, (index, generation, fields) => {
+      fc.property(fc.nat(), fc.integer(), numbered, (index, generation, fields) => {
         const [decoded, ...more] = roundTrip(index, generation, fields);
         expect(more).toEqual([]);
         const flags = fields.bodyBytes === 0 ? FLAG_END : 0;
@@ -157,7 +163,7 @@ describe('request head', () => {
     const chunk = 1024 * 1024 - 16;
     for (let count = 0; count < 5; count++) producer.claim(REQUEST_BODY, 1, 1, chunk);
     expect(tryWriteRequestHead(producer, 0, 0, head)).toBe(true);
-    expect(producer.backlogBytes).toBe(chunk + 21);
+    expect(producer.backlogBytes).toBe(chunk + 29);
     while (producer.backlogBytes < BACKLOG_BYTES_MAX) producer.claim(REQUEST_BODY, 1, 1, chunk);
     const before = producer.backlogBytes;
     expect(tryWriteRequestHead(producer, 0, 0, head)).toBe(false);

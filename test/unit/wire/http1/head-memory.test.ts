@@ -1,7 +1,11 @@
 /** The same head again: what a connection is told must not depend on whether it was remembered. */
 import { describe, expect, it } from 'vitest';
 import { NO_FIELDS } from '../../../../src/base/field-block.js';
-import { HeadMemory, REMEMBERED_BYTES_MAX } from '../../../../src/wire/http1/head-memory.js';
+import {
+  HeadMemory,
+  HeadNumbers,
+  REMEMBERED_BYTES_MAX,
+} from '../../../../src/wire/http1/head-memory.js';
 import { ReplyReader } from '../../../../src/wire/http1/reply-reader.js';
 import {
   REQUEST_HEAD,
@@ -207,6 +211,32 @@ describe('the memory of a head', () => {
       expect(memory.match(long, 0, length, RULES)).toBe(known);
       memory.forget();
     }
+  });
+
+  it('gives each head that comes again a number, which no other head ever has', () => {
+    const numbers = new HeadNumbers();
+    const parsers = [0, 1, 2].map(() => new RequestParser(RULES, ORIGIN, numbers));
+    const random = seeded(9113);
+    const heads = new Map<number, string>();
+    let again = 0;
+    for (let round = 0; round < 300; round++) {
+      const at = below(random, parsers.length);
+      for (const text of sequence(random, HEADS.slice(0, 5))) {
+        const bytes = Buffer.from(text, 'latin1');
+        const parser = parsers[at];
+        if (parser === undefined || parser.step(bytes, 0, bytes.length) !== REQUEST_HEAD) break;
+        const { headNumber } = parser.head;
+        if (headNumber === 0) continue;
+        again += 1;
+        const head = `${round} ${text.slice(0, parser.at).trimStart()}`;
+        const known = heads.get(headNumber) ?? head;
+        expect(head).toBe(known);
+        heads.set(headNumber, known);
+      }
+      parsers[at] = new RequestParser(RULES, ORIGIN, numbers);
+    }
+    expect(again).toBeGreaterThan(heads.size);
+    expect(heads.size).toBeGreaterThan(100);
   });
 
   it('is void under other rules', () => {

@@ -5,6 +5,9 @@ import {
   PROTOCOL_HTTP_1_1,
   PROTOCOL_HTTP_2,
 } from '../../../../src/channel/records/request-head.js';
+import { type KnownHead, KnownHeads } from '../../../../src/worker/exchange/known-heads.js';
+import { RequestFields } from '../../../../src/worker/exchange/request-fields.js';
+import { RequestHead } from '../../../../src/worker/exchange/request-head.js';
 import { StreamedBody } from '../../../../src/worker/exchange/streamed-body.js';
 import type { WorkerRoute } from '../../../../src/worker/route/worker-route.js';
 import { buildForwardedFields } from '../../../../src/worker/upstream/forwarded-fields.js';
@@ -43,6 +46,21 @@ const request = fc.record({
   addsVia: fc.boolean(),
   peer: fc.constantFrom('192.0.2.7', '2001:db8::7'),
 });
+
+const routes = [[], ['x-set', 'v']].map(
+  (setFields) => ({ droppedFields: new Set(), setFields }) as Partial<WorkerRoute>,
+);
+const step = fc.record({
+  requestId: fc.constantFrom('id-1', 'another-2'),
+  authority: fc.constantFrom(AUTHORITY, 'other.example'),
+  path: fc.constantFrom('/a', '/b'),
+  route: fc.constantFrom(...routes) as fc.Arbitrary<WorkerRoute>,
+  body: fc.constantFrom(null, Buffer.alloc(3), Buffer.alloc(4)),
+  hasChanged: fc.boolean(),
+  isDropped: fc.boolean(),
+  added: fc.constantFrom([], [], ['x-more', '1']),
+});
+type Step = typeof step extends fc.Arbitrary<infer One> ? One : never;
 
 const NO_SOURCE = { onWanted: () => {}, giveWindow: () => {} };
 
@@ -111,6 +129,31 @@ describe('the head of a forwarded request', () => {
         expect(head).toBe([...start, ...lines, '', ''].join('\r\n'));
       }),
       { numRuns: 2000 },
+    );
+  });
+
+  it('is the same where the client has sent the head before, whatever has changed of it', () => {
+    const parts = ['POST', '/a', '192.0.2.7', 'http', 'host', 'a', 'x-a', '1', 'x-long', 'b'];
+    const lines = [...parts, 'authorization', 'Basic eDp5'];
+    const record = { protocol: PROTOCOL_HTTP_1_1, parts: lines };
+    const head = new RequestHead(record, new RequestFields(lines), '', '192.0.2.7');
+    const build = (known: KnownHead, wish: Step) => {
+      const { requestId, route, path, authority, body } = wish;
+      const exchange = makeExchange({ requestId, route, again: { head, known } });
+      if (wish.hasChanged) exchange.fields.replacePlain('x-a', wish.requestId);
+      if (wish.isDropped) exchange.fields.dropAuthorization();
+      exchange.addFields(wish.added);
+      return buildForwardedHead({ exchange, path, ...TO, authority, body });
+    };
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
+        const known = new KnownHeads().keep(1, 0, lines);
+        for (const one of steps) {
+          const unknown = new KnownHeads().keep(1, 0, lines);
+          expect(build(known, one)).toBe(build(unknown, one));
+        }
+      }),
+      { numRuns: 300 },
     );
   });
 
