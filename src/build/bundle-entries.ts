@@ -9,7 +9,8 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Plugin, rolldown } from 'rolldown';
+import { type CodeSplittingNameFunction, type Plugin, rolldown } from 'rolldown';
+import { partsOf } from './bundle-parts.js';
 
 /** The files at which a thread or a process begins. */
 const ENTRIES = [
@@ -21,6 +22,9 @@ const ENTRIES = [
   'supervisor/loading/load-thread',
   'replay/replay-thread',
 ];
+
+/** Of compiled files, with their comments, which the parts are without. */
+const PART_LENGTH = 150_000;
 
 const COMPILED = join(dirname(fileURLToPath(import.meta.url)), '..');
 const BUNDLES = join(COMPILED, 'bundle');
@@ -35,6 +39,7 @@ async function bundleEntry(entry: string): Promise<void> {
   const bundle = await rolldown({
     input: file,
     platform: 'node',
+    preserveEntrySignatures: 'allow-extension',
     external: /^[^./]/,
     plugins: [ownUrls(folder)],
   });
@@ -42,6 +47,10 @@ async function bundleEntry(entry: string): Promise<void> {
     dir: folder,
     format: 'es',
     entryFileNames: 'index.js',
+    codeSplitting: {
+      includeDependenciesRecursively: false,
+      groups: [{ name: partNames(file), debugName: 'parts' }],
+    },
     // They stand in the file that is bundled. Each thread keeps the text of its code in memory.
     comments: { legal: true, annotation: false, jsdoc: false },
   });
@@ -54,6 +63,14 @@ async function bundleEntry(entry: string): Promise<void> {
   const isProgram = readFileSync(file, 'utf8').startsWith('#!');
   const path = relative(dirname(file), join(folder, 'index.js'));
   writeFileSync(file, `${isProgram ? '#!/usr/bin/env node\n' : ''}export * from './${path}';\n`);
+}
+
+function partNames(entry: string): CodeSplittingNameFunction {
+  let parts: ReadonlyMap<string, string> | undefined;
+  return (id, context) => {
+    parts ??= partsOf(entry, (other) => context.getModuleInfo(other), PART_LENGTH);
+    return parts.get(id) ?? null;
+  };
 }
 
 /**
