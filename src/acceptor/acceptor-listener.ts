@@ -121,7 +121,7 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
   // What exchanges ask and tell.
 
   get isDraining(): boolean {
-    return this.isStopped || this.owner.isDraining;
+    return this.isStopped || this.owner.isDraining || this.dispatcher.isForsaken;
   }
 
   get redirectPort(): number {

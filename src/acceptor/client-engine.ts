@@ -251,8 +251,8 @@ export interface ListenerHost {
   readonly settings: ListenerSettings;
 
   /**
-   * The listener takes no more connections, and those that are open close behind their replies. An
-   * engine that knows which connections are idle closes them.
+   * Connections close behind their replies: the listener takes no more, or their clients are better
+   * off with others. An engine that knows which connections are idle closes them as it stops.
    */
   readonly isDraining: boolean;
 

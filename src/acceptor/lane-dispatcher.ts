@@ -36,10 +36,27 @@ import type { DispatchRule } from './dispatch-rule.js';
 import { DispatchedLane } from './dispatched-lane.js';
 import { type Downstream, InFlightTable } from './in-flight-table.js';
 import { LaneQueue } from './lane-queue.js';
-import { type LaneRequest, LaneRescue, NO_LANE, type Sending } from './lane-rescue.js';
+import {
+  type LaneRequest,
+  LaneRescue,
+  NO_LANE,
+  type RescueOwner,
+  type Sending,
+} from './lane-rescue.js';
 
 /** The part of what may wait in a queue from which on it is a long one. */
 const LONG_QUEUE = 0.5;
+
+/** A lane that lost its worker is normally served again long before this time. */
+const WAIT_MS_MAX = 5000;
+
+/**
+ * Where other acceptors serve. A spare thread takes over a lane in less time; without one the next
+ * thread takes longer to start than a client needs to come again.
+ */
+const SPARE_MS_MAX = 250;
+
+const IS_SERVED = -1;
 
 /** No lane takes more requests now. */
 const NO_ROOM = -2;
@@ -53,7 +70,7 @@ export type ExchangeEnd = 'replied' | 'aborted' | 'answered' | 'cut';
 /** What the worker is told when the exchange ends in another way than by its reply. */
 const ABORT_FLAGS = { aborted: 0, answered: FLAG_ANSWERED, cut: FLAG_CUT } as const;
 
-export class LaneDispatcher {
+export class LaneDispatcher implements RescueOwner {
   readonly table: InFlightTable<Downstream>;
   private readonly lanes: DispatchedLane[] = [];
   private readonly rescue: LaneRescue;
@@ -63,6 +80,8 @@ export class LaneDispatcher {
   private isReading = false;
   private emptyTurns = 0;
   private isParked = false;
+  /** Since when no lane is served; IS_SERVED: one is. */
+  private unservedMs: number;
   private readonly onTurn = (): void => {
     this.isScheduled = false;
     this.cycle();
@@ -77,7 +96,8 @@ export class LaneDispatcher {
   ) {
     const { inFlightMax, cell } = rule;
     this.table = new InFlightTable(inFlightMax, clock, cell);
-    this.rescue = new LaneRescue(this.table, inFlightMax, (request) => this.resend(request), clock);
+    this.rescue = new LaneRescue(this.table, inFlightMax, this, clock);
+    this.unservedMs = clock.nowMs();
     for (let lane = 0; lane < laneCount; lane++) this.lanes.push(new DispatchedLane(this.table));
   }
 
@@ -87,6 +107,7 @@ export class LaneDispatcher {
     dispatched.end = new LaneEnd(memory, 'acceptor', port);
     dispatched.queue = new LaneQueue(dispatched.end.status, this.rule, this.clock.nowMs());
     dispatched.isSuspended = false;
+    this.unservedMs = IS_SERVED;
     this.rescue.onLaneServed();
     this.schedule();
   }
@@ -94,6 +115,7 @@ export class LaneDispatcher {
   /** The lane's worker hangs: no more requests go there. */
   suspend(lane: number): void {
     this.laneAt(lane).isSuspended = true;
+    this.lookWhoServes();
   }
 
   /**
@@ -107,6 +129,7 @@ export class LaneDispatcher {
     dispatched.end = null;
     dispatched.queue = null;
     dispatched.inFlight = 0;
+    this.lookWhoServes();
     this.rescue.onLaneLost(lane, end.producer);
   }
 
@@ -121,6 +144,27 @@ export class LaneDispatcher {
     const dispatched = this.laneAt(lane);
     dispatched.end = null;
     dispatched.queue = null;
+    this.lookWhoServes();
+  }
+
+  private lookWhoServes(): void {
+    if (this.unservedMs === IS_SERVED && this.servedLanes === 0) {
+      this.unservedMs = this.clock.nowMs();
+    }
+  }
+
+  patienceMs(): number {
+    if (this.rule.cell?.loads.othersServe !== true) return WAIT_MS_MAX;
+    if (this.unservedMs === IS_SERVED) return SPARE_MS_MAX;
+    return this.unservedMs + SPARE_MS_MAX - this.clock.nowMs();
+  }
+
+  /**
+   * No spare thread has taken over a lane, while other acceptors serve: clients are better off with
+   * another connection, which may come to one of those.
+   */
+  get isForsaken(): boolean {
+    return this.unservedMs !== IS_SERVED && this.patienceMs() <= 0;
   }
 
   /** Requests that went on with another worker after theirs had died. */
@@ -204,7 +248,7 @@ export class LaneDispatcher {
   }
 
   /** Sends a request again that has its place in the table, with the part of its body that came. */
-  private resend({ index, generation, request, rest }: LaneRequest): Sending {
+  resend({ index, generation, request, rest }: LaneRequest): Sending {
     const lane = this.leastBusyLane();
     if (lane === NO_LANE) return 'noLane';
     if (lane === NO_ROOM || !this.tryWriteHead(index, lane, request)) return 'noRoom';

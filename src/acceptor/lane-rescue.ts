@@ -20,9 +20,6 @@ import {
 import { decodeRequestHead, type NewRequest } from '../channel/records/request-head.js';
 import type { Downstream, InFlightTable } from './in-flight-table.js';
 
-/** A lane that lost its worker is normally served again long before this time. */
-const WAIT_MS_MAX = 5000;
-
 /** The lane of a request that waits for one. */
 export const NO_LANE = -1;
 
@@ -44,17 +41,25 @@ interface WaitingRequest extends LaneRequest {
   readonly untilMs: number;
 }
 
+/** Who has the lanes. */
+export interface RescueOwner {
+  /** Hands the request to a lane that is served. */
+  resend(request: LaneRequest): Sending;
+  /** How long requests may wait for a lane from now on, in milliseconds; 0: not at all. */
+  patienceMs(): number;
+}
+
 export class LaneRescue {
   /** How many requests went to another worker. */
   movedCount = 0;
   private waiting: WaitingRequest[] = [];
   private timer: Timer | null = null;
+  private timerMs = 0;
 
   constructor(
     private readonly table: InFlightTable<Downstream>,
     private readonly waitingMax: number,
-    /** Hands the request to a lane that is served. */
-    private readonly send: (request: LaneRequest) => Sending,
+    private readonly owner: RescueOwner,
     private readonly clock: Clock,
   ) {}
 
@@ -77,7 +82,7 @@ export class LaneRescue {
   }
 
   private move(request: LaneRequest, downstream: Downstream): void {
-    const sending = this.send(request);
+    const sending = this.owner.resend(request);
     if (sending === 'sent') this.movedCount++;
     else if (sending === 'noRoom' || !isComplete(request) || !this.tryWait(request)) {
       refuse(request, downstream);
@@ -86,11 +91,20 @@ export class LaneRescue {
 
   /** No lane is served now. False: the request cannot wait either. */
   tryWait(request: LaneRequest): boolean {
-    if (this.waiting.length >= this.waitingMax) return false;
+    const patienceMs = this.owner.patienceMs();
+    if (this.waiting.length >= this.waitingMax || patienceMs <= 0) return false;
+    const untilMs = this.clock.nowMs() + patienceMs;
     const rest = request.rest.map(ownRecord);
-    this.waiting.push({ ...request, rest, untilMs: this.clock.nowMs() + WAIT_MS_MAX });
-    this.timer ??= this.clock.after(WAIT_MS_MAX, () => this.onTimer());
+    this.waiting.push({ ...request, rest, untilMs });
+    if (this.timer === null || untilMs < this.timerMs) this.startTimer(untilMs);
     return true;
+  }
+
+  private startTimer(untilMs: number): void {
+    this.stopTimer();
+    this.timerMs = untilMs;
+    const delayMs = Math.max(1, untilMs - this.clock.nowMs());
+    this.timer = this.clock.after(delayMs, () => this.onTimer());
   }
 
   /** A lane is served again: the waiting requests go there. */
@@ -102,7 +116,7 @@ export class LaneRescue {
     for (const request of waiting) {
       const downstream = this.table.find(request.index, request.generation);
       if (downstream === null) continue;
-      if (this.send(request) !== 'sent') refuse(request, downstream);
+      if (this.owner.resend(request) !== 'sent') refuse(request, downstream);
       else if (!request.isUntouched || request.rest.length > 0) this.movedCount++;
     }
   }
@@ -117,9 +131,8 @@ export class LaneRescue {
       const downstream = this.table.find(request.index, request.generation);
       if (downstream !== null) refuse(request, downstream);
     }
-    const [next] = this.waiting;
-    if (next === undefined) return;
-    this.timer = this.clock.after(Math.max(1, next.untilMs - nowMs), () => this.onTimer());
+    if (this.waiting.length === 0) return;
+    this.startTimer(this.waiting.reduce((ms, { untilMs }) => Math.min(ms, untilMs), Infinity));
   }
 
   private stopTimer(): void {

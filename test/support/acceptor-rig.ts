@@ -3,6 +3,7 @@
  * the test plays clients and workers.
  */
 import { Acceptor } from '../../src/acceptor/acceptor.js';
+import type { Cell } from '../../src/acceptor/cell.js';
 import type {
   CreateEngine,
   EngineCapabilities,
@@ -152,6 +153,8 @@ export interface AcceptorWish {
   readonly lanes?: number;
   readonly limits?: Partial<CompiledLimits>;
   readonly connections?: ConnectionRule;
+  /** Default: there is one acceptor. */
+  readonly cell?: Cell;
   /** What the listener shows in TLS. */
   readonly material?: TlsMaterial | null;
   onLocalReply?(record: LocalReplyRecord): void;
@@ -201,7 +204,8 @@ export class AcceptorRig {
     const limits = { ...LIMITS, ...wish.limits };
     const onError = (error: unknown): void => void this.errors.push(error);
     const { inFlight, laneDepth, queueMs } = limits;
-    const rule = { inFlightMax: inFlight, depthMax: laneDepth, waitMsMax: queueMs };
+    const cell = wish.cell === undefined ? {} : { cell: wish.cell };
+    const rule = { inFlightMax: inFlight, depthMax: laneDepth, waitMsMax: queueMs, ...cell };
     this.dispatcher = new LaneDispatcher(lanes, rule, onError, this.clock);
     this.acceptor = new Acceptor({
       engines: { engineOf: () => 'wire', create: () => createEngine },

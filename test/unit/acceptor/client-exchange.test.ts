@@ -4,6 +4,11 @@ import { LINGER_IDLE_MS, LINGER_MS } from '../../../src/acceptor/lingering.js';
 import { LOOK_MS } from '../../../src/acceptor/upload-pace.js';
 import { field, joinFields } from '../../../src/base/field-block.js';
 import { PROBLEMS } from '../../../src/base/problems.js';
+import {
+  AcceptorLoads,
+  allocateLoads,
+  FITNESS,
+} from '../../../src/channel/acceptor/acceptor-loads.js';
 import { BODY_RECORD_BYTES_MAX, WINDOW_BYTES } from '../../../src/channel/lane.js';
 import { writeInterimHead, writeTrailers } from '../../../src/channel/records/field-records.js';
 import {
@@ -998,4 +1003,63 @@ it('a bodiless reply says how long its body would be', () => {
   rig.turn();
   expect(socket.head).toMatchObject({ bodyBytes: 1234, isBodiless: true });
   expect([socket.isComplete, rig.inFlight]).toEqual([true, 0]);
+});
+
+describe('a request that comes to a cell without workers', () => {
+  /** Two cells; the other one serves unless it is told otherwise. */
+  function twoCells(othersServe = true) {
+    const memory = allocateLoads(2);
+    const other = new AcceptorLoads(memory, 1);
+    if (othersServe) other.setFitness(FITNESS.serving);
+    const loads = new AcceptorLoads(memory, 0);
+    const rig = new AcceptorRig({
+      cell: { loads, addresses: null, acceptorCount: 2, incarnation: 0 },
+    });
+    rig.dispatcher.detach(0);
+    return { rig, other };
+  }
+
+  it('waits for a spare thread as long as that takes, and goes to its worker', () => {
+    const { rig } = twoCells();
+    const socket = rig.engine.request();
+    rig.clock.advance(200);
+    const worker = rig.serve(0);
+    rig.turn();
+    expect(worker.readTexts()).toEqual(['head end: GET /']);
+    expect(socket.head).toBeNull();
+  });
+
+  it('is refused when none has come, and its client sent to another connection', () => {
+    const { rig } = twoCells();
+    const waiting = rig.engine.request();
+    const lost = rig.engine.request();
+    rig.clock.advance(300);
+    const late = rig.engine.request();
+    for (const { head } of [waiting, lost, late]) {
+      expect(head).toMatchObject({ status: 503, closing: 'closed' });
+      expect(head?.fields).toMatchObject({ 'retry-after': '1' });
+    }
+    expect(JSON.parse(late.body)).toMatchObject({ code: PROBLEMS.notReady.code });
+    expect(rig.inFlight).toBe(0);
+    rig.serve(0);
+    rig.turn();
+    const next = rig.engine.request();
+    rig.turn();
+    rig.worker.reply(rig.worker.readHead());
+    rig.turn();
+    expect(next.head).toMatchObject({ status: 200, closing: 'none' });
+  });
+
+  it.each([
+    ['no other cell serves', false],
+    ['the other cell has lost its own', true],
+  ])('waits for any worker while %s', (_, hadServed) => {
+    const { rig, other } = twoCells(hadServed);
+    other.setFitness(FITNESS.strained);
+    const socket = rig.engine.request();
+    rig.clock.advance(4900);
+    expect(socket.head).toBeNull();
+    rig.clock.advance(200);
+    expect(socket.head).toMatchObject({ status: 503, closing: 'none' });
+  });
 });

@@ -2,6 +2,11 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { wireEngine } from '../../../../src/acceptor/net/wire-engine.js';
 import { field } from '../../../../src/base/field-block.js';
+import {
+  AcceptorLoads,
+  allocateLoads,
+  FITNESS,
+} from '../../../../src/channel/acceptor/acceptor-loads.js';
 import { WINDOW_BYTES, WINDOW_CREDIT_BYTES } from '../../../../src/channel/lane.js';
 import {
   FLAG_BODILESS,
@@ -735,6 +740,22 @@ describe('a connection', () => {
     await client.ended(1);
     await client.closed();
     expect(rig.exchanges).toHaveLength(2);
+  });
+
+  it('is told to go where its cell has no worker, and another one serves', async () => {
+    const memory = allocateLoads(2);
+    new AcceptorLoads(memory, 1).setFitness(FITNESS.serving);
+    const loads = new AcceptorLoads(memory, 0);
+    const cell = { loads, addresses: null, acceptorCount: 2, incarnation: 0 };
+    const [client, rig] = await aClient({ cell });
+    await client.until('settings ack');
+    rig.rig.dispatcher.detach(0);
+    rig.advance(300);
+    client.send(client.head(1, true));
+    await client.until('goaway 2147483647 0');
+    await client.ended(1);
+    await client.until('goaway 1 0');
+    await client.closed();
   });
 
   it('that drains does not wait for a client that answers no PING', async () => {
