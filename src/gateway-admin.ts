@@ -134,6 +134,7 @@ export class GatewayAdmin {
         origin: () => reloader.status().origin,
         unanswered: () => gateway.discovery.unanswered,
         idleCells: () => gateway.cells?.idleCells ?? 0,
+        restingAcceptors: () => gateway.cells?.restingAcceptors ?? 0,
         workload: () => gateway.workload.status(),
       }),
       ...(gateway.isChaosAllowed ? faultHandlers(this.faultInjector()) : []),

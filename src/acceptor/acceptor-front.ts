@@ -20,7 +20,9 @@ import type { SharedConfig } from '../config/shared/shared-config.js';
 export interface FrontOwner {
   /** A thread of the acceptor has died. False: threads died too often, and the gateway gives up. */
   mayRestart(): boolean;
-  /** The acceptor of these lanes is another: each needs fresh memory. */
+  /** All acceptors of several die again and again, and the gateway gives up. */
+  onAllDying(): void;
+  /** The acceptor of these lanes is another, or none for a while: each needs fresh memory. */
   onLanesLost(lanes: readonly number[]): void;
 }
 

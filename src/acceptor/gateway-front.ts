@@ -237,7 +237,7 @@ export class GatewayFront implements AcceptorFront {
     const requests = acceptor.requestCount;
     return {
       ...{ isServing, requests, osThreadId, inFlight, connections, movedRequests },
-      ...{ deaths: 0, lostConnections: 0 },
+      ...{ deaths: 0, lostConnections: 0, isResting: false },
     };
   }
 

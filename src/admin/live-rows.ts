@@ -39,6 +39,7 @@ export function acceptorRow(figures: AcceptorFigures, acceptor: number): object 
   return {
     acceptor,
     serving: figures.isServing,
+    resting: figures.isResting,
     thread: figures.osThreadId,
     deaths: figures.deaths,
     lost_connections: figures.lostConnections,

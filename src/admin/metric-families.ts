@@ -298,6 +298,10 @@ export const FAMILIES = {
   storeDeaths: head('store_thread_deaths_total', 'Threads of the store that died.'),
   workerDeaths: head('worker_deaths_total', 'Workers that died, by lane.'),
   acceptorDeaths: head('acceptor_deaths_total', 'Acceptors that died.'),
+  acceptorResting: head(
+    'acceptor_resting',
+    '1 while an acceptor has died again and again, and is started again later.',
+  ),
   connectionsLost: head(
     'connections_lost_total',
     'Client connections that ended with the thread of their acceptor.',

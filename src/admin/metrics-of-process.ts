@@ -103,6 +103,11 @@ function acceptorText(views: GatewayViews): string {
       each(({ deaths }) => deaths),
     ),
     familyText(
+      FAMILIES.acceptorResting,
+      'gauge',
+      each(({ isResting }) => (isResting ? 1 : 0)),
+    ),
+    familyText(
       FAMILIES.connectionsLost,
       'counter',
       each(({ lostConnections }) => lostConnections),

@@ -29,6 +29,7 @@ import type { ThreadFault } from '../channel/thread-fault.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
 import { counterCount } from '../observability/counters.js';
+import { AcceptorRests, NEVER } from './acceptor-rests.js';
 import { AcceptorSupervisor } from './acceptor-supervisor.js';
 import { checkIsFree } from './free-address.js';
 import { SharedSockets } from './shared-sockets.js';
@@ -50,6 +51,8 @@ export class AcceptorCells implements AcceptorFront {
 
   private readonly cells: readonly AcceptorSupervisor[];
   private readonly laneCount: number;
+  private readonly clock: Clock;
+  private readonly rests: AcceptorRests;
   private readonly sharesPorts: boolean;
   private readonly notices = new NewestNotices();
   /** Lanes with a worker that takes requests. */
@@ -66,6 +69,8 @@ export class AcceptorCells implements AcceptorFront {
     const { workers, acceptors, capacity } = first.settings;
     this.laneCount = workers;
     const loads = allocateLoads(acceptors);
+    this.clock = clock;
+    this.rests = new AcceptorRests(acceptors);
     const addresses = acceptors === 1 ? null : addressMemory(first);
     const places = Array.from({ length: acceptors }, (_, acceptor) => acceptor);
     this.counters = places.map(() =>
@@ -84,10 +89,18 @@ export class AcceptorCells implements AcceptorFront {
         config: first,
         ...{ clock, threads, logger },
         notices: () => this.notices.all(),
-        mayRestart: () => this.owner?.mayRestart() === true,
-        onRestarted: () => this.owner?.onLanesLost(lanes),
+        restMs: () => this.restMs(acceptor),
+        onLanesLost: () => this.owner?.onLanesLost(lanes),
       });
     });
+  }
+
+  /** One acceptor alone is a thread like others. Of several the others go on without it. */
+  private restMs(acceptor: number): number {
+    if (this.cells.length === 1) return this.owner?.mayRestart() === true ? 0 : NEVER;
+    const restMs = this.rests.onDeath(acceptor, this.clock.nowMs());
+    if (restMs === NEVER) this.owner?.onAllDying();
+    return restMs;
   }
 
   private lanesOf(acceptor: number, acceptors: number): number[] {
@@ -148,6 +161,11 @@ export class AcceptorCells implements AcceptorFront {
     return length - serving.size;
   }
 
+  /** Acceptors that die again and again, and are started again later. */
+  get restingAcceptors(): number {
+    return this.cells.filter(({ isResting }) => isResting).length;
+  }
+
   get hasAcceptor(): boolean {
     return this.cells.some(({ isRunning }) => isRunning);
   }
@@ -172,20 +190,28 @@ export class AcceptorCells implements AcceptorFront {
     }
   }
 
+  /** Those whose places rest have no new figures, and no new ports. */
+  private get awakeFirst(): readonly AcceptorSupervisor[] {
+    const [awake, resting] = [false, true].map((isResting) =>
+      this.cells.filter((cell) => cell.isResting === isResting),
+    );
+    return [...(awake ?? []), ...(resting ?? [])];
+  }
+
   /** The first acceptor first: the others have the ports that it has got. */
   private async inGroups(
     step: (cell: AcceptorSupervisor, listeners: readonly ListenerSettings[]) => Promise<void>,
     listeners: readonly ListenerSettings[],
   ): Promise<void> {
-    const [first, ...others] = this.cells;
+    const [first, ...others] = this.awakeFirst;
     if (first === undefined) return;
     if (others.length > 0) await this.checkAreFree(listeners);
     await this.sockets.open(listeners.filter((one) => this.hasOneSocket(one)));
     const part = this.partOf(listeners);
     await step(first, part);
+    for (const cell of others) cell.usePorts(first.portsInUse);
     for (let begin = 0; begin < others.length; begin += AT_ONCE) {
       const group = others.slice(begin, begin + AT_ONCE);
-      for (const cell of group) cell.usePorts(first.portsInUse);
       // All have ended before anything is closed that one of them may still copy.
       const ends = await Promise.allSettled(group.map((cell) => step(cell, part)));
       for (const end of ends) if (end.status === 'rejected') throw end.reason;
@@ -227,7 +253,7 @@ export class AcceptorCells implements AcceptorFront {
   }
 
   listenerFigures(): readonly ListenerFigures[] {
-    const [first, ...others] = this.cells.map((cell) => cell.listenerFigures);
+    const [first, ...others] = this.awakeFirst.map((cell) => cell.listenerFigures);
     return (first ?? []).map((one) => {
       const same = others.flatMap((list) => list.filter(({ name }) => name === one.name));
       const sum = (figure: (listener: ListenerFigures) => number): number =>

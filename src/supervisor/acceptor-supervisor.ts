@@ -22,6 +22,7 @@ import { AddressCounts } from '../channel/acceptor/address-counts.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
 import { cpuWaitMs } from '../observability/kernel-facts.js';
+import { AcceptorTally } from './acceptor-tally.js';
 import { HeartbeatMonitor, type HeartbeatRule } from './heartbeat-monitor.js';
 import type { AcceptorThread, Threads } from './threads.js';
 
@@ -53,10 +54,10 @@ export interface AcceptorSupervisorOptions {
   readonly logger: Logger;
   /** What a new thread must know before it opens listeners. */
   notices(): AcceptorTask['notices'];
-  /** The thread has died. False: threads died too often, and the gateway gives up. */
-  mayRestart(): boolean;
-  /** A new thread is there: its lanes are to be attached. */
-  onRestarted(): void;
+  /** The thread has died: for how long its place rests. Below 0: for ever. */
+  restMs(): number;
+  /** The thread is another, or none for a while: its lanes begin anew. */
+  onLanesLost(): void;
 }
 
 /** The thread has died before it answered. */
@@ -84,12 +85,7 @@ export class AcceptorSupervisor {
   private watcher: Timer | null = null;
   private readonly waiting = new Map<number, Waiting>();
   private lastAsk = 0;
-  /** Of the thread that runs, when it was last asked. */
-  private reading: AcceptorReading | null = null;
-  /** What the thread before it listened at. */
-  private closedListeners: AcceptorReading['listeners'] = [];
-  /** Of all threads before it: what only grows. */
-  private before: Pick<AcceptorReading, 'acceptor' | 'lanes'> | null = null;
+  private readonly tally: AcceptorTally;
   /** In force; empty before the start. */
   private listeners: readonly ListenerSettings[] = [];
   /** By listener where any port would do: the port that it has, and what this thread was told. */
@@ -101,6 +97,10 @@ export class AcceptorSupervisor {
   isRunning = false;
   private isDraining = false;
   private isStopping = false;
+  /** null: the place does not rest. */
+  private rest: Timer | null = null;
+  /** Of the last thread: it has ended with requests in flight. */
+  private hasLostRequests = false;
   /** Asks by which the thread opens listeners, and copies sockets for that. */
   private readonly opening = new Set<Promise<unknown>>();
   private onExited: () => void = () => {};
@@ -109,6 +109,7 @@ export class AcceptorSupervisor {
   constructor(private readonly options: AcceptorSupervisorOptions) {
     const { task, config } = options;
     this.config = config;
+    this.tally = new AcceptorTally(task.laneCount);
     this.loads = new AcceptorLoads(task.loads, task.acceptor);
     const { addresses, acceptor } = task;
     this.addresses = addresses === null ? null : new AddressCounts(addresses, acceptor);
@@ -201,9 +202,10 @@ export class AcceptorSupervisor {
   }
 
   private onEnded(error: unknown): void {
-    const { task, logger, mayRestart } = this.options;
+    const { task, logger } = this.options;
     const wasRunning = this.isRunning;
     const { open: lostConnections, inFlight: lostRequests } = this.loads;
+    this.hasLostRequests = lostRequests > 0;
     this.unwatch();
     this.thread = null;
     this.preparedIn = null;
@@ -212,7 +214,8 @@ export class AcceptorSupervisor {
     this.openedWith.clear();
     this.loads.clear();
     this.addresses?.clear();
-    this.keepCounts();
+    const { osThreadId, deaths, isResting } = this;
+    this.tally.onEnded({ osThreadId, deaths, lostConnections: 0, isResting }, this.loads);
     for (const { reject, timer } of this.waiting.values()) {
       timer.cancel();
       reject(new AcceptorDiedError(task.name, error));
@@ -224,21 +227,49 @@ export class AcceptorSupervisor {
     this.lostConnections += lostConnections;
     const lost = { acceptor: task.acceptor, lostConnections, lostRequests };
     logger.error({ err: error, ...lost }, 'acceptor died');
-    if (wasRunning && mayRestart()) this.restart();
+    if (wasRunning) this.startAgain();
+  }
+
+  /** At once, or when its place has rested. */
+  private startAgain(): void {
+    const { logger, task, clock, onLanesLost, restMs } = this.options;
+    const ms = restMs();
+    if (ms === 0) this.restart();
+    if (ms <= 0) return;
+    const rests = { acceptor: task.acceptor, restMs: ms };
+    logger.error(rests, 'acceptor dies again and again: its place rests');
+    // Workers end what they have for the clients that are gone.
+    onLanesLost();
+    this.rest = clock.after(ms, () => {
+      this.rest = null;
+      this.restart();
+    });
+  }
+
+  /** The place is left empty for a while. */
+  get isResting(): boolean {
+    return this.rest !== null;
+  }
+
+  /** A thread that dies after this gets no successor. */
+  private stop(): void {
+    this.isStopping = true;
+    this.rest?.cancel();
+    this.rest = null;
   }
 
   private restart(): void {
-    const { logger, task, mayRestart, onRestarted } = this.options;
+    const { logger, task, onLanesLost } = this.options;
     const { acceptor } = task;
     this.start().then(
       () => logger.info({ acceptor }, 'acceptor runs again'),
       (error: unknown) => {
         logger.error({ err: error, acceptor }, 'acceptor did not start');
-        if (!this.isStopping && mayRestart()) this.restart();
+        if (!this.isStopping) this.startAgain();
       },
     );
     // Orders wait until the thread runs, and are carried out in this order.
-    onRestarted();
+    onLanesLost();
     void this.reopen();
   }
 
@@ -307,6 +338,8 @@ export class AcceptorSupervisor {
 
   /** @throws StartupError when an address cannot be had; then nothing has changed. */
   async prepareListeners(listeners: readonly ListenerSettings[]): Promise<void> {
+    // The next thread begins with what is in force by then.
+    if (this.isResting) return;
     const prepared = this.open('prepareListeners', listeners);
     // Not when it answers: what it is told meanwhile may take this back.
     this.preparedIn = this.thread;
@@ -357,7 +390,7 @@ export class AcceptorSupervisor {
   }
 
   private take(reading: AcceptorReading): void {
-    this.reading = reading;
+    this.tally.reading = reading;
     for (const { name, port } of reading.listeners) this.ports.set(name, port);
   }
 
@@ -377,23 +410,24 @@ export class AcceptorSupervisor {
 
   /** A thread that dies after this gets no successor: there is nothing left to do for it. */
   stopListening(): void {
-    this.isStopping = true;
+    this.stop();
     this.send({ type: 'stopListening' });
   }
 
-  /** True: nothing was in flight at the end of the wait, and nothing was lost. */
+  /** True: nothing was in flight at the end of the wait, and nothing was lost meanwhile. */
   async whenEmpty(timeoutMs: number): Promise<boolean> {
+    if (this.thread === null) return true;
     try {
       return await this.ask('whenEmpty', timeoutMs, timeoutMs + ANSWER_MS_MAX);
     } catch {
-      // It died, and what it had in flight was cut off.
-      return false;
+      // It died, and what it had in flight was cut off; or it has not answered.
+      return this.thread === null && !this.hasLostRequests;
     }
   }
 
   /** Resolves when the thread has ended. */
   async close(): Promise<void> {
-    this.isStopping = true;
+    this.stop();
     const { thread } = this;
     if (thread === null) return;
     try {
@@ -419,80 +453,26 @@ export class AcceptorSupervisor {
 
   /** While a thread starts, those of the one before, without its connections. */
   get listenerFigures(): AcceptorReading['listeners'] {
-    return this.reading?.listeners ?? this.closedListeners;
+    return this.tally.listenerFigures;
   }
 
   /** Asks for the figures of this moment; a thread that does not answer is shown as it was. */
   async refresh(): Promise<void> {
     try {
-      this.reading = await this.ask('figures', null, FIGURES_MS_MAX);
+      this.tally.reading = await this.ask('figures', null, FIGURES_MS_MAX);
     } catch {
       // Its supervision finds out why; a page is no place for that.
     }
   }
 
   get figures(): AcceptorFigures {
-    const now = this.reading?.acceptor ?? NO_FIGURES;
-    const before = this.before?.acceptor ?? NO_FIGURES;
-    const { osThreadId, deaths, lostConnections } = this;
-    return {
-      ...{ osThreadId, deaths, lostConnections },
-      isServing: now.isServing,
-      inFlight: this.loads.inFlight,
-      connections: {
-        open: this.loads.open,
-        taken: now.connections.taken + before.connections.taken,
-        refusedInAll: now.connections.refusedInAll + before.connections.refusedInAll,
-        refusedOfAddress: now.connections.refusedOfAddress + before.connections.refusedOfAddress,
-      },
-      requests: now.requests + before.requests,
-      movedRequests: now.movedRequests + before.movedRequests,
-    };
+    const { osThreadId, deaths, lostConnections, isResting, loads } = this;
+    const own = { osThreadId, deaths, lostConnections, isResting };
+    return this.tally.figures(own, loads);
   }
 
   /** By place in this acceptor. */
   get laneFigures(): LaneFigures[] {
-    const { laneCount } = this.options.task;
-    return Array.from({ length: laneCount }, (_, lane) => {
-      const now = this.reading?.lanes[lane] ?? NO_LANE_FIGURES;
-      const before = this.before?.lanes[lane] ?? NO_LANE_FIGURES;
-      return {
-        ...now,
-        staleRecords: now.staleRecords + before.staleRecords,
-        records: now.records + before.records,
-        wakes: now.wakes + before.wakes,
-      };
-    });
-  }
-
-  /** What only grows goes on from here when the next thread begins at 0. */
-  private keepCounts(): void {
-    this.before = { acceptor: this.figures, lanes: this.laneFigures };
-    const closed = { openConnections: 0, http2Connections: 0, http2Streams: 0 };
-    this.closedListeners = this.listenerFigures.map((one) => ({ ...one, ...closed }));
-    this.reading = null;
+    return this.tally.laneFigures;
   }
 }
-
-const NO_FIGURES: AcceptorFigures = {
-  isServing: false,
-  osThreadId: 0,
-  inFlight: 0,
-  connections: { open: 0, taken: 0, refusedInAll: 0, refusedOfAddress: 0 },
-  requests: 0,
-  movedRequests: 0,
-  deaths: 0,
-  lostConnections: 0,
-};
-
-const NO_LANE_FIGURES: LaneFigures = {
-  isServed: false,
-  inFlight: 0,
-  staleRecords: 0,
-  backlogBytes: 0,
-  bodyBlocks: 0,
-  requestBytes: 0,
-  replyBytes: 0,
-  records: 0,
-  wakes: 0,
-};

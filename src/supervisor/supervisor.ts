@@ -199,6 +199,7 @@ export class Supervisor {
     await this.identity.start();
     const front = this.options.front.begin({
       mayRestart: () => this.mayRestart(),
+      onAllDying: () => this.options.onGivingUp('all acceptors die again and again'),
       onLanesLost: (lanes) => this.renewLanes(lanes),
     });
     const lanes = this.lanes.map((lane) => lane.start());

@@ -3,6 +3,7 @@
  * the gateway ends. Forbidden: a place of a limit that a dead client keeps, a tunnel of the other
  * acceptor that ends, a request of the other acceptor that is lost, a process that never ends.
  */
+import { request } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { aConfig } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
@@ -38,6 +39,18 @@ async function inject(gateway: GatewayProcess, path: string): Promise<void> {
   const reply = await fetch(`${gateway.adminUrl}/chaos/${path}`, { method: 'POST' });
   await reply.arrayBuffer();
   expect(reply.status).toBe(202);
+}
+
+/** 0: it was cut. */
+function statusOverOwnConnection(gateway: GatewayProcess): Promise<number> {
+  return new Promise((resolve) => {
+    const sent = request(gateway.url, { agent: false }, (reply) => {
+      reply.resume();
+      reply.on('end', () => resolve(reply.statusCode ?? 0));
+    });
+    sent.on('error', () => resolve(0));
+    sent.end();
+  });
 }
 
 const isOpen = ({ closedBy, hasEnded }: RawEnd): boolean => closedBy === '' && !hasEnded;
@@ -90,6 +103,44 @@ describe('an acceptor that dies', () => {
     const last = open();
     await last.untilHead();
     expect(last.status).toBe(429);
+  });
+});
+
+describe('an acceptor that dies again and again', () => {
+  it('rests for a while, and the gateway goes on with the other one', async () => {
+    const upstream = await FakeUpstream.start((request, response) => {
+      request.resume();
+      response.end('ok');
+    });
+    cleanups.push(() => upstream.close());
+    const gateway = await start(upstream.url);
+    const readiness = async (): Promise<{ readonly restingAcceptors?: number }> => {
+      const reply = await fetch(`${gateway.adminUrl}/readyz`);
+      expect(reply.status).toBe(200);
+      return (await reply.json()) as object;
+    };
+    const row = async () => (await acceptorsOf(gateway))[1];
+    // A rest that is over before a slow machine looks is followed by a longer one.
+    let ready = await readiness();
+    for (let death = 1; ready.restingAcceptors === undefined; death++) {
+      await inject(gateway, 'acceptor/1/crash');
+      await eventually('it serves or rests', async () => {
+        const now = await row();
+        return now !== undefined && now.deaths >= death && (now.serving || now.resting);
+      });
+      ready = await readiness();
+    }
+    const rests = () => gateway.find('acceptor dies again and again: its place rests');
+    await eventually('the log says so', () => rests().length > 0);
+    expect(rests()[0]).toMatchObject({ acceptor: 1, restMs: 1000 });
+    expect(ready).toMatchObject({ status: 'ready', idleCells: 1, restingAcceptors: 1 });
+    for (let count = 0; count < 10; count++) {
+      expect(await statusOverOwnConnection(gateway)).toBe(200);
+    }
+    await eventually('it is back', async () => (await row())?.serving === true);
+    expect(await readiness()).not.toHaveProperty('restingAcceptors');
+    const metrics = await (await fetch(`${gateway.adminUrl}/metrics`)).text();
+    expect(metrics).toContain('gateway_acceptor_resting{acceptor="1"} 0');
   });
 });
 

@@ -4,6 +4,7 @@ import type { GatewayProcess } from './gateway-process.js';
 
 export interface AcceptorRow {
   readonly serving: boolean;
+  readonly resting: boolean;
   readonly deaths: number;
   readonly lost_connections: number;
   readonly connections: { readonly open: number };

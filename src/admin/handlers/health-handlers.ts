@@ -26,6 +26,8 @@ export interface ReadinessFacts {
   unanswered(): readonly string[];
   /** Of several cells, those whose acceptor or workers are all away; the others serve. */
   idleCells(): number;
+  /** Of those, the ones whose acceptor dies again and again, and is started again later. */
+  restingAcceptors(): number;
   /** What is known of the gateway's own identity; null: it needs none. */
   workload(): WorkloadStatus | null;
 }
@@ -39,11 +41,13 @@ export function readyzHandler(known: ReadinessFacts): AdminHandler {
       const status = known.state();
       const [origin, workload] = [known.origin(), known.workload()];
       const [unansweredUpstreams, idleCells] = [known.unanswered(), known.idleCells()];
+      const restingAcceptors = known.restingAcceptors();
       const body = {
         status,
         ...(origin !== null && { configuration: shortOriginRow(origin) }),
         ...(unansweredUpstreams.length > 0 && { unansweredUpstreams }),
         ...(idleCells > 0 && { idleCells }),
+        ...(restingAcceptors > 0 && { restingAcceptors }),
         ...(workload !== null && { spiffe: shortWorkloadRow(workload) }),
       };
       return { status: status === 'ready' ? 200 : 503, body };

@@ -45,6 +45,8 @@ export interface AcceptorFigures {
   /** Threads that have died, and the connections that they took along. */
   readonly deaths: number;
   readonly lostConnections: number;
+  /** Threads have died again and again: its place is empty for a while. */
+  readonly isResting: boolean;
 }
 
 /** A listener in force. */

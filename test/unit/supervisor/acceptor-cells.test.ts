@@ -48,6 +48,7 @@ afterEach(() => cells.stopListening());
 
 const owner = {
   mayRestart: () => mayRestart,
+  onAllDying: () => void logged.push('all die'),
   onLanesLost: (lanes: readonly number[]) => void lost.push(lanes),
 };
 
@@ -56,7 +57,7 @@ function reading(port: number, refused = 0): AcceptorReading {
     acceptor: {
       ...{ isServing: true, osThreadId: 1, inFlight: 0, requests: 9, movedRequests: refused },
       connections: { open: 0, taken: 5, refusedInAll: refused, refusedOfAddress: 0 },
-      ...{ deaths: 0, lostConnections: 0 },
+      ...{ deaths: 0, lostConnections: 0, isResting: false },
     },
     lanes: [],
     listeners: first.settings.listeners.map(({ name }) => ({
@@ -227,9 +228,18 @@ describe('an acceptor whose thread dies', () => {
     await begin();
     cells.stopListening();
     const empty = cells.whenEmpty(1000);
+    loadsOf(threads.acceptor()).setInFlight(1);
     threads.acceptor().end();
     expect(await empty).toBe(false);
     expect(threads.acceptors).toHaveLength(1);
+  });
+
+  it('cuts off nothing where nothing was in flight, or it was gone before', async () => {
+    await begin();
+    cells.stopListening();
+    const empty = cells.whenEmpty(1000);
+    threads.acceptor().end();
+    expect([await empty, await cells.whenEmpty(1000)]).toEqual([true, true]);
   });
 });
 
@@ -386,5 +396,81 @@ describe('two acceptors', () => {
     const [listener, ...others] = cells.listenerFigures();
     expect(others).toEqual([]);
     expect(listener).toMatchObject({ port: 5, handshakes: [['done', 10]] });
+  });
+});
+
+describe('one of two acceptors that dies again and again', () => {
+  beforeEach(async () => {
+    make(2, 4);
+    await begin();
+    await listen();
+    for (const lane of [0, 1, 2, 3]) attach(lane);
+  });
+
+  function die(place: number, times: number): void {
+    for (let count = 0; count < times; count++) {
+      threads.acceptor(place).end();
+      if (count < times - 1) threads.acceptor(place).started();
+    }
+  }
+
+  it('rests, and begins again with all that it must have', async () => {
+    die(1, 6);
+    const resting = threads.acceptor(1);
+    expect(logged.at(-1)).toBe('acceptor dies again and again: its place rests');
+    expect([cells.restingAcceptors, cells.idleCells, cells.hasAcceptor]).toEqual([1, 1, true]);
+    expect(cells.acceptorFigures().map(({ isResting }) => isResting)).toEqual([false, true]);
+    lost = [];
+    clock.advance(1000);
+    expect(cells.restingAcceptors).toBe(0);
+    expect(lost).toEqual([[1, 3]]);
+    const next = threads.acceptor(1);
+    expect(next).not.toBe(resting);
+    next.started();
+    await settled();
+    expect(next.told).toEqual(['startListeners']);
+  });
+
+  it('ends by its workers what was in flight when its rest begins', () => {
+    die(1, 5);
+    lost = [];
+    threads.acceptor(1).started();
+    threads.acceptor(1).end();
+    expect(lost).toEqual([[1, 3]]);
+  });
+
+  it.each([0, 1])('keeps no configuration from the other one: %i', async (place) => {
+    die(place, 6);
+    const other = threads.acceptor(1 - place);
+    const next = { ...first, settings: { ...first.settings, epoch: 2 } };
+    const prepared = cells.prepareListeners(next.settings.listeners);
+    await settled();
+    other.answer('prepareListeners', reading(4712));
+    await prepared;
+    const adopted = cells.adopt(next);
+    await settled();
+    other.answer('adopt', reading(4712));
+    await adopted;
+    expect(cells.listenerFigures()[0]?.port).toBe(4712);
+    clock.advance(1000);
+    expect(threads.acceptor(place).task.config.settings.epoch).toBe(2);
+  });
+
+  it('takes the gateway along when the other one does, too', () => {
+    die(1, 6);
+    die(0, 5);
+    expect(logged).not.toContain('all die');
+    threads.acceptor(0).started();
+    threads.acceptor(0).end();
+    expect(logged).toContain('all die');
+  });
+
+  it('gets no other thread when the gateway stops', async () => {
+    die(1, 6);
+    const { length } = threads.acceptors;
+    cells.stopListening();
+    clock.advance(100_000);
+    expect(threads.acceptors).toHaveLength(length);
+    expect(cells.restingAcceptors).toBe(0);
   });
 });
