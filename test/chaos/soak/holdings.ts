@@ -101,6 +101,17 @@ export class Holdings {
   }
 }
 
+/** Resident memory at its lowest in each minute, in MiB. */
+export function byMinute(looks: readonly ProcessLook[]): number[] {
+  const begunMs = looks[0]?.unixMs ?? 0;
+  const lowest: number[] = [];
+  for (const { unixMs, residentBytes } of looks) {
+    const minute = Math.floor((unixMs - begunMs) / 60_000);
+    lowest[minute] = Math.min(lowest[minute] ?? Number.POSITIVE_INFINITY, residentBytes);
+  }
+  return lowest.map((bytes) => Math.round(bytes / MIB));
+}
+
 export function grows({ first, last, slack }: Holding): boolean {
   return last > first + slack;
 }

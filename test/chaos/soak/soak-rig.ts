@@ -95,8 +95,13 @@ export class SoakRig {
     return samples.reduce((sum, sample) => sum + Number(sample.split(' ').at(-1)), 0);
   }
 
+  /** Of the gateway. */
+  get pid(): number {
+    return this.gateway.child.pid ?? 0;
+  }
+
   lookAtProcess(): ProcessLook {
-    return lookAtProcess(this.gateway.child.pid ?? 0);
+    return lookAtProcess(this.pid);
   }
 
   lookAtThreads(): ThreadLook[][] {

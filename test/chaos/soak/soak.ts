@@ -5,7 +5,9 @@
  * what is injected, nothing may grow, and what threads have counted must be what has happened.
  */
 import { eventually } from '../../support/eventually.js';
-import { grows, type Holding, Holdings, inWords, type ProcessLook } from './holdings.js';
+import { CpuWaits } from './cpu-waits.js';
+import { explain, type Failure, type InjectedFault, TOO_MANY } from './failures.js';
+import { byMinute, grows, type Holding, Holdings, inWords, type ProcessLook } from './holdings.js';
 import { SoakRig } from './soak-rig.js';
 import { Visits } from './visits.js';
 
@@ -24,11 +26,13 @@ export interface SoakForm {
 
 export interface SoakResult {
   readonly visits: Readonly<Record<string, number>>;
-  /** Failures beside a fault that was injected, by kind. */
+  /** Failures that a fault explains, by kind and fault. */
   readonly excused: Readonly<Record<string, number>>;
   readonly reloads: number;
   readonly faults: number;
   readonly holdings: readonly Holding[];
+  /** Resident memory at its lowest in each minute, in MiB. */
+  readonly residentMiB: readonly number[];
   /** What was counted on both sides. */
   readonly sums: readonly string[];
   /** Empty: all is well. */
@@ -40,15 +44,9 @@ const LOOK_MS = 2000;
 const IN_FLIGHT_MAX = 200;
 /** Part of the time that is not looked at, while heaps grow to their working size. */
 const WARM_UP = 0.2;
-/** What a machine makes of requests that has no time for them. */
-const PRESSED = /^503 GW_(OVERLOADED|COORDINATOR_UNAVAILABLE|NOT_READY)$/;
-const TOO_SLOW = /within \d+ s|another configuration was asked for/;
-/** Of a hundred visits. Only on a machine that is busy with other things it is as many. */
-const PRESSED_PERCENT_MAX = 5;
-/** A visit may fail until this long after everybody serves again. */
-const EXCUSED_MS = 1500;
 /** Worker 0 is left alone, so that there is a thread of its kind that lives through everything. */
 const FAULTS = ['worker/1/crash', 'worker/1/hang'];
+const SERVED_AGAIN = 'lane is served again';
 const SERVED_MS_MAX = 60_000;
 /** Ten requests that are lost with a worker, at most, with the reserve of each. */
 const LOST_TOKENS = 10 * 100;
@@ -67,18 +65,18 @@ export async function runSoak(form: SoakForm): Promise<SoakResult> {
 class Soak {
   private readonly visited: Record<string, number> = {};
   private readonly excused: Record<string, number> = {};
+  private readonly failures: Failure[] = [];
+  private readonly faults: InjectedFault[] = [];
+  private readonly waits: CpuWaits;
   private readonly wrongs = new Map<string, string[]>();
   private readonly looks: ProcessLook[] = [];
   private readonly sums: string[] = [];
   private readonly visits: Visits;
   private readonly turns: Promise<void>[] = [];
   private inFlight = 0;
-  private pressed = 0;
   private turn = 0;
   private version = 0;
-  private faults = 0;
   private isFaulty = false;
-  private excusedUntilMs = 0;
   private readonly begunMs = Date.now();
   private reloadedMs = Date.now();
 
@@ -89,6 +87,7 @@ class Soak {
     const admin = async (method: string, path: string, order?: object): Promise<unknown> =>
       (await rig.admin(method, path, order)).body;
     this.visits = new Visits(rig.clients, admin);
+    this.waits = new CpuWaits(rig.pid);
   }
 
   async run(): Promise<SoakResult> {
@@ -103,6 +102,8 @@ class Soak {
     await Promise.all(this.turns);
     await eventually('all visits are over', () => this.inFlight === 0, 30_000);
     await this.nothingIsLeft();
+    this.waits.stop();
+    this.judgeFailures();
     await this.addUp();
     return this.result(this.begunMs + WARM_UP * seconds * 1000, endMs);
   }
@@ -124,50 +125,41 @@ class Soak {
   }
 
   private async visit(): Promise<void> {
-    if (this.inFlight >= IN_FLIGHT_MAX) return this.press('too many visits at once');
+    const begunMs = Date.now();
+    if (this.inFlight >= IN_FLIGHT_MAX) return this.fail('visit', TOO_MANY, begunMs);
     this.inFlight += 1;
-    const begunFaults = this.faults;
     const { kind, told } = this.visits.make(this.turn);
     this.turn += 1;
     try {
       const wrong = await told;
       this.visited[kind] = (this.visited[kind] ?? 0) + 1;
-      if (wrong === '') return;
-      if (PRESSED.test(wrong)) this.press(wrong);
-      else if (this.isExcused(begunFaults)) this.excuse(`${kind}: ${wrong}`);
-      else this.note(`${kind}: ${wrong}`);
+      if (wrong !== '') this.fail(kind, wrong, begunMs);
     } finally {
       this.inFlight -= 1;
     }
   }
 
-  /** A fault was injected while the visit was under way, or just before. */
-  private isExcused(begunFaults: number): boolean {
-    return this.isFaulty || Date.now() < this.excusedUntilMs || this.faults > begunFaults;
-  }
-
   private async reload(): Promise<void> {
     this.version += 1;
-    this.reloadedMs = Date.now();
+    const begunMs = Date.now();
+    this.reloadedMs = begunMs;
     const wrong = await this.rig.reload(this.version);
-    if (wrong === '') return;
-    // Workers of the old version may die of a fault in the middle of a trial.
-    if (this.isFaulty || Date.now() < this.excusedUntilMs) this.excuse(wrong);
-    else if (TOO_SLOW.test(wrong)) this.press(wrong);
-    else this.note(wrong);
+    if (wrong !== '') this.fail('reload', wrong, begunMs);
   }
 
   private async injectFault(): Promise<void> {
     if (this.isFaulty) return;
-    const fault = FAULTS[this.faults % FAULTS.length];
-    this.faults += 1;
+    const { faults, rig } = this;
+    const name = FAULTS[faults.length % FAULTS.length] ?? '';
+    const orderedMs = Date.now();
+    const at = faults.push({ name, orderedMs, diedMs: Number.POSITIVE_INFINITY }) - 1;
     this.isFaulty = true;
-    const { rig } = this;
-    const served = rig.gateway.find('lane is served again').length;
-    await rig.admin('POST', `/chaos/${fault}`);
-    const isServed = (): boolean => rig.gateway.find('lane is served again').length > served;
-    await eventually(`the lane is served after ${fault}`, isServed, SERVED_MS_MAX);
-    this.excusedUntilMs = Date.now() + EXCUSED_MS;
+    const served = rig.gateway.find(SERVED_AGAIN).length;
+    await rig.admin('POST', `/chaos/${name}`);
+    const isServed = (): boolean => rig.gateway.find(SERVED_AGAIN).length > served;
+    await eventually(`the lane is served after ${name}`, isServed, SERVED_MS_MAX);
+    const died = rig.gateway.find('worker died').at(-1);
+    faults[at] = { name, orderedMs, diedMs: Date.parse(String(died?.['time'])) };
     this.isFaulty = false;
   }
 
@@ -193,11 +185,11 @@ class Soak {
 
   /** What was counted by one side and by the other. */
   private async addUp(): Promise<void> {
-    const { rig, visits, faults } = this;
+    const { rig, visits } = this;
     const told = rig.origins.toldTokens;
     const settled = await rig.metric('limit_cost_settled_total');
     // What was under way in a worker that died costs its reserve, and is done once more.
-    const lost = LOST_TOKENS * faults;
+    const lost = LOST_TOKENS * this.faults.length;
     this.sum('tokens that replies told, and that limits settled', [told, settled], lost);
     const moved = (await rig.stats()).moved_requests;
     const counts = [visits.counted, visits.count] as const;
@@ -219,31 +211,37 @@ class Soak {
     const threads = judge.ofThreads(this.rig.lookAtThreads());
     const holdings = [...judge.ofProcess(this.looks), ...threads];
     const grown = this.form.judgesGrowth ? holdings.filter(grows).map(inWords) : [];
-    const { visited: visits, excused, version: reloads, faults, sums } = this;
+    const { visited: visits, excused, version: reloads, sums } = this;
+    const faults = this.faults.length;
     const noted = [...this.wrongs].map(([what, times]) => {
       const told = times.slice(0, TIMES_TOLD).join('; ');
       return `${times.length} × ${what} (at ${told})`;
     });
-    if (this.form.judgesGrowth && this.pressed * 100 > this.turn * PRESSED_PERCENT_MAX) {
-      noted.push(`${this.pressed} of ${this.turn} visits were refused or never made`);
-    }
     const wrongs = [...noted, ...grown.map((words) => `grows: ${words}`)];
-    return { visits, excused, reloads, faults, holdings, sums, wrongs };
+    const residentMiB = byMinute(this.looks);
+    return { visits, excused, reloads, faults, holdings, residentMiB, sums, wrongs };
   }
 
-  /** The machine has no time: no mistake, unless it is seen often. */
-  private press(what: string): void {
-    this.pressed += 1;
-    this.excuse(`pressed: ${what}`);
+  private fail(kind: string, what: string, begunMs: number): void {
+    const { reloadedMs } = this;
+    this.failures.push({ kind, what, begunMs, endedMs: Date.now(), reloadedMs });
   }
 
-  private excuse(what: string): void {
-    this.excused[what] = (this.excused[what] ?? 0) + 1;
+  /** When all is known: a death is noticed after what it has brought. */
+  private judgeFailures(): void {
+    for (const failure of this.failures) {
+      const cause = explain(failure, this.faults, this.waits);
+      const what = `${failure.kind}: ${failure.what}`;
+      if (cause === '') this.note(what, failure.endedMs, failure.reloadedMs);
+      else this.excused[`${what} (${cause})`] = (this.excused[`${what} (${cause})`] ?? 0) + 1;
+    }
   }
 
-  private note(what: string): void {
-    const since = (ms: number): string => ((Date.now() - ms) / 1000).toFixed(1);
-    const time = `${since(this.begunMs)} s, ${since(this.reloadedMs)} s after a reload`;
+  private note(what: string, atMs = Date.now(), reloadedMs = this.reloadedMs): void {
+    const since = (ms: number): string => ((atMs - ms) / 1000).toFixed(1);
+    const fault = this.faults.findLast(({ orderedMs }) => orderedMs <= atMs);
+    const faulty = fault === undefined ? '' : `, ${since(fault.orderedMs)} s after ${fault.name}`;
+    const time = `${since(this.begunMs)} s, ${since(reloadedMs)} s after a reload${faulty}`;
     this.wrongs.set(what, [...(this.wrongs.get(what) ?? []), time]);
   }
 }
