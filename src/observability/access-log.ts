@@ -5,6 +5,7 @@
  * most one write, whatever the client sends, so that the lines of several threads do not mix.
  */
 import type { Random } from '../base/clock.js';
+import { flat } from '../base/flat-text.js';
 import { quoteJson } from '../base/json-text.js';
 import { PIPE_WRITE_BYTES, type RecordOutput, type ThreadLogger } from './logger.js';
 import { REDACTED_TEXT, redactQuery } from './redact-query.js';
@@ -73,6 +74,21 @@ export interface CallRecord {
   readonly status: number;
 }
 
+/** The part of a record that says who has asked for what. */
+export interface RecordSubject {
+  readonly log: AccessLog;
+  readonly text: string;
+  // What it is made of beside the head.
+  readonly clientIp: string;
+  readonly consumer: string;
+  readonly route: string;
+}
+
+/** Keeps that part for a head that its connection sends over and over. */
+export interface KnownSubject {
+  subject: RecordSubject | null;
+}
+
 export interface AccessRecord {
   readonly requestId: string;
   readonly clientIp: string;
@@ -123,6 +139,8 @@ export interface AccessRecord {
   readonly plugins?: string;
   /** null or absent: no bodies are shown. */
   readonly bodies?: BodyTexts | null;
+  /** Of its head; null or absent: the head is another each time. */
+  readonly known?: KnownSubject | null;
 }
 
 /** Which requests get a record, and what the record shows. */
@@ -193,7 +211,8 @@ class BothLogs implements RequestLog {
   }
 
   write(record: AccessRecord): void {
-    this.kept.write(record);
+    // What a head's memory says is of one log.
+    this.kept.write({ ...record, known: null });
     if (this.log?.wants(record.status, record.durationMs) === true) this.log.write(record);
   }
 }
@@ -202,6 +221,9 @@ export class AccessLog implements RequestLog {
   private readonly hidden: ReadonlySet<string>;
   private readonly secretHeaders: ReadonlySet<string>;
   private readonly thread: string;
+  /** The begin of a line, and the time that it says. */
+  private start = '';
+  private startTime = '';
 
   /** `random` draws the sample. */
   constructor(
@@ -231,21 +253,21 @@ export class AccessLog implements RequestLog {
     const { fields } = record;
     const shown =
       fields !== null && this.options.headers.length > 0 ? this.shown(fields) : undefined;
-    const target = redactQuery(record.target, this.hidden);
+    const subject = this.subjectOf(record);
     const bodies = this.options.showsBodies ? textOfBodies(record.bodies ?? null) : '';
-    const long = cut(target, TARGET_CHARS_MAX);
-    let line = this.lineOf(record, long, shown, bodies);
+    let line = this.lineOf(record, subject, shown, bodies);
     // Bodies are what a record can do without.
-    if (bodies !== '' && !isOneWrite(line)) line = this.lineOf(record, long, shown, BODIES_CUT);
+    if (bodies !== '' && !isOneWrite(line)) line = this.lineOf(record, subject, shown, BODIES_CUT);
     if (!isOneWrite(line)) {
-      line = this.lineOf(record, cut(target, SHORT_TARGET_CHARS_MAX), undefined, '');
+      const short = this.subjectText(record, SHORT_TARGET_CHARS_MAX);
+      line = this.lineOf(record, short, undefined, '');
     }
     this.output.write(line);
   }
 
   private lineOf(
     record: AccessRecord,
-    target: string,
+    subject: string,
     shown: Readonly<Record<string, string>> | undefined,
     bodies: string,
   ): string {
@@ -253,13 +275,7 @@ export class AccessLog implements RequestLog {
     const { fallback = '', noFallback = '', cost = -1 } = record;
     // Concatenation costs half as much as an object that is made only for JSON.stringify.
     return (
-      `{"level":"info","time":"${this.output.time()}","thread":${this.thread}` +
-      `,"requestId":${quoteJson(record.requestId)}` +
-      `,"clientIp":${quoteJson(record.clientIp)}` +
-      `,"consumer":${quoteJson(cut(record.consumer, CONSUMER_CHARS_MAX))}` +
-      `,"method":${quoteJson(cut(record.method, METHOD_CHARS_MAX))}` +
-      `,"protocol":"${PROTOCOL_NAMES[record.protocol]}","target":${quoteJson(target)}` +
-      `,"route":${quoteJson(record.route)}` +
+      `${this.startOfLine() + quoteJson(record.requestId) + subject}` +
       `,"upstreamTarget":${quoteJson(record.upstreamTarget)}` +
       `,"tries":${record.tries},"status":${record.status},"bytes":${record.bytes}` +
       `,"durationMs":${inMicroseconds(record.durationMs)}` +
@@ -282,6 +298,39 @@ export class AccessLog implements RequestLog {
     );
   }
 
+  /** As far as the value of the request id. Many lines are written in one millisecond. */
+  private startOfLine(): string {
+    const time = this.output.time();
+    if (time !== this.startTime || this.start === '') {
+      this.startTime = time;
+      this.start = flat(`{"level":"info","time":"${time}","thread":${this.thread},"requestId":`);
+    }
+    return this.start;
+  }
+
+  private subjectOf(record: AccessRecord): string {
+    const { clientIp, consumer, route, known = null } = record;
+    if (known === null) return this.subjectText(record, TARGET_CHARS_MAX);
+    let { subject } = known;
+    if (subject === null || !isOf(subject, record, this)) {
+      const text = flat(this.subjectText(record, TARGET_CHARS_MAX));
+      subject = { log: this, text, clientIp, consumer, route };
+      known.subject = subject;
+    }
+    return subject.text;
+  }
+
+  private subjectText(record: AccessRecord, targetCharsMax: number): string {
+    const target = cut(redactQuery(record.target, this.hidden), targetCharsMax);
+    return (
+      `,"clientIp":${quoteJson(record.clientIp)}` +
+      `,"consumer":${quoteJson(cut(record.consumer, CONSUMER_CHARS_MAX))}` +
+      `,"method":${quoteJson(cut(record.method, METHOD_CHARS_MAX))}` +
+      `,"protocol":"${PROTOCOL_NAMES[record.protocol]}","target":${quoteJson(target)}` +
+      `,"route":${quoteJson(record.route)}`
+    );
+  }
+
   private shown(fields: FieldSource): Record<string, string> {
     const shown: Record<string, string> = {};
     let left = HEADERS_BYTES_MAX;
@@ -299,6 +348,15 @@ export class AccessLog implements RequestLog {
     }
     return shown;
   }
+}
+
+function isOf(subject: RecordSubject, record: AccessRecord, log: AccessLog): boolean {
+  return (
+    subject.log === log &&
+    subject.clientIp === record.clientIp &&
+    subject.consumer === record.consumer &&
+    subject.route === record.route
+  );
 }
 
 /** A line that is written at once. */

@@ -417,6 +417,7 @@ export class ExchangeMetrics {
       noFallback: tries.noFallback,
       plugins: exchange.plugins?.record ?? '',
       bodies: loggedBodiesOf(exchange),
+      known: exchange.known,
     });
   }
 }

@@ -150,6 +150,44 @@ describe('access record', () => {
     });
   });
 
+  it('says the same of a head that has come before, whatever else is another', () => {
+    const lines: string[] = [];
+    const times = ['2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.001Z'];
+    const output = {
+      thread: 'worker-0',
+      time: () => times[lines.length >> 3] ?? '',
+      write: (line: string): void => void lines.push(line),
+    };
+    const logs = [['token'], ['a']].map(
+      (redactQuery) => new AccessLog(output, { ...EVERYTHING, redactQuery }, Math.random),
+    );
+    const step = fc.record({
+      which: fc.nat({ max: 1 }),
+      requestId: fc.constantFrom('r-1', 'r-"2'),
+      clientIp: fc.constantFrom('192.0.2.1', '192.0.2.2'),
+      consumer: fc.constantFrom('', 'ada', 'bob"'),
+      route: fc.constantFrom('a', 'b'),
+      cause: fc.constantFrom('', 'c'.repeat(300)),
+      plugins: fc.constantFrom('', `"${'p'.repeat(3500)}"`),
+      status: fc.constantFrom(200, 404),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 16 }), (steps) => {
+        const known = { subject: null };
+        const write = (ofHead: AccessRecord['known']): string[] => {
+          lines.length = 0;
+          for (const { which, ...wish } of steps) {
+            const target = `/x?token=k&a=${'y'.repeat(1100)}`;
+            logs[which]?.write({ ...RECORD, target, ...wish, known: ofHead ?? null });
+          }
+          return lines.splice(0);
+        };
+        expect(write(known)).toEqual(write(null));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it('stays within one write, whatever the client sends', () => {
     const headers = Array.from({ length: 16 }, (_, at) => `x-long-${at}-${'n'.repeat(100)}`);
     const fields = { value: () => '"é\\'.repeat(3000) };
