@@ -59,6 +59,17 @@ export type AuthenticationResult =
 
 export const ABSENT: AuthenticationResult = { verdict: 'absent' };
 
+/** The digest of a token that stands in a head which its connection sends over and over. */
+export interface KnownDigest {
+  readonly token: string;
+  readonly digest: string;
+}
+
+/** What keeps it: the same for each request with that head. */
+export interface DigestMemory {
+  tokenDigest: KnownDigest | null;
+}
+
 /** The part of a request that an authenticator sees. */
 export interface AuthenticationRequest {
   readonly method: string;
@@ -72,6 +83,8 @@ export interface AuthenticationRequest {
   /** The client's certificate, as base/client-certificate.ts reads it; '': it has none. */
   readonly certificate: string;
   readonly fields: RequestFieldsView;
+  /** For a head that its connection sends over and over; null or absent: it is another. */
+  readonly known?: DigestMemory | null;
   /** The body as it came: for those alone that have {@link Authenticator.bodyBytesMax}. */
   wholeBody(): Buffer;
 }

@@ -84,7 +84,7 @@ export class IntrospectionAuthenticator implements Authenticator {
     const token = this.credentials.read(request);
     if (token === '') return ABSENT;
     if (token === null) return SEVERAL;
-    const digest = tokenDigest(token);
+    const digest = tokenDigest(token, request.known);
     const known = this.accepted.get(digest, unixSeconds) ?? this.inactive.get(digest, unixSeconds);
     if (known !== undefined) return this.held(known, token, { request, unixSeconds });
     let asked = this.asked.get(digest);

@@ -113,7 +113,7 @@ export class JwtAuthenticator implements Authenticator {
     const token = this.credentials.read(request);
     if (token === '') return ABSENT;
     if (token === null) return SEVERAL;
-    const digest = tokenDigest(token);
+    const digest = tokenDigest(token, request.known);
     const known = this.remembered.get(digest, unixSeconds);
     if (known === undefined) return this.verifyBound(token, digest, { request, unixSeconds });
     if (this.isRevoked(known.identity.claims)) return refused(REVOKED);

@@ -10,6 +10,7 @@
  * say. Whatever depends on time, on chance, on state or on what filters have changed is not kept,
  * and neither is a refusal. Nothing is kept for an epoch that has gone, or for another acceptor.
  */
+import type { DigestMemory, KnownDigest } from '../../filters/authentication/authenticator.js';
 import type { KnownSubject, RecordSubject } from '../../observability/access-log.js';
 import type { WorkerRoute } from '../route/worker-route.js';
 import type { RequestHead } from './request-head.js';
@@ -45,11 +46,12 @@ export interface ForwardedText {
 }
 
 /** One head. Its parts belong to it; what it says is assigned by those who have found it out. */
-export class KnownHead implements KnownSubject {
+export class KnownHead implements DigestMemory, KnownSubject {
   /** null: it was not routed yet, or to no route. */
   routed: RoutedHead | null = null;
   /** null: it has not gone to a target yet. */
   forwarded: ForwardedText | null = null;
+  tokenDigest: KnownDigest | null = null;
   subject: RecordSubject | null = null;
 
   constructor(

@@ -302,6 +302,28 @@ describe('a jwt authenticator', () => {
     }
   });
 
+  it('judges a token anew where its head has come before', async () => {
+    const authenticator = await JwtAuthenticator.create(jwtConfig(), NO_FEED);
+    const ofHead = { tokenDigest: null };
+    const [first, second, false_] = await Promise.all([
+      token({ exp: 1_000_000 }),
+      token({ exp: 2_000_000, sub: 'bob' }),
+      token({ exp: 2_000_000, iss: 'other' }),
+    ]);
+    for (const [text, seconds, verdict] of [
+      [first, 1_000_029, 'accepted'],
+      [first, 1_000_029, 'accepted'],
+      [first, 1_000_030, 'refused'],
+      [false_, 1_000_029, 'refused'],
+      [second, 1_000_030, 'accepted'],
+      [first, 1_000_030, 'refused'],
+      [second, 2_000_030, 'refused'],
+    ] as const) {
+      const request = { ...aRequest(bearer(text)), known: ofHead };
+      expect((await authenticator.authenticate(request, seconds)).verdict).toBe(verdict);
+    }
+  });
+
   it.each([10, 4097, 60_000])('judges a token with a claim of %i characters', async (length) => {
     const groups = 'g'.repeat(length);
     const wish = { claimHeaders: [['x-groups', 'groups']] as const };
