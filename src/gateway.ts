@@ -108,7 +108,7 @@ export async function makeGateway(
   { lanes = createWorkerPool(first.compiled), isService = false, given }: GatewayParts = {},
 ): Promise<Gateway> {
   try {
-    const engines = await chooseEngines(first.compiled, { clock: systemClock });
+    const engines = chooseEngines(first.compiled);
     return new Gateway(first, options, { lanes, engines, isService, given });
   } catch (error) {
     await lanes.close();

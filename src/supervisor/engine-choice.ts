@@ -2,14 +2,11 @@
  * Decides which engine speaks with the clients of each listener.
  *
  * Thread: supervisor (on the main thread): the native library is never loaded anywhere else, and
- * here only when a listener asks for it or could use it. The rule for `auto`:
+ * here only when a listener is served by it. The rule for `auto`:
  *
  *     a listener needs what uws cannot do   wire, for all of them: one acceptor, one engine
  *     a listener shares its port            uws, where this Node cannot do that by itself
- *     there are several acceptors           wire
- *     no binary loads on this machine       wire
- *     its parser gets requests wrong        wire   (uws/parser-check.ts)
- *     else                                  uws
+ *     else                                  wire
  */
 
 import type { EngineSource } from '../acceptor/acceptor.js';
@@ -26,12 +23,6 @@ import type { Clock } from '../base/clock.js';
 import type { EngineName } from '../base/listener-address.js';
 import type { GatewaySettings } from '../config/compiled-config.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
-
-export interface EngineChoiceParts {
-  readonly clock: Clock;
-  /** Default: as {@link loadNativeBinary} does it. @throws NativeBinaryError when none loads. */
-  load?(): UwsModule;
-}
 
 /** The engines of a gateway, and why they are these. */
 export class EngineChoice implements EngineSource {
@@ -56,44 +47,34 @@ export class EngineChoice implements EngineSource {
 
   /** All that the library gets wrong, where it was loaded; takes its time. */
   async flaws(clock: Clock): Promise<readonly string[]> {
-    return this.uws === null ? [] : await checkParser(this.uws, clock, true);
+    return this.uws === null ? [] : await checkParser(this.uws, clock);
   }
 }
 
 /**
- * Looks at listeners and library.
+ * Looks at the listeners, and at the library where one of them needs that.
  *
+ * @param load as {@link loadNativeBinary} does it.
  * @throws NativeBinaryError when a listener asks for a library that does not load.
  */
-export async function chooseEngines(
-  { listeners, acceptors, machine }: Pick<GatewaySettings, 'listeners' | 'acceptors' | 'machine'>,
-  { clock, load = loadNativeBinary }: EngineChoiceParts,
-): Promise<EngineChoice> {
-  const isAsked = listeners.some(({ engine }) => engine === 'uws');
+export function chooseEngines(
+  { listeners, machine }: Pick<GatewaySettings, 'listeners' | 'machine'>,
+  load: () => UwsModule = loadNativeBinary,
+): EngineChoice {
+  const uws = listeners.some(({ engine }) => engine === 'uws') ? load() : null;
   const isOpen = listeners.some(({ engine }) => engine === 'auto');
+  if (!isOpen) return new EngineChoice('wire', 'the configuration says so', uws);
+  const need = needOf(listeners);
+  if (need !== '') return new EngineChoice('wire', need, uws);
   const sharing = machine.sharesPorts ? undefined : listeners.find(isShared);
-  const cells = acceptors > 1 && sharing === undefined ? `${acceptors} acceptors need it` : '';
-  const need = needOf(listeners) || cells;
-  if (!isAsked && !isOpen) return new EngineChoice('wire', 'the configuration says so');
-  if (!isAsked && need !== '') return new EngineChoice('wire', need);
-  let uws: UwsModule;
+  if (sharing === undefined) return new EngineChoice('wire', 'nothing needs another', uws);
   try {
-    uws = load();
+    const why = `the listener ${sharing.name} shares its port, which this Node cannot do by itself`;
+    return new EngineChoice('uws', why, uws ?? load());
   } catch (error) {
-    if (isAsked || !(error instanceof NativeBinaryError)) throw error;
+    if (!(error instanceof NativeBinaryError)) throw error;
     return new EngineChoice('wire', error.message);
   }
-  if (!isAsked && sharing !== undefined) {
-    const why = `the listener ${sharing.name} shares its port, which this Node cannot do by itself`;
-    return new EngineChoice('uws', why, uws);
-  }
-  const [flaw] = isOpen && need === '' ? await checkParser(uws, clock, false) : [need];
-  const auto = flaw === undefined ? 'uws' : 'wire';
-  if (isAsked) return new EngineChoice(auto, 'the configuration says so', uws);
-  if (flaw === undefined) {
-    return new EngineChoice('uws', 'uWebSockets.js loads, and its parser is sound', uws);
-  }
-  return new EngineChoice('wire', `the parser of uWebSockets.js is not sound: ${flaw}`);
 }
 
 function isShared({ address }: ListenerSettings): boolean {

@@ -1,4 +1,4 @@
-/** The check of the native parser at the start, against real libraries. */
+/** The check of the native parser, against real libraries. */
 import { describe, expect, it } from 'vitest';
 import { loadNativeBinary } from '../../src/acceptor/uws/native-binary.js';
 import { checkParser } from '../../src/acceptor/uws/parser-check.js';
@@ -8,20 +8,11 @@ import { aListener } from '../support/listener-settings.js';
 import { machineOf } from '../support/machine.js';
 import { type Flaws, patientClock, soundUws } from '../support/sound-uws.js';
 
-/** On which no wait ever ends but those between two pieces of a request. */
-function stoppedClock(): Clock {
-  const never = { cancel: () => {} };
-  return {
-    ...systemClock,
-    after: (ms, step) => (ms < 100 ? systemClock.after(ms, step) : never),
-  };
-}
-
-const check = (flaws: Flaws, clock = patientClock) => checkParser(soundUws(flaws), clock, true);
+const check = (flaws: Flaws, clock = patientClock) => checkParser(soundUws(flaws), clock);
 
 describe('the check of a parser', () => {
   it('finds the flaws of the library that comes with the gateway', async () => {
-    const flaws = await checkParser(loadNativeBinary(), systemClock, true);
+    const flaws = await checkParser(loadNativeBinary(), systemClock);
     expect(flaws).toEqual(expect.arrayContaining([expect.stringContaining('HTTP/1.0')]));
     expect(flaws.length).toBe(new Set(flaws).size);
   });
@@ -37,25 +28,15 @@ describe('the check of a parser', () => {
     expect(flaws).toEqual([expect.stringContaining('paused')]);
   });
 
-  it('does not wait for the silent once somebody has had a wrong answer', async () => {
-    const flaws = await checkParser(soundUws({ refusesOldVersions: true }), stoppedClock(), false);
-    expect(flaws).toEqual(['HTTP/1.0 is refused']);
-  });
-
   it('takes silence for a flaw', async () => {
     const flaws = await check({ isSilent: true }, systemClock);
     expect(flaws.length).toBe(4);
   });
 });
 
-it('a listener that leaves the choice gets wire where the library is not sound', async () => {
-  const parts = { clock: systemClock, load: loadNativeBinary };
-  const one = { acceptors: 1, machine: machineOf(2) };
-  const open = aListener('open', 80);
-  const choice = await chooseEngines({ ...one, listeners: [open] }, parts);
-  expect(choice.engineOf(open)).toBe('wire');
-  expect(choice.reason).toContain('not sound');
-  const asked = await chooseEngines({ ...one, listeners: [{ ...open, engine: 'uws' }] }, parts);
-  expect(asked.engineOf({ ...open, engine: 'uws' })).toBe('uws');
-  expect((await asked.flaws(systemClock)).length).toBeGreaterThan(0);
+it('a listener that asks for the library gets it, and its flaws are told', async () => {
+  const asked = aListener('asked', 80, { engine: 'uws' });
+  const choice = chooseEngines({ machine: machineOf(2), listeners: [asked] });
+  expect(choice.engineOf(asked)).toBe('uws');
+  expect((await choice.flaws(systemClock)).length).toBeGreaterThan(0);
 });
