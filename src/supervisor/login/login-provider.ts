@@ -145,15 +145,10 @@ export class LoginProvider {
 
   /** The store answers again: tokens that it does not know yet, or has lost, are written. */
   onStoreBack(): void {
-    this.writeRenewed().catch((error: unknown) =>
-      this.warn(String(error), 'renewed sessions not written'),
-    );
-  }
-
-  private async writeRenewed(): Promise<void> {
-    const { stored } = this;
+    const { stored, renewed } = this;
     if (stored === null) return;
-    for (const session of this.renewed.values) await stored.renew(session);
+    const warn = (error: unknown): void => this.warn(String(error), 'renewed session not written');
+    stored.renewAll(renewed.values).then((errors) => errors.forEach(warn), warn);
   }
 
   private answerWith(stored: StoredSessions | null, ask: LoginAsk): Promise<LoginReply> {

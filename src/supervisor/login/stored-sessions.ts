@@ -10,11 +10,12 @@ import type { LoginSession } from '../../base/login.js';
 import { isOver } from '../../filters/authentication/oidc/login-session.js';
 import type { CompiledProvider } from '../../filters/authentication/options.js';
 import { RECORD_CHARS_MAX, type SealedRecords } from '../shared/sealed-records.js';
+import { StoreLostError } from '../store-supervisor.js';
 
 /** Times that another gateway may have changed the record in the same moment. */
 const TRIES_MAX = 8;
 
-/** All reject with a StoreLostError. */
+/** All reject with a StoreLostError while the store is lost. */
 export class StoredSessions {
   constructor(
     private readonly records: SealedRecords,
@@ -46,6 +47,20 @@ export class StoredSessions {
       if (now.generation >= session.generation) return now;
       return { ...session, seenAt: Math.max(now.seenAt, session.seenAt) };
     });
+  }
+
+  /** Renews each. Resolves with the errors of those that could not be: they leave the others. */
+  async renewAll(sessions: readonly LoginSession[]): Promise<unknown[]> {
+    const errors: unknown[] = [];
+    for (const session of sessions) {
+      try {
+        await this.renew(session);
+      } catch (error) {
+        if (error instanceof StoreLostError) throw error;
+        errors.push(error);
+      }
+    }
+    return errors;
   }
 
   async end(id: string): Promise<void> {

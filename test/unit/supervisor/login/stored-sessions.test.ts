@@ -85,4 +85,18 @@ describe('a session in the store', () => {
     await expect(one.create(SESSION)).rejects.toThrow(StoreLostError);
     await expect(one.end('a')).rejects.toThrow(StoreLostError);
   });
+
+  it('that cannot be renewed leaves those behind it', async () => {
+    const other = (generation: number): LoginSession => ({ ...SESSION, id: 'b', generation });
+    await one.create(SESSION);
+    await one.create(other(0));
+    // Whoever else has the key of the store may write anything.
+    const [broken] = records.values.keys();
+    records.values.set(String(broken), { value: '{', version: '1', lifeMs: 1000 });
+    const errors = await one.renewAll([RENEWED, other(1)]);
+    expect(errors.map(String)).toEqual([expect.stringContaining('SyntaxError')]);
+    expect(await one.read('b')).toEqual(other(1));
+    records.isLost = true;
+    await expect(one.renewAll([other(2)])).rejects.toThrow(StoreLostError);
+  });
 });
