@@ -2844,7 +2844,7 @@ export interface RateLimitConfig {
    * it for `maxInFlight`. Default: the name of the route, from the second limit on with a number.
    */
   readonly name?: string;
-  /** Requests a window. 1 to 1000000. Default: none. */
+  /** Requests a window. 1 to 1000000000. Default: none. */
   readonly limit?: number;
   /** Length of the window. 100ms to 400d. Default: none. */
   readonly window?: Duration;
@@ -2855,7 +2855,7 @@ export interface RateLimitConfig {
    */
   readonly algorithm?: 'slidingWindow' | 'tokenBucket' | 'fixedWindow';
   /**
-   * Requests that may come at once; for `tokenBucket` only. 1 to 1000000. Default: the same as
+   * Requests that may come at once; for `tokenBucket` only. 1 to 1000000000. Default: the same as
    * `limit`.
    */
   readonly burst?: number;
@@ -2875,7 +2875,7 @@ export interface RateLimitConfig {
   readonly callers?: 'all' | 'identified' | 'anonymous';
   /**
    * What one request takes of the limit, at most `limit` or `burst`; or where its reply tells that,
-   * for the algorithm `tokenBucket`, which is the default then. 1 to 1000000. Default: 1.
+   * for the algorithm `tokenBucket`, which is the default then. 1 to 1000000000. Default: 1.
    */
   readonly cost?: number | ToldCostConfig;
   /** Requests of one key that may be in flight at once. 1 to 1000000. Default: no such limit. */
@@ -2913,7 +2913,7 @@ export interface ToldCostConfig {
   readonly field?: string;
   /**
    * Taken when the request is admitted, and given back when its cost is known. A reply that tells
-   * no cost costs this. 1 to 1000000.
+   * no cost costs this. 1 to 1000000000.
    */
   readonly reserve: number;
 }

@@ -39,7 +39,8 @@ import { ROUTE_PLUGINS_NODE } from './plugin-nodes.js';
 import { TOKEN_ENDPOINT_NODE } from './token-service-node.js';
 import { WEBSOCKET_NODE } from './websocket-node.js';
 
-const LIMIT_RANGE = [1, 1_000_000] as const;
+const LIMIT_RANGE = [1, 1_000_000_000] as const;
+const IN_FLIGHT_RANGE = [1, 1_000_000] as const;
 
 const LIMITER_KEY_TEXT = typedShape<'clientIp' | 'consumer' | 'route' | `header:${string}`>(
   `^(clientIp|consumer|route|header:${TOKEN_PATTERN})$`,
@@ -122,9 +123,13 @@ const RATE_LIMIT_NODE = objectNode(
       TOLD_COST_NODE,
       { default: DEFAULTS.rateLimit.cost },
     ),
-    maxInFlight: integerNode('Requests of one key that may be in flight at once.', LIMIT_RANGE, {
-      'x-absent': 'no such limit',
-    }),
+    maxInFlight: integerNode(
+      'Requests of one key that may be in flight at once.',
+      IN_FLIGHT_RANGE,
+      {
+        'x-absent': 'no such limit',
+      },
+    ),
     mode: stringNode(
       '`enforce` refuses what is over the limit. `shadow` only counts what it would have ' +
         'refused. `off` does nothing.',

@@ -20,6 +20,8 @@ import type { RateDecision } from './rate-decision.js';
 
 /** Sums of units stay exact below this. A larger burst is cut, which refuses more, not less. */
 const UNITS_MAX = 2 ** 52;
+/** A pace that is rounded down has at least these units a millisecond: it loses 1 in 10,000. */
+const ROUGH_UNITS_MIN = 10_000;
 
 export interface TokenBucketState {
   /** Units at `tickMs`. */
@@ -60,26 +62,32 @@ export function tokenBucketRule(config: TokenBucketConfig): TokenBucketRule {
   const wholeLimit = Math.floor(limit);
   const exactWindowMs = Math.ceil(windowMs);
   assert(exactWindowMs >= 1 && exactWindowMs <= UNITS_MAX, 'the window is countable');
-  const wholeWindowMs = countableWindow(exactWindowMs, wholeLimit, burst);
-  const divisor = greatestCommonDivisor(wholeLimit, wholeWindowMs);
-  const unitsPerToken = wholeWindowMs / divisor;
-  const tokensMax = Math.min(Math.floor(burst), Math.floor(UNITS_MAX / unitsPerToken));
+  const pace = paceOf(wholeLimit, exactWindowMs, burst);
+  const tokensMax = Math.min(Math.floor(burst), Math.floor(UNITS_MAX / pace.unitsPerToken));
   return {
-    unitsPerToken,
-    unitsPerTake: unitsPerToken * Math.min(cost, tokensMax),
-    unitsPerMs: wholeLimit / divisor,
-    unitsMax: tokensMax * unitsPerToken,
+    ...pace,
+    unitsPerTake: pace.unitsPerToken * Math.min(cost, tokensMax),
+    unitsMax: tokensMax * pace.unitsPerToken,
   };
 }
 
 /**
- * A large burst over a long window may be more units than can be counted. Then the window becomes
- * longer by less than a millisecond for each token of the limit, so that a token takes whole
- * milliseconds to refill.
+ * A large burst over a long window may be more units than can be counted. Then the bucket refills
+ * a little slower: with units that are as small as they can be, or where even these would be too
+ * few, with a token after a whole number of milliseconds.
  */
-function countableWindow(windowMs: number, limit: number, burst: number): number {
-  const unitsPerToken = windowMs / greatestCommonDivisor(limit, windowMs);
-  return burst * unitsPerToken <= UNITS_MAX ? windowMs : Math.ceil(windowMs / limit) * limit;
+function paceOf(
+  limit: number,
+  windowMs: number,
+  burst: number,
+): Pick<TokenBucketRule, 'unitsPerToken' | 'unitsPerMs'> {
+  const divisor = greatestCommonDivisor(limit, windowMs);
+  const exact = { unitsPerToken: windowMs / divisor, unitsPerMs: limit / divisor };
+  if (burst * exact.unitsPerToken <= UNITS_MAX) return exact;
+  const unitsPerToken = Math.floor(UNITS_MAX / Math.max(limit, burst));
+  const unitsPerMs = Math.floor((limit * unitsPerToken) / windowMs);
+  if (unitsPerMs >= ROUGH_UNITS_MIN) return { unitsPerToken, unitsPerMs };
+  return { unitsPerToken: Math.ceil(windowMs / limit), unitsPerMs: 1 };
 }
 
 /** Fills a bucket that nobody has used yet. */

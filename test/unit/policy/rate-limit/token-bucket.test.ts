@@ -93,6 +93,36 @@ describe('token bucket', () => {
     expect(rule.unitsMax).toBe(1_000_000 * rule.unitsPerToken);
   });
 
+  it('refills at the pace of the limit, and never faster, whatever the numbers', () => {
+    const numbers = fc.integer({ min: 1, max: 1_000_000_000 });
+    const windows = fc.integer({ min: 100, max: 400 * 86_400_000 });
+    fc.assert(
+      fc.property(numbers, windows, numbers, (limit, windowMs, burst) => {
+        const rule = tokenBucketRule({ limit, windowMs, burst, cost: 1 });
+        expect(Number.isSafeInteger(rule.unitsMax + rule.unitsPerMs)).toBe(true);
+        expect(rule.unitsMax).toBeLessThanOrEqual(burst * rule.unitsPerToken);
+        const tokensPerWindow = (rule.unitsPerMs / rule.unitsPerToken) * windowMs;
+        expect(tokensPerWindow).toBeLessThanOrEqual(limit * (1 + 1e-12));
+        // The time between two tokens may be rounded up to a whole millisecond.
+        const slowest = Math.max(1e-4, limit / windowMs);
+        expect(tokensPerWindow).toBeGreaterThanOrEqual((limit * (1 - 1e-4)) / (1 + slowest));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it.each([60_000, 3_600_000, 86_400_000])('holds a billion tokens of %i ms', (windowMs) => {
+    for (const limit of [1_000_000_000, 999_999_937, 50_000_001, 10_000_000]) {
+      const rule = tokenBucketRule({ limit, windowMs, burst: limit, cost: 1 });
+      expect(rule.unitsMax).toBe(limit * rule.unitsPerToken);
+      const state = aBucket(rule, 0);
+      expect(peekTokenBucket(state, rule, 0, decision)).toBe(true);
+      expect(decision.remaining).toBe(limit);
+      const tokensPerWindow = (rule.unitsPerMs / rule.unitsPerToken) * windowMs;
+      expect(tokensPerWindow / limit).toBeGreaterThan(0.9999);
+    }
+  });
+
   it('admits at most burst + rate * t over every span of time', () => {
     const bursts = fc.integer({ min: 1, max: 12 });
     const limits = fc.integer({ min: 1, max: 40 });
