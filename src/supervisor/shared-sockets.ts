@@ -16,10 +16,10 @@
  * acceptor/shared-queues.ts.
  */
 import { lookup } from 'node:dns/promises';
-import { unlink } from 'node:fs/promises';
 import { getSystemErrorMap } from 'node:util';
 import { socketKey } from '../acceptor/acceptor.js';
-import { isAbandoned, listenRefusal } from '../acceptor/net/bind-server.js';
+import { removeAbandoned } from '../acceptor/net/abandoned-path.js';
+import { listenRefusal } from '../acceptor/net/bind-server.js';
 import { inheritedFd } from '../acceptor/net/inherited-socket.js';
 import { createHandle, type RawSocket } from '../acceptor/net/raw-socket.js';
 import type { ListenerAddress, TcpAddress } from '../base/listener-address.js';
@@ -104,9 +104,7 @@ async function openPath(path: string): Promise<OpenSocket> {
   const socket = createHandle(path, -1, -1);
   if (typeof socket !== 'number') return socket;
   const error = new BindError(socket, path, 0);
-  if (error.code !== 'EADDRINUSE' || !(await isAbandoned(path))) throw error;
-  // Left behind by a process that did not end in order.
-  await unlink(path);
+  if (error.code !== 'EADDRINUSE' || !(await removeAbandoned(path))) throw error;
   const again = createHandle(path, -1, -1);
   if (typeof again === 'number') throw new BindError(again, path, 0);
   return again;

@@ -3,10 +3,10 @@
  *
  * Thread: acceptor.
  */
-import { lstat, unlink } from 'node:fs/promises';
-import { connect, type ListenOptions, type Server } from 'node:net';
+import type { ListenOptions, Server } from 'node:net';
 import { addressText, type ListenerAddress } from '../../base/listener-address.js';
 import { StartupError } from '../../base/startup-error.js';
+import { removeAbandoned } from './abandoned-path.js';
 import { inheritedFd } from './inherited-socket.js';
 import { listenOn } from './raw-socket.js';
 import { copySocket } from './socket-copy.js';
@@ -22,11 +22,9 @@ export async function bindServer(server: Server, address: ListenerAddress): Prom
   } catch (error) {
     const isTaken = isNodeError(error) && error.code === 'EADDRINUSE';
     const isOurs = address.descriptor !== undefined;
-    if (!isTaken || isOurs || address.kind !== 'unix' || !(await isAbandoned(address.path))) {
+    if (!isTaken || isOurs || address.kind !== 'unix' || !(await removeAbandoned(address.path))) {
       throw listenRefusal(address, error);
     }
-    // Left behind by a process that did not end in order.
-    await unlink(address.path);
     await tryBind(server, address).catch((again: unknown) => {
       throw listenRefusal(address, again);
     });
@@ -66,24 +64,6 @@ function optionsOf(address: ListenerAddress): ListenOptions {
     default:
       return address satisfies never;
   }
-}
-
-/** It is a socket, and nobody listens behind it. A file of another kind is never taken away. */
-export async function isAbandoned(path: string): Promise<boolean> {
-  const file = await lstat(path).catch(() => null);
-  return file?.isSocket() === true && (await refusesAll(path));
-}
-
-/** A file that is no socket refuses connections, too. */
-function refusesAll(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = connect({ path });
-    probe.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
-    probe.on('connect', () => {
-      probe.destroy();
-      resolve(false);
-    });
-  });
 }
 
 /** Why nobody can listen there, for the operator. */

@@ -1,4 +1,5 @@
 /** Sockets for several acceptors: what is bound, what is refused, and that nothing stays open. */
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -95,15 +96,45 @@ describe('a shared socket', () => {
     );
   });
 
-  it('is there for a path that nobody listens at, and takes it away at the end', async () => {
+  /** A process has bound the path, and did not end in order. */
+  function leaveBehind(path: string): void {
+    const program = `require('node:net').createServer().listen(${JSON.stringify(path)}, () =>
+      process.kill(process.pid, 'SIGKILL'))`;
+    spawnSync(process.execPath, ['-e', program]);
+    expect(readdirSync(folder)).toEqual(['web.sock']);
+  }
+
+  it('is there for a path that a dead process has left behind, and goes at the end', async () => {
     const path = join(folder, 'web.sock');
-    const abandoned = new SharedSockets();
-    await abandoned.open([at({ kind: 'unix', path })]);
+    leaveBehind(path);
     await sockets.open([at({ kind: 'unix', path })]);
     expect(readdirSync(folder)).toEqual(['web.sock']);
     sockets.close();
     expect(readdirSync(folder)).toEqual([]);
-    abandoned.close();
+  });
+
+  it('is not there for a path that somebody has bound, and not begun to listen at', async () => {
+    const path = join(folder, 'web.sock');
+    const first = new SharedSockets();
+    await first.open([at({ kind: 'unix', path })]);
+    const text = `cannot listen on unix:${path}: the address is in use`;
+    expect(await refusalOf(at({ kind: 'unix', path }))).toBe(text);
+    expect(readdirSync(folder)).toEqual(['web.sock']);
+    first.close();
+  });
+
+  it('goes to one of many that find it abandoned at the same time', async () => {
+    const path = join(folder, 'web.sock');
+    for (let round = 0; round < 5; round++) {
+      leaveBehind(path);
+      const all = Array.from({ length: 8 }, () => new SharedSockets());
+      const listener = at({ kind: 'unix', path });
+      const outcomes = await Promise.allSettled(all.map((one) => one.open([listener])));
+      expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+      expect(readdirSync(folder)).toEqual(['web.sock']);
+      for (const one of all) one.close();
+      expect(readdirSync(folder)).toEqual([]);
+    }
   });
 
   it('is not there for a path at which somebody listens', async () => {
