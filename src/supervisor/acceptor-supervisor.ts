@@ -68,6 +68,10 @@ export class AcceptorDiedError extends Error {
 }
 
 interface Waiting {
+  readonly name: AskName;
+  /** The thread has answered, in time or not, or has ended. */
+  readonly over: Promise<void>;
+  readonly onOver: () => void;
   readonly resolve: (answer: never) => void;
   readonly reject: (error: unknown) => void;
   readonly timer: Timer;
@@ -101,8 +105,6 @@ export class AcceptorSupervisor {
   private rest: Timer | null = null;
   /** Of the last thread: it has ended with requests in flight. */
   private hasLostRequests = false;
-  /** Asks by which the thread opens listeners, and copies sockets for that. */
-  private readonly opening = new Set<Promise<unknown>>();
   private onExited: () => void = () => {};
   private exited: Promise<void> = Promise.resolve();
 
@@ -163,11 +165,14 @@ export class AcceptorSupervisor {
     this.lastAsk += 1;
     const number = this.lastAsk;
     return new Promise((resolve, reject) => {
-      const timer = options.clock.after(waitMs, () => {
-        this.waiting.delete(number);
-        reject(new Error(`${who} did not answer within ${waitMs / 1000} s`));
+      const timer = options.clock.after(waitMs, () =>
+        reject(new Error(`${who} did not answer within ${waitMs / 1000} s`)),
+      );
+      let onOver = (): void => {};
+      const over = new Promise<void>((end) => {
+        onOver = end;
       });
-      this.waiting.set(number, { resolve, reject, timer });
+      this.waiting.set(number, { name, over, onOver, resolve, reject, timer });
       thread.postMessage({ type: 'ask', number, name, content });
     });
   }
@@ -177,6 +182,7 @@ export class AcceptorSupervisor {
     if (waiting === undefined) return;
     this.waiting.delete(report.number);
     waiting.timer.cancel();
+    waiting.onOver();
     if (report.type === 'answer') waiting.resolve(report.answer as never);
     else if (report.isStartupError) waiting.reject(new StartupError(report.reason));
     else waiting.reject(new Error(report.reason));
@@ -216,8 +222,9 @@ export class AcceptorSupervisor {
     this.addresses?.clear();
     const { osThreadId, deaths, isResting } = this;
     this.tally.onEnded({ osThreadId, deaths, lostConnections: 0, isResting }, this.loads);
-    for (const { reject, timer } of this.waiting.values()) {
+    for (const { reject, timer, onOver } of this.waiting.values()) {
       timer.cancel();
+      onOver();
       reject(new AcceptorDiedError(task.name, error));
     }
     this.waiting.clear();
@@ -306,25 +313,22 @@ export class AcceptorSupervisor {
     this.take(await this.open('startListeners', listeners));
   }
 
-  private async open(
+  private open(
     name: 'startListeners' | 'prepareListeners',
     listeners: readonly ListenerSettings[],
   ): Promise<AcceptorReading> {
-    const asked = this.ask(name, this.asOpened(listeners), LISTEN_MS_MAX);
-    this.opening.add(asked);
-    try {
-      return await asked;
-    } finally {
-      this.opening.delete(asked);
-    }
+    return this.ask(name, this.asOpened(listeners), LISTEN_MS_MAX);
   }
 
   /**
    * Resolves when the thread has opened all listeners that it was told to open until now, or has
-   * failed to: it copies no socket of these any more.
+   * failed to: it copies no socket of these any more. An answer that nobody waits for counts, too.
    */
   async whenOpened(): Promise<void> {
-    await Promise.allSettled(this.opening);
+    const opening = [...this.waiting.values()].filter(
+      ({ name }) => name === 'startListeners' || name === 'prepareListeners',
+    );
+    await Promise.all(opening.map(({ over }) => over));
   }
 
   /** Listeners of several acceptors have one port, which is the first one's. */
@@ -361,6 +365,7 @@ export class AcceptorSupervisor {
     this.config = config;
     this.listeners = listeners;
     this.preparedIn = null;
+    this.forgetPorts();
     if (thread === null) return;
     try {
       // A thread that has started since the listeners were prepared has those from before.
@@ -387,6 +392,14 @@ export class AcceptorSupervisor {
       this.openedWith.set(name, port);
       return { ...one, address: { ...address, port } };
     });
+  }
+
+  /** A listener that comes again under the name of one that is gone gets another port. */
+  private forgetPorts(): void {
+    const names = new Set(this.listeners.map(({ name }) => name));
+    for (const ports of [this.ports, this.openedWith]) {
+      for (const name of ports.keys()) if (!names.has(name)) ports.delete(name);
+    }
   }
 
   private take(reading: AcceptorReading): void {

@@ -294,6 +294,36 @@ describe('a configuration that comes into force', () => {
     expect(logged).toEqual(['acceptor could not take the configuration']);
   });
 
+  it('gives another port to a listener that comes again under the name of one that is gone', async () => {
+    await begin();
+    await listen();
+    const listeners = first.settings.listeners.map((one) => ({ ...one, name: 'other' }));
+    const read = reading(5000);
+    const renamed = {
+      ...read,
+      listeners: read.listeners.map((one) => ({ ...one, name: 'other' })),
+    };
+    const reloaded = cells.prepareListeners(listeners);
+    await settled();
+    threads.acceptor().answer('prepareListeners', renamed);
+    await reloaded;
+    const adopted = cells.adopt({ ...first, settings: { ...first.settings, listeners } });
+    await settled();
+    threads.acceptor().answer('adopt', renamed);
+    await adopted;
+    threads.acceptor().end();
+    threads.acceptor().started();
+    threads.acceptor().answer('startListeners', renamed);
+    await settled();
+    const prepared = cells.prepareListeners(first.settings.listeners);
+    await settled();
+    const ask = threads.acceptor().orders.at(-1);
+    if (ask?.type !== 'ask') throw new Error('it is asked to listen');
+    expect(ask.content).toMatchObject([{ address: { port: 0 } }]);
+    threads.acceptor().answer('prepareListeners', reading(5001));
+    await prepared;
+  });
+
   it('is no matter for an acceptor that dies of it: the next one begins with it', async () => {
     await begin();
     await listen();
@@ -387,6 +417,29 @@ describe('two acceptors', () => {
     await settled();
     expect(readlinkSync(path)).toBe(socket);
     next.answer('startListeners', reading(5));
+    await eventually('it is closed', () => !existsSync(path) || readlinkSync(path) !== socket);
+  });
+
+  it('close no socket that one may still copy which has not answered in time', async () => {
+    make(2, 5, false);
+    await begin();
+    await listen(5);
+    const fate = fateOf(cells.prepareListeners(first.settings.listeners));
+    await settled();
+    for (let passed = 0; passed < 31_000; passed += 200) {
+      for (const thread of threads.acceptors) loadsOf(thread).beat();
+      clock.advance(200);
+    }
+    await settled();
+    expect(fate.state).toMatch(/^rejected: .* did not answer within 30 s$/);
+    const ask = threads.acceptor(0).orders.find((order) => order.type === 'ask');
+    const [listener] = (ask?.content ?? []) as SharedConfig['settings']['listeners'];
+    const path = `/proc/self/fd/${listener?.address.descriptor}`;
+    const socket = readlinkSync(path);
+    cells.stopListening();
+    await settled();
+    expect(readlinkSync(path)).toBe(socket);
+    threads.acceptor(0).answer('prepareListeners', reading(5));
     await eventually('it is closed', () => !existsSync(path) || readlinkSync(path) !== socket);
   });
 
