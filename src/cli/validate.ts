@@ -29,10 +29,17 @@ export function validateCommand(args: CommandArguments, io: CommandIo): Promise<
       io.stderr.write(`warning: route ${name}: ${NO_HTTP2}\n`);
     }
     for (const line of identityLines(config, io.env)) io.stderr.write(line);
+    io.stderr.write(threadsLine(config));
     for (const document of config.documents) io.stderr.write(warningsOf(document));
     io.stdout.write(`${requireConfigFile(args)}: ok (${summarize(config)})\n`);
     return EXIT_OK;
   });
+}
+
+/** What would be started on this machine: the number follows from its cores unless it is given. */
+function threadsLine({ acceptors, workers, machine }: CompiledConfig): string {
+  const threads = `${count(acceptors, 'acceptor')} and ${count(workers, 'worker')}`;
+  return `note: on this machine (${count(machine.cores, 'core')}): ${threads}\n`;
 }
 
 /** Who needs an identity of the gateway itself, and where that comes from. */

@@ -114,8 +114,15 @@ describe('validate', () => {
     expect(await call(['validate', '-c', file])).toMatchObject({
       code: 0,
       out: `${file}: ok (3 routes, 2 upstreams)\n`,
-      err: '',
+      err: expect.stringMatching(
+        /^note: on this machine \(\d+ cores?\): \d+ acceptors? and \d+ workers?\n$/,
+      ),
     });
+  });
+
+  it('says how many threads there would be', async () => {
+    const { err } = await call(['validate', '-c', writeFile(`acceptors: 3\n${SAMPLE}`)]);
+    expect(err).toMatch(/: 3 acceptors and \d+ workers\n$/);
   });
 
   it('counts one thing as one', async () => {
