@@ -22,6 +22,10 @@ const { RestartIntensity } = (await import(
   new URL('../../dist/src/supervisor/restart-intensity.js', import.meta.url).href
 )) as typeof import('../../src/supervisor/restart-intensity.js');
 
+const { AcceptorRests } = (await import(
+  new URL('../../dist/src/supervisor/acceptor-rests.js', import.meta.url).href
+)) as typeof import('../../src/supervisor/acceptor-rests.js');
+
 let upstream: FakeUpstream;
 let gateway: InProcessGateway;
 let lanesMade: number;
@@ -47,7 +51,9 @@ async function start(acceptors: number): Promise<void> {
     },
   });
   vi.stubGlobal('SharedArrayBuffer', made);
+  // However many die.
   vi.spyOn(RestartIntensity.prototype, 'mayRestart').mockReturnValue(true);
+  vi.spyOn(AcceptorRests.prototype, 'onDeath').mockReturnValue(0);
   upstream = await FakeUpstream.start((request, response: ServerResponse) => {
     response.end(bodyOf(request.url ?? ''));
   });
