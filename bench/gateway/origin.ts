@@ -40,16 +40,16 @@ function makeReply(bytes: number): Buffer {
   return Buffer.from(start + 'x'.repeat(bytes - start.length - end.length) + end);
 }
 
-function makeRows(bytesMin: number): Buffer {
+function makeRows(bytesMax: number): Buffer {
   const rows: string[] = [];
-  for (let id = 0, bytes = 2; bytes < bytesMin; id += 1) {
+  for (let id = 0, bytes = 1; ; id += 1) {
     const name = `user ${(id * 7919) % 1000}`;
     const score = ((id * 2_654_435_761) % 1e4) / 100;
     const row = JSON.stringify({ id, name, score, email: `u${(id * 104_729) % 1e5}@example.org` });
-    rows.push(row);
     bytes += row.length + 1;
+    if (bytes > bytesMax) return Buffer.from(`[${rows.join(',')}]`);
+    rows.push(row);
   }
-  return Buffer.from(`[${rows.join(',')}]`);
 }
 
 function replyFor(path: string): Buffer {

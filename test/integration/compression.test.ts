@@ -11,8 +11,9 @@ import { FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { runProgram } from '../support/programs.js';
 
+/** Above what is compressed within a turn. */
 const JSON_BODY = JSON.stringify(
-  Array.from({ length: 1200 }, (_, id) => ({ id, name: `user ${id % 37}`, score: (id * 7) % 101 })),
+  Array.from({ length: 2000 }, (_, id) => ({ id, name: `user ${id % 37}`, score: (id * 7) % 101 })),
 );
 /** Compresses badly, so that much of it comes out. */
 const NOISE = randomBytes(50_000).toString('base64');

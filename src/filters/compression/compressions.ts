@@ -3,14 +3,19 @@
  *
  * Thread: worker. Owns the number of open compressions; each is given back once, by its stage. A
  * stream of zlib works in the thread pool of the process, and so does not keep the event loop; its
- * memory is between 200 KiB and 1 MiB, which is what the number bounds.
+ * memory is between 200 KiB and 1 MiB, which is what the number bounds. Whole bodies are compressed
+ * at once, in the loop, as long as they are few in a turn.
  *
  * Invariant: 0 <= streams <= open <= openMax, and streams are half of openMax at most: they stay
- * open for long.
+ * open for long. At most TURN_BYTES_MAX are compressed at once in one turn of the event loop.
  */
 import { assert } from '../../base/assert.js';
 import type { Coding } from '../../base/content-codings.js';
+import { isQuick } from './codecs.js';
 import { FormMaker } from './form-maker.js';
+
+/** What comes above that goes to the thread pool, so that other requests are served meanwhile. */
+const TURN_BYTES_MAX = 256 * 1024;
 
 /** Where compressions are counted. */
 export interface CompressionLedger {
@@ -32,6 +37,11 @@ export interface CompressionsParts {
 export class Compressions {
   private open = 0;
   private streams = 0;
+  /** What has been compressed at once in this turn. */
+  private turnBytes = 0;
+  private readonly onTurnEnd = () => {
+    this.turnBytes = 0;
+  };
   /** Compresses what is stored, for all who get it. */
   readonly forms = new FormMaker(this);
 
@@ -46,6 +56,14 @@ export class Compressions {
     }
     this.open += 1;
     if (isEventStream) this.streams += 1;
+    return true;
+  }
+
+  /** Whether a whole body is to be compressed at once; it is then counted to this turn. */
+  tryAtOnce(coding: Coding, level: number, bytes: number): boolean {
+    if (!isQuick(coding, level, bytes) || this.turnBytes + bytes > TURN_BYTES_MAX) return false;
+    if (this.turnBytes === 0) this.parts.afterTurn(this.onTurnEnd);
+    this.turnBytes += bytes;
     return true;
   }
 

@@ -9,7 +9,7 @@
  */
 import type { Coding } from '../../base/content-codings.js';
 import type { CodedForms, FormKind } from '../coded-forms.js';
-import { compressAtOnce, compressBehind, isQuick } from './codecs.js';
+import { compressAtOnce, compressBehind } from './codecs.js';
 
 /** What was made of a body. */
 export interface MadeForm {
@@ -35,6 +35,7 @@ export interface MakerParts {
     };
   };
   tryTake(isEventStream: boolean): boolean;
+  tryAtOnce(coding: Coding, level: number, bytes: number): boolean;
   giveBack(isEventStream: boolean): void;
 }
 
@@ -66,7 +67,7 @@ export class FormMaker {
       return 'gone';
     }
     const making = { forms, kind, plain, waiters: [waiter] };
-    if (isQuick(coding, level, plain.length)) {
+    if (this.compressions.tryAtOnce(coding, level, plain.length)) {
       this.makeAtOnce(making);
       return 'begun';
     }

@@ -19,7 +19,7 @@ import type { CompressionPlan } from '../filter.js';
 import { ReplyHead } from '../reply-head.js';
 import { ReplyStage, type StageHead, type StageSource } from '../reply-stage.js';
 import type { RequestView } from '../request-view.js';
-import { compressAtOnce, isQuick, openCompressor } from './codecs.js';
+import { compressAtOnce, openCompressor } from './codecs.js';
 import type { Compressions } from './compressions.js';
 import type { FormWaiter, MadeForm, MakeResult } from './form-maker.js';
 import {
@@ -204,13 +204,22 @@ class CompressedReply extends ReplyStage implements FormWaiter {
   override data(bytes: Buffer, isLast: boolean): boolean {
     if (this.isFormed) return true;
     if (this.coding === null) return this.next.data(bytes, isLast);
-    // Copied: the bytes are valid inside the call only.
-    if (bytes.length > 0) this.waiting.push(Buffer.from(bytes));
+    // Valid inside the call only: the last piece may not have to be kept beyond it.
+    if (bytes.length > 0) this.waiting.push(isLast ? bytes : Buffer.from(bytes));
     this.waitingBytes += bytes.length;
-    if (isLast) this.complete();
-    else this.schedule();
+    if (isLast) {
+      this.complete();
+      this.copyLast();
+    } else {
+      this.schedule();
+    }
     this.isSourcePaused = !this.isComplete && this.waitingBytes >= WAITING_BYTES_MAX;
     return !this.isSourcePaused;
+  }
+
+  private copyLast(): void {
+    const last = this.waiting.pop();
+    if (last !== undefined) this.waiting.push(Buffer.from(last));
   }
 
   override trailers(fields: FieldBlock): void {
@@ -244,7 +253,7 @@ class CompressedReply extends ReplyStage implements FormWaiter {
     const takesIdentity = this.verdict?.takesIdentity === true;
     if (this.waitingBytes === 0 || (isShort && takesIdentity)) {
       this.sendWhole(waitingHead, this.take());
-    } else if (isQuick(coding, level, this.waitingBytes)) {
+    } else if (this.source.shared.tryAtOnce(coding, level, this.waitingBytes)) {
       this.compressWhole(waitingHead, coding, level);
     } else {
       this.schedule();

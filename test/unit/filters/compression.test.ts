@@ -57,6 +57,7 @@ interface Wish extends Partial<StageHead> {
 class Passed {
   readonly ledger = new Ledger();
   readonly steps: (() => void)[] = [];
+  readonly compressions: Compressions;
   readonly head: StageHead;
   readonly chunks: Buffer[] = [];
   readonly said: string[] = [];
@@ -74,6 +75,7 @@ class Passed {
         afterTurn: (step) => void this.steps.push(step),
         openMax: OPEN_MAX,
       });
+    this.compressions = shared;
     const source = new ReplyCompression({ ...PLAN, ...plan }, shared, true);
     this.stage = source.open(makeExchange({ method, fields: request }), this.head);
     this.stage?.connect({
@@ -425,6 +427,40 @@ describe('compressions of one worker', () => {
     next.data(LONG, true);
     expect(gunzipSync(next.body)).toEqual(LONG);
     expect(ledger.uncompressed).toBe(1);
+  });
+
+  it('keep the event loop for 256 KiB of whole bodies in a turn: what is more waits', async () => {
+    const gone = new Passed();
+    gone.stage?.cancel();
+    const { ledger, steps, compressions } = gone;
+    const body = Buffer.from('{"id":1234}'.repeat(5957)).subarray(0, 64 * 1024);
+    const ask = () => {
+      const reply = new Passed({ compressions, bodyBytes: body.length });
+      reply.data(body, true);
+      return reply;
+    };
+    for (let at = 0; at < 4; at++) expect(ask().said[1]).toBe('last');
+    const fifth = ask();
+    expect(fifth.said).toEqual([]);
+    for (const step of steps.splice(0)) step();
+    await fifth.says('end');
+    expect(gunzipSync(fifth.body)).toEqual(body);
+    expect(ask().said[1]).toBe('last');
+    expect(ledger.compressed).toBe(6);
+  });
+
+  it('compress longer bodies behind, and shorter ones where the level is high', () => {
+    const { compressions } = new Passed();
+    const isAtOnce = [
+      compressions.tryAtOnce('gzip', 9, 16 * 1024),
+      compressions.tryAtOnce('gzip', 5, 64 * 1024),
+      compressions.tryAtOnce('br', 3, 64 * 1024),
+      compressions.tryAtOnce('gzip', 5, 64 * 1024 + 1),
+      compressions.tryAtOnce('gzip', 6, 64 * 1024),
+      compressions.tryAtOnce('br', 4, 64 * 1024),
+      compressions.tryAtOnce('zstd', 4, 64 * 1024),
+    ];
+    expect(isAtOnce).toEqual([true, true, true, false, false, false, false]);
   });
 
   it('leave room for others beside event streams', () => {
