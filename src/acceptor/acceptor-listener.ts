@@ -227,6 +227,8 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
     if (request.droppedFields > 0) {
       this.owner.strangers.onDroppedFields(this.settings.name, request);
     }
+    const isGood = request.problem === null;
+    if (isGood && this.dispatcher.refusals.tryRepeat(request, socket, this)) return;
     const exchange = new ClientExchange(this, socket, request);
     socket.attach(exchange);
     exchange.begin(request);

@@ -239,6 +239,7 @@ export class Acceptor implements EngineHost, ListenerOwner {
     this.isClosed = true;
     for (const engine of this.engines.values()) engine.close();
     // Workers must see this before they are told to stop.
+    this.dispatcher.repeats.flush();
     this.dispatcher.onDoorbell();
   }
 

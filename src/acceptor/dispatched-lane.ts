@@ -15,6 +15,7 @@ import {
   RESPONSE_BODY,
   RESPONSE_END,
   RESPONSE_HEAD,
+  RESPONSE_HOLDS,
   RESPONSE_INTERIM,
   RESPONSE_TRAILERS,
   type ReplyRecordKind,
@@ -22,6 +23,7 @@ import {
   TUNNEL_END,
   WINDOW,
 } from '../channel/records/record-kind.js';
+import { type RefusalHold, RepeatBatch, readHold } from '../channel/records/repeat-records.js';
 import {
   responseBodyBytes,
   responseIdBytes,
@@ -33,6 +35,7 @@ import {
 import type { ReplyHead } from './client-engine.js';
 import type { Downstream, InFlightTable } from './in-flight-table.js';
 import type { LaneQueue } from './lane-queue.js';
+import type { RefusalRepeater } from './refusal-repeater.js';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -47,6 +50,10 @@ export class DispatchedLane implements RecordHandler {
   records = 0;
   /** How many times its worker was woken. */
   wakes = 0;
+  /** Refusals that were given again and that its worker is to count. */
+  readonly repeats = new RepeatBatch();
+  /** Of the reply that follows to this request; null: no reply holds for more than its request. */
+  private hold: { readonly of: Downstream; readonly terms: RefusalHold } | null = null;
 
   private readonly head: Writable<ReplyHead> = {
     status: 0,
@@ -58,7 +65,10 @@ export class DispatchedLane implements RecordHandler {
     inlineBody: new Uint8Array(0),
   };
 
-  constructor(private readonly table: InFlightTable<Downstream>) {}
+  constructor(
+    private readonly table: InFlightTable<Downstream>,
+    private readonly refusals: RefusalRepeater,
+  ) {}
 
   // Hot path (bench/gateway/plain-get): every record of every reply.
   onRecord(kind: number, flags: number, index: number, generation: number): void {
@@ -90,7 +100,11 @@ export class DispatchedLane implements RecordHandler {
         this.head.idBytes = responseIdBytes(ring);
         this.head.text = responseText(ring);
         this.head.inlineBody = responseInlineBody(ring);
+        if (this.hold?.of === downstream) this.keepRefusal(this.hold.terms);
         downstream.onResponseHead(this.head);
+        break;
+      case RESPONSE_HOLDS:
+        this.hold = { of: downstream, terms: readHold(ring) };
         break;
       case RESPONSE_BODY:
         downstream.onResponseBody(payloadOf(ring), (flags & FLAG_END) !== 0);
@@ -119,6 +133,12 @@ export class DispatchedLane implements RecordHandler {
       default:
         assertNever(kind);
     }
+  }
+
+  /** Before the client has it: what it has sent ahead may be the same request. */
+  private keepRefusal(hold: RefusalHold): void {
+    this.hold = null;
+    this.refusals.keep(this, hold, this.head);
   }
 
   /**

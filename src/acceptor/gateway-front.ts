@@ -93,6 +93,7 @@ export class GatewayFront implements AcceptorFront {
       new RefusalRingWriter(options.counters, offset),
       createRequestLog(log, this.records, config.logging, random),
     );
+    this.dispatcher.repeats.onUncounted = (refusal) => this.localReplies.closeUncounted(refusal);
     const hasOthers = cell !== undefined && cell.acceptorCount > 1;
     this.queues = hasOthers ? new SharedQueues(cell.loads, clock) : null;
     this.acceptor = new Acceptor({

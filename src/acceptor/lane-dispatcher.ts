@@ -43,6 +43,8 @@ import {
   type RescueOwner,
   type Sending,
 } from './lane-rescue.js';
+import { RefusalRepeater } from './refusal-repeater.js';
+import { RepeatAccounts } from './repeat-accounts.js';
 
 /** The part of what may wait in a queue from which on it is a long one. */
 const LONG_QUEUE = 0.5;
@@ -72,6 +74,9 @@ const ABORT_FLAGS = { aborted: 0, answered: FLAG_ANSWERED, cut: FLAG_CUT } as co
 
 export class LaneDispatcher implements RescueOwner {
   readonly table: InFlightTable<Downstream>;
+  /** Refusals that hold, and need no lane. */
+  readonly refusals = new RefusalRepeater();
+  readonly repeats: RepeatAccounts;
   private readonly lanes: DispatchedLane[] = [];
   private readonly rescue: LaneRescue;
   /** Workers are told how full the gateway is: some routes are shed before others. */
@@ -98,7 +103,10 @@ export class LaneDispatcher implements RescueOwner {
     this.table = new InFlightTable(inFlightMax, clock, cell);
     this.rescue = new LaneRescue(this.table, inFlightMax, this, clock);
     this.unservedMs = clock.nowMs();
-    for (let lane = 0; lane < laneCount; lane++) this.lanes.push(new DispatchedLane(this.table));
+    for (let lane = 0; lane < laneCount; lane++) {
+      this.lanes.push(new DispatchedLane(this.table, this.refusals));
+    }
+    this.repeats = new RepeatAccounts(this.lanes, this.refusals, clock, () => this.schedule());
   }
 
   /** A worker serves this lane now, with fresh memory. */
@@ -130,6 +138,7 @@ export class LaneDispatcher implements RescueOwner {
     dispatched.queue = null;
     dispatched.inFlight = 0;
     this.lookWhoServes();
+    this.repeats.onLaneLost(dispatched, end.producer);
     this.rescue.onLaneLost(lane, end.producer);
   }
 
@@ -144,6 +153,7 @@ export class LaneDispatcher implements RescueOwner {
     const dispatched = this.laneAt(lane);
     dispatched.end = null;
     dispatched.queue = null;
+    this.repeats.onLaneLost(dispatched, null);
     this.lookWhoServes();
   }
 
@@ -240,6 +250,7 @@ export class LaneDispatcher implements RescueOwner {
     const lane = this.laneAt(laneIndex);
     const { producer } = defined(lane.end, 'the lane');
     const generation = this.table.generationOf(index);
+    this.repeats.beforeHead(lane);
     if (!tryWriteRequestHead(producer, index, generation, request)) return false;
     lane.inFlight++;
     lane.queue?.onSent();

@@ -4,7 +4,9 @@
  * Thread: acceptor. Only writer of the acceptor's counter block, beside its thread's meter.
  */
 import type { Clock } from '../base/clock.js';
+import { PROBLEMS } from '../base/problems.js';
 import type { CounterBlock } from '../channel/counter-block.js';
+import { PROTOCOL_HTTP_1_1 } from '../channel/records/request-head.js';
 import type { RefusalRingWriter } from '../channel/refusal-ring.js';
 import type { RequestLog } from '../observability/access-log.js';
 import {
@@ -17,6 +19,9 @@ import {
 } from '../observability/counters.js';
 import { noteOf, pathOfTarget } from '../observability/refused-request.js';
 import type { LocalReplyRecord } from './local-reply.js';
+import type { UncountedRefusal } from './repeat-accounts.js';
+
+const WORKER_ENDED = 'the worker that refused it by a limit has ended';
 
 export class LocalReplyMetrics {
   constructor(
@@ -63,6 +68,13 @@ export class LocalReplyMetrics {
       traceId: '',
       cache: '',
     });
+  }
+
+  /** A worker has refused this by a limit, and has ended before it has counted that. */
+  closeUncounted({ client, durationMs, requestId }: UncountedRefusal): void {
+    const { method = '', target = '', peer = '', protocol = PROTOCOL_HTTP_1_1 } = client ?? {};
+    const made = { requestId, kind: PROBLEMS.rateLimited, cause: WORKER_ENDED, durationMs };
+    this.close({ ...made, method, target, peer, protocol });
   }
 
   private note({ requestId, method, target, peer, kind, cause }: LocalReplyRecord): void {

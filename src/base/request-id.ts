@@ -10,15 +10,31 @@ export const REQUEST_ID_FIELD = 'X-Request-Id';
 
 const CLIENT_ID_CHARS_MAX = 128;
 
+/** Digits of its number, with which every id that a source makes ends. */
+export const ID_DIGITS = 8;
+const DIGIT_0 = 48;
+/** What makes an a of ten. */
+const LETTER_A = 87;
+
 export class RequestIdSource {
   private counter = 0;
 
   /** `prefix`: random hex of this thread. */
-  constructor(private readonly prefix: string) {}
+  constructor(readonly prefix: string) {}
 
   next(): string {
+    return this.idOf(this.nextNumber());
+  }
+
+  /** The number of the next id, for who writes its text by itself: see {@link writeIdNumber}. */
+  nextNumber(): number {
     this.counter = (this.counter + 1) >>> 0;
-    return `${this.prefix}-${this.counter.toString(16).padStart(8, '0')}`;
+    return this.counter;
+  }
+
+  /** The id of a number that this source has given. */
+  idOf(number: number): string {
+    return idOf(this.prefix, number);
   }
 
   /**
@@ -26,6 +42,21 @@ export class RequestIdSource {
    */
   keepOrMake(clientId: string): string {
     return isSaneRequestId(clientId) ? clientId : this.next();
+  }
+}
+
+/** The id of a number of the source with this prefix. */
+export function idOf(prefix: string, number: number): string {
+  return `${prefix}-${number.toString(16).padStart(ID_DIGITS, '0')}`;
+}
+
+/** Writes the number of an id over the digits of another one, which begin at `at`. */
+export function writeIdNumber(bytes: Uint8Array, at: number, number: number): void {
+  let rest = number;
+  for (let place = at + ID_DIGITS - 1; place >= at; place -= 1) {
+    const digit = rest & 15;
+    bytes[place] = digit + (digit < 10 ? DIGIT_0 : LETTER_A);
+    rest >>>= 4;
   }
 }
 

@@ -5,6 +5,7 @@
  *
  *     +0    beats      written by the worker: turns of its clock, wrapping
  *     +4    read       written by the worker: requests whose head it has read, wrapping
+ *     +8    round      written by the worker: moves when refusals hold no more, wrapping
  *     +128  pressure   written by the acceptor: how full the gateway is, in thousandths
  *     +192  version     written before either end sees the lane, see protocol-version.ts
  *     +196  generation  written with the version: number of the incarnation that has this memory
@@ -14,6 +15,7 @@ export const LANE_STATUS_BYTES = 256;
 
 const BEATS_WORD = 0;
 const READ_WORD = 1;
+const ROUND_WORD = 2;
 const PRESSURE_WORD = 32;
 const VERSION_WORD = 48;
 const GENERATION_WORD = 49;
@@ -63,6 +65,15 @@ export class LaneStatus {
 
   get headsRead(): number {
     return Atomics.load(this.words, READ_WORD);
+  }
+
+  /** Worker: refusals of an earlier round hold no more. */
+  setRefusalRound(round: number): void {
+    Atomics.store(this.words, ROUND_WORD, round);
+  }
+
+  get refusalRound(): number {
+    return Atomics.load(this.words, ROUND_WORD);
   }
 
   /** Acceptor: 0 to PRESSURE_FULL. */

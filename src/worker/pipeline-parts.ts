@@ -7,6 +7,7 @@
 import type { RequestIdSource } from '../base/request-id.js';
 import type { AdmissionGate } from './admission/admission-gate.js';
 import type { CoordinatorClient } from './admission/coordinator-client.js';
+import type { HeldRefusals } from './admission/held-refusals.js';
 import type { ShareSource } from './admission/route-side.js';
 import type { TokenEndpoints } from './answer/token-endpoints.js';
 import type { CacheLink } from './cache/cache-link.js';
@@ -34,6 +35,7 @@ export interface PipelineParts {
   readonly rollouts: ShareSource;
   readonly cache: CacheLink;
   readonly coordinator: CoordinatorClient;
+  readonly refusals: Pick<HeldRefusals, 'offer'>;
   readonly forwarder: Forwarder;
   readonly tries: RetryLoop;
   readonly mirrors: Mirrors;

@@ -32,6 +32,7 @@ import type { ThreadLogger } from '../observability/logger.js';
 import { ThreadMeter } from '../observability/thread-meter.js';
 import { AdmissionGate } from './admission/admission-gate.js';
 import { CoordinatorClient } from './admission/coordinator-client.js';
+import { HeldRefusals } from './admission/held-refusals.js';
 import { TargetGrants } from './admission/target-grants.js';
 import { TargetPreference } from './admission/target-preference.js';
 import { CacheLink } from './cache/cache-link.js';
@@ -100,6 +101,7 @@ export class WorkerRuntime {
   private readonly records: LineRingWriter | null;
   private readonly meter: ThreadMeter;
   private readonly heads = new KnownHeads();
+  private readonly refusals: HeldRefusals;
   private readonly turn: WorkerTurn;
   private readonly cache: CacheLink;
 
@@ -166,6 +168,10 @@ export class WorkerRuntime {
     this.preference = new TargetPreference(config, hash, end.slots);
     this.grants = new TargetGrants([], end.targets, end.standings);
     this.coordinator = this.createCoordinatorClient(end, hash);
+    this.refusals = new HeldRefusals({
+      ...{ lane: this.lane, ledger, nowMs },
+      countRefusal: (limiterIndex) => this.coordinator.countRefusal(limiterIndex),
+    });
     this.forwarder = new Forwarder({
       lane: this.lane,
       connect: host.connect,
@@ -187,6 +193,7 @@ export class WorkerRuntime {
       filters: this.createFilters(),
       plugins: parts.plugins.forRequests((one, reply) => this.pipeline.onPluginsDone(one, reply)),
       coordinator: this.coordinator,
+      refusals: this.refusals,
       rollouts: outputs.rollouts,
       gate,
       cache: this.cache,
@@ -228,7 +235,8 @@ export class WorkerRuntime {
     const { trial, lane } = this.task;
     const next = percent === 0 ? null : this.epochs.tryOut(epoch, percent);
     this.ledger.tryOut({ counts: new RolloutWriter(trial, lane, 1), epoch: next });
-    if (next !== null) this.adopt(next);
+    if (next === null) this.refusals.forget();
+    else this.adopt(next);
   }
 
   /** No further request begins under the epoch on trial. */
@@ -261,6 +269,7 @@ export class WorkerRuntime {
     this.preference.adopt(config);
     this.grants.adopt(config.upstreams);
     this.coordinator.forgetRefusals();
+    this.refusals.forget();
     this.cache.cache.isOn = config.facts.hasCaches;
   }
 
@@ -290,6 +299,7 @@ export class WorkerRuntime {
         release: (nowMs) => this.releaseEpochs(nowMs),
       },
       heads: this.heads,
+      refusals: this.refusals,
       counters: this.counters,
       onError,
     });

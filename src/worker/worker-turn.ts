@@ -17,6 +17,7 @@ import {
   REQUEST_BODY,
   REQUEST_END,
   REQUEST_HEAD,
+  REQUEST_REPEATS,
   REQUEST_TRAILERS,
   type RequestRecordKind,
   TUNNEL_END,
@@ -36,6 +37,7 @@ import {
 } from '../channel/records/request-head.js';
 import { COUNTERS } from '../observability/counters.js';
 import type { CoordinatorClient } from './admission/coordinator-client.js';
+import type { HeldRefusals } from './admission/held-refusals.js';
 import { DEADLINE_TICK_MS, type DeadlineWheel } from './exchange/deadline-wheel.js';
 import type { Exchange } from './exchange/exchange.js';
 import type { KnownHead, KnownHeads } from './exchange/known-heads.js';
@@ -80,6 +82,7 @@ export interface TurnParts {
     release(nowMs: number): void;
   };
   readonly heads: Pick<KnownHeads, 'find' | 'keep' | 'clear'>;
+  readonly refusals: Pick<HeldRefusals, 'onRepeats' | 'beginLane'>;
   readonly counters: CounterBlock;
   /** A mistake of ours in handling a record; the others go on. */
   onError(error: unknown): void;
@@ -127,6 +130,7 @@ export class WorkerTurn implements RecordHandler {
   beginLane(): void {
     this.headsRead = 0;
     this.parts.heads.clear();
+    this.parts.refusals.beginLane();
     this.run();
   }
 
@@ -174,6 +178,10 @@ export class WorkerTurn implements RecordHandler {
       if (this.headsRead % HEADS_BETWEEN_ASKS === 0) this.exchangeWithCoordinator();
       return;
     }
+    if (recordKind === REQUEST_REPEATS) {
+      this.parts.refusals.onRepeats();
+      return;
+    }
     // Nobody: the exchange has finished, and this came too late for it.
     const exchange = pipeline.find(index, generation);
     if (exchange !== undefined) this.onExchangeRecord(exchange, recordKind, flags);
@@ -190,7 +198,7 @@ export class WorkerTurn implements RecordHandler {
 
   private onExchangeRecord(
     exchange: Exchange,
-    kind: Exclude<RequestRecordKind, typeof REQUEST_HEAD>,
+    kind: Exclude<RequestRecordKind, typeof REQUEST_HEAD | typeof REQUEST_REPEATS>,
     flags: number,
   ): void {
     const { pipeline, replies, lane } = this.parts;

@@ -26,12 +26,18 @@ import {
   RESPONSE_BODY,
   RESPONSE_END,
   RESPONSE_HEAD,
+  RESPONSE_HOLDS,
   RESPONSE_TRAILERS,
   WINDOW,
   writeBare,
   writeBody,
   writeWindow,
 } from '../../src/channel/records/record-kind.js';
+import {
+  type RefusalHold,
+  RepeatBatch,
+  readHold,
+} from '../../src/channel/records/repeat-records.js';
 import { PROTOCOL_HTTP_1_1, tryWriteRequestHead } from '../../src/channel/records/request-head.js';
 import {
   responseBodyBytes,
@@ -73,6 +79,8 @@ export class RigClient {
   isCut = false;
   /** Records of the reply. */
   records = 0;
+  /** For how long the acceptor may give its reply again; null: it may not. */
+  hold: RefusalHold | null = null;
 
   constructor(
     readonly index: number,
@@ -278,6 +286,20 @@ export class WorkerRig {
     return client;
   }
 
+  /** The acceptor has given the reply of this client again, under ids with these numbers. */
+  repeat({ hold }: RigClient, idNumbers: readonly number[]): void {
+    if (hold === null) throw new Error('the reply does not hold');
+    const batch = new RepeatBatch();
+    for (const number of idNumbers) batch.add(hold.headNumber, this.clock.nowMs(), 0.5, number);
+    batch.writeTo(this.acceptor.producer, 'acceptor');
+    this.settle();
+  }
+
+  /** What the acceptor finds in force: refusals of another round hold no more. */
+  get refusalRound(): number {
+    return this.acceptor.status.refusalRound;
+  }
+
   /** Requests that begin from now on do so under this configuration. */
   async reload(config: GatewayConfig): Promise<void> {
     this.epoch += 1;
@@ -323,6 +345,10 @@ export class WorkerRig {
     const client = this.clients[index];
     if (client === undefined || kind === WINDOW) return;
     if (client.isEnded || client.isCut) throw new Error('a record behind the end of a reply');
+    if (kind === RESPONSE_HOLDS) {
+      client.hold = readHold(consumer);
+      return;
+    }
     client.records += 1;
     const payload = consumer.sharedBytes.subarray(
       consumer.payload,

@@ -16,6 +16,7 @@
  *     TUNNEL_UP         the bytes                 TUNNEL_DOWN        the bytes
  *     TUNNEL_END        empty                     TUNNEL_END         empty
  *     WINDOW            +0 bytes given back       WINDOW             +0 bytes given back
+ *     REQUEST_REPEATS   see repeat-records.ts     RESPONSE_HOLDS     see repeat-records.ts
  *
  * A body ends in exactly one way: FLAG_END on its last record, or END, or TRAILERS.
  *
@@ -45,6 +46,8 @@ export const WINDOW = 13;
 export const TUNNEL_UP = 14;
 export const TUNNEL_DOWN = 15;
 export const TUNNEL_END = 16;
+export const REQUEST_REPEATS = 17;
+export const RESPONSE_HOLDS = 18;
 
 /** What a worker reads. */
 export type RequestRecordKind =
@@ -53,6 +56,7 @@ export type RequestRecordKind =
   | typeof REQUEST_END
   | typeof REQUEST_TRAILERS
   | typeof REQUEST_ABORT
+  | typeof REQUEST_REPEATS
   | typeof TUNNEL_UP
   | typeof TUNNEL_END
   | typeof WINDOW;
@@ -66,6 +70,7 @@ export type ReplyRecordKind =
   | typeof RESPONSE_TRAILERS
   | typeof RESPONSE_INTERIM
   | typeof RESPONSE_ABORT
+  | typeof RESPONSE_HOLDS
   | typeof TUNNEL_DOWN
   | typeof TUNNEL_END
   | typeof WINDOW;

@@ -34,6 +34,7 @@ import {
   ASK_WAIT_MS,
   type CoordinatorClient,
 } from './coordinator-client.js';
+import type { HeldRefusals } from './held-refusals.js';
 import { type ShareSource, sideOf } from './route-side.js';
 import { detailOfVerdict, problemOfVerdict } from './verdict-problem.js';
 
@@ -55,6 +56,7 @@ export interface SideChooser {
 export interface AdmissionParts {
   readonly gate: AdmissionGate;
   readonly coordinator: CoordinatorClient;
+  readonly refusals: Pick<HeldRefusals, 'offer'>;
   readonly ledger: ExchangeMetrics;
   readonly wheel: DeadlineWheel;
   readonly rollouts: ShareSource;
@@ -103,6 +105,7 @@ export class AdmissionPhase {
         return 'next';
       case ASK_LIMITED:
         ledger.countRefusedAgain(exchange, nowMs);
+        this.parts.refusals.offer(exchange, plan, coordinator.sameUntilMs);
         return refusalBy(VERDICT_RATE_LIMITED, coordinator.retryAfterMs);
       case ASK_CLOSED:
         return COORDINATOR_LOST;

@@ -138,6 +138,16 @@ export class CoordinatorClient implements ReplyHandler {
     return this.refusedKeys.retryAfterMs;
   }
 
+  /** The same: until when the same request would get the same reply. */
+  get sameUntilMs(): number {
+    return this.refusedKeys.sameUntilMs;
+  }
+
+  /** A refusal by an earlier verdict, of which the coordinator knows nothing. */
+  countRefusal(limiterIndex: number): void {
+    this.end.countRefusal(limiterIndex);
+  }
+
   private refuseAgain(exchange: Exchange, plan: AdmissionPlan): AskResult {
     const limiter = defined(plan.limiters[0], 'the limit of a route');
     const { remaining, resetMs } = this.refusedKeys;

@@ -32,6 +32,8 @@ export class RefusedKeys {
   remaining = 0;
   resetMs = 0;
   retryAfterMs = 0;
+  /** Before this moment the refusal holds, and what it says in whole seconds is the same. */
+  sameUntilMs = 0;
   private readonly words = new Int32Array(ENTRY_COUNT * ENTRY_WORDS);
   private readonly times = new Float64Array(ENTRY_COUNT * ENTRY_TIMES);
 
@@ -63,11 +65,14 @@ export class RefusedKeys {
     if (words[word] !== (key[0] as number) + 1) return false;
     if (words[word + 1] !== key[1] || words[word + 2] !== key[2]) return false;
     const time = entry * ENTRY_TIMES;
-    if (nowMs > (times[time] as number)) return false;
+    const untilMs = times[time] as number;
+    if (nowMs > untilMs) return false;
     const agoMs = nowMs - (times[time + 1] as number);
     this.remaining = words[word + 3] as number;
     this.resetMs = Math.max(0, (times[time + 2] as number) - agoMs);
     this.retryAfterMs = Math.max(0, (times[time + 3] as number) - agoMs);
+    const sameMs = Math.min(sameSecondMs(this.resetMs), sameSecondMs(this.retryAfterMs));
+    this.sameUntilMs = Math.min(untilMs, nowMs + sameMs);
     return true;
   }
 
@@ -75,6 +80,11 @@ export class RefusedKeys {
   clear(): void {
     this.words.fill(0);
   }
+}
+
+/** How long a time that gets shorter is told as the same number of seconds, rounded up. */
+function sameSecondMs(ms: number): number {
+  return ms === 0 ? Number.POSITIVE_INFINITY : ms - 1000 * (Math.ceil(ms / 1000) - 1);
 }
 
 function entryOf(key: RefusedKey): number {

@@ -139,6 +139,31 @@ export class ExchangeMetrics {
     trace?.onVerdict(nowMs, VERDICT_RATE_LIMITED);
   }
 
+  /** Requests count for more than what {@link countRepeat} counts: for a trace, or a trial. */
+  get looksClosely(): boolean {
+    return this.trial !== null || this.tracing.isOn;
+  }
+
+  // Hot path (bench/gateway/refused-by-limit): once for every refusal that the acceptor repeats.
+  /** The acceptor has refused a request like this one, which is over, by itself. */
+  countRepeat(exchange: Exchange, requestId: string, durationMs: number, nowMs: number): void {
+    const { counters, accessLog } = this;
+    const { status, problem } = exchange.reply;
+    const routeIndex = routeIndexOf(exchange);
+    counters.add(COUNTERS.repeatedRefusals);
+    counters.add(requestCounter(routeIndex, exchange.head.method, status));
+    counters.observe(durationHistogram(routeIndex), LATENCY_BOUNDS_MS, durationMs);
+    if (problem !== null) {
+      this.countProblem(problem, routeIndex);
+      if (this.outputs.refusals.isDue(nowMs)) {
+        this.noteRefusal(exchange, requestId, problem, nowMs);
+      }
+    }
+    if (accessLog?.wants(status, durationMs) === true) {
+      this.writeRecord(exchange, durationMs, 'complete', requestId);
+    }
+  }
+
   countAsk({ trace }: Exchange, nowMs: number): void {
     this.counters.add(COUNTERS.coordinatorAsks);
     trace?.onAsk(nowMs);
@@ -270,7 +295,9 @@ export class ExchangeMetrics {
     else counters.observe(durationHistogram(routeIndex), LATENCY_BOUNDS_MS, durationMs);
     if (problem !== null) {
       this.countProblem(problem, routeIndex);
-      if (this.outputs.refusals.isDue(nowMs)) this.noteRefusal(exchange, problem, nowMs);
+      if (this.outputs.refusals.isDue(nowMs)) {
+        this.noteRefusal(exchange, head.requestId, problem, nowMs);
+      }
     }
     if (this.trial !== null) countTrial(exchange, status, durationMs, this.trial);
     if (exchange.grpc !== null) this.countCall(exchange);
@@ -360,9 +387,14 @@ export class ExchangeMetrics {
     }
   }
 
-  private noteRefusal(exchange: Exchange, problem: ProblemKind, nowMs: number): void {
+  private noteRefusal(
+    exchange: Exchange,
+    requestId: string,
+    problem: ProblemKind,
+    nowMs: number,
+  ): void {
     const { consumer, route } = exchange;
-    const { method, path, target, clientIp, requestId } = exchange.head;
+    const { method, path, target, clientIp } = exchange.head;
     const { limiters = [] } = route ?? {};
     const fields = noteOf({
       method,
@@ -386,10 +418,15 @@ export class ExchangeMetrics {
     this.counters.add(upstreamCounter(this.shape, upstreamIndex, figure));
   }
 
-  private writeRecord(exchange: Exchange, durationMs: number, end: RequestEnd): void {
+  private writeRecord(
+    exchange: Exchange,
+    durationMs: number,
+    end: RequestEnd,
+    requestId = exchange.head.requestId,
+  ): void {
     const { head, tries, reply } = exchange;
     this.accessLog?.write({
-      requestId: head.requestId,
+      requestId,
       clientIp: head.clientIp,
       consumer: exchange.consumer,
       method: head.method,

@@ -59,6 +59,11 @@ export class RequestTracing {
     });
   }
 
+  /** Some requests are traced. */
+  get isOn(): boolean {
+    return this.current !== null;
+  }
+
   /** Whether the request is traced. Hot path (bench/gateway/plain-get): once for every request. */
   begin(exchange: Exchange): boolean {
     if (this.current === null) return false;

@@ -1,9 +1,10 @@
 /** When a worker is woken, and what it finds then. */
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Downstream } from '../../../src/acceptor/in-flight-table.js';
 import { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
 import { systemClock } from '../../../src/base/clock.js';
+import { NO_FIELDS } from '../../../src/base/field-block.js';
 import { allocateLane, LaneEnd } from '../../../src/channel/lane.js';
 import { PRESSURE_FULL } from '../../../src/channel/lane-status.js';
 import { kindWithFlags } from '../../../src/channel/record-header.js';
@@ -15,7 +16,9 @@ import {
   writeBare,
   writeBodyPosition,
 } from '../../../src/channel/records/record-kind.js';
+import { writeHold } from '../../../src/channel/records/repeat-records.js';
 import { PROTOCOL_HTTP_1_1 } from '../../../src/channel/records/request-head.js';
+import { writeResponseHead } from '../../../src/channel/records/response-head.js';
 import { aDownstream } from '../../support/downstream.js';
 
 const PLAIN = {
@@ -81,6 +84,46 @@ class Rig {
 async function turns(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
+
+describe('a refusal that holds', () => {
+  it('is kept by the reply to its own request, whatever comes in between', () => {
+    const rig = new Rig();
+    const kept = vi.spyOn(rig.dispatcher.refusals, 'keep').mockReturnValue();
+    const heads: number[] = [];
+    const found: [number, number][] = [];
+    const send = (status: number): number =>
+      rig.dispatcher.trySend({ ...PLAIN, receivedMs: 0, bodyBytes: 0, text: 'GET\n/\n::1\nhttp' }, {
+        onResponseHead: () => heads.push(status),
+      } as unknown as Downstream);
+    const [refused, other] = [send(429), send(430)];
+    rig.dispatcher.onDoorbell();
+    rig.worker.drain({ onRecord: (_kind, _flags, ...place) => found.push(place) });
+    const generationOf = (at: number): number => found.find(([index]) => index === at)?.[1] ?? -1;
+    const { producer } = rig.worker;
+    const hold = { headNumber: 7, untilMs: 20, round: 1, hasNewId: true };
+    writeHold(producer, refused, generationOf(refused), hold);
+    for (const [index, status] of [
+      [other, 430],
+      [refused, 429],
+      [refused, 429],
+    ] as const) {
+      const of = { index, generation: generationOf(index) };
+      const head = {
+        ...of,
+        flags: FLAG_END,
+        status,
+        bodyBytes: 0,
+        requestId: '',
+        block: NO_FIELDS,
+      };
+      writeResponseHead(producer, head, null);
+    }
+    rig.worker.publish();
+    rig.dispatcher.onDoorbell();
+    expect(heads).toEqual([430, 429, 429]);
+    expect(kept.mock.calls.map(([, of]) => of)).toEqual([hold]);
+  });
+});
 
 describe('a gateway in which nothing happens', () => {
   it('wakes a worker that sleeps inside the call, and is rung for the reply', async () => {

@@ -231,6 +231,7 @@ class Rig {
         ),
         cache: aCacheLink(this.replies(lane)),
         coordinator,
+        refusals: { offer: () => {} },
         forwarder,
         tries: this.tries(),
         tunnels: { prepare: () => null } as unknown as Tunnels,

@@ -90,6 +90,7 @@ class Rig {
       wheel: this.wheel,
       epochs: this.epochs,
       heads: new KnownHeads(),
+      refusals: { onRepeats: () => {}, beginLane: () => {} },
       counters: this.counters,
       onError: (error) => this.errors.push(error),
     });
