@@ -135,7 +135,7 @@ export class RefusalRepeater implements RepeatSource {
     for (const at of textPlaces) writeIdNumber(reply.text, at, idNumber);
     for (const at of bodyPlaces) writeIdNumber(reply.inlineBody, at, idNumber);
     socket.sendHead(reply, mustClose ? 'deaf' : isDraining ? 'announced' : 'none');
-    lane.repeats.add(hold.headNumber, receivedMs, clock.nowMs() - receivedMs, idNumber);
+    lane.repeats.add(hold.headNumber, clock.nowMs() - receivedMs, idNumber);
     dispatcher.repeats.onRepeat(lane);
   }
 

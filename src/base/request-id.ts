@@ -23,18 +23,13 @@ export class RequestIdSource {
   constructor(readonly prefix: string) {}
 
   next(): string {
-    return this.idOf(this.nextNumber());
+    return idOf(this.prefix, this.nextNumber());
   }
 
   /** The number of the next id, for who writes its text by itself: see {@link writeIdNumber}. */
   nextNumber(): number {
     this.counter = (this.counter + 1) >>> 0;
     return this.counter;
-  }
-
-  /** The id of a number that this source has given. */
-  idOf(number: number): string {
-    return idOf(this.prefix, number);
   }
 
   /**

@@ -290,7 +290,7 @@ export class WorkerRig {
   repeat({ hold }: RigClient, idNumbers: readonly number[]): void {
     if (hold === null) throw new Error('the reply does not hold');
     const batch = new RepeatBatch();
-    for (const number of idNumbers) batch.add(hold.headNumber, this.clock.nowMs(), 0.5, number);
+    for (const number of idNumbers) batch.add(hold.headNumber, 0.5, number);
     batch.writeTo(this.acceptor.producer, 'acceptor');
     this.settle();
   }

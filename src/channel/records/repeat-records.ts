@@ -8,9 +8,8 @@
  *     +0   double  number of the head             +0   int     how many
  *     +8   double  until when, monotonic ms       +4   int     bytes of the prefix of request ids
  *     +16  int     round of the refusals          +8   each: double number of the head
- *     +20  int     1: the id of the request is              double when the head was read
- *                  a new one for each                       double ms until the reply was sent
- *                                                           double number of the request id;
+ *     +20  int     1: the id of the request is              double ms until the reply was sent
+ *                  a new one for each                       double number of the request id;
  *                                                                  NO_ID_NUMBER: the client's
  *                                                 …    latin1  prefix of request ids
  *
@@ -26,7 +25,7 @@ export const NO_ID_NUMBER = -1;
 
 /** Repeats of one record. */
 export const REPEATS_MAX = 64;
-const REPEAT_DOUBLES = 4;
+const REPEAT_DOUBLES = 3;
 const REPEATS_OFFSET = 8;
 const HOLD_BYTES = 24;
 
@@ -42,7 +41,6 @@ export interface RefusalHold {
 /** One reply that the acceptor has given again. */
 export interface Repeat {
   readonly headNumber: number;
-  readonly receivedMs: number;
   readonly durationMs: number;
   readonly idNumber: number;
 }
@@ -80,13 +78,12 @@ export class RepeatBatch {
   }
 
   // Hot path (bench/gateway/refused-by-limit): once for every repeat. The batch is not full.
-  add(headNumber: number, receivedMs: number, durationMs: number, idNumber: number): void {
+  add(headNumber: number, durationMs: number, idNumber: number): void {
     const { doubles } = this;
     const at = this.count * REPEAT_DOUBLES;
     doubles[at] = headNumber;
-    doubles[at + 1] = receivedMs;
-    doubles[at + 2] = durationMs;
-    doubles[at + 3] = idNumber;
+    doubles[at + 1] = durationMs;
+    doubles[at + 2] = idNumber;
     this.count += 1;
   }
 
@@ -109,8 +106,8 @@ export class RepeatBatch {
     const { count, doubles } = this;
     this.count = 0;
     for (let at = 0; at < count * REPEAT_DOUBLES; at += REPEAT_DOUBLES) {
-      const [headNumber = 0, receivedMs = 0, durationMs = 0, idNumber = 0] = doubles.subarray(at);
-      visit({ headNumber, receivedMs, durationMs, idNumber });
+      const [headNumber = 0, durationMs = 0, idNumber = 0] = doubles.subarray(at);
+      visit({ headNumber, durationMs, idNumber });
     }
   }
 }
@@ -132,16 +129,12 @@ export function repeatHeadNumber(ring: ByteRingConsumer, place: number): number 
   return ring.float(offsetOf(place));
 }
 
-export function repeatReceivedMs(ring: ByteRingConsumer, place: number): number {
+export function repeatDurationMs(ring: ByteRingConsumer, place: number): number {
   return ring.float(offsetOf(place) + 8);
 }
 
-export function repeatDurationMs(ring: ByteRingConsumer, place: number): number {
-  return ring.float(offsetOf(place) + 16);
-}
-
 export function repeatIdNumber(ring: ByteRingConsumer, place: number): number {
-  return ring.float(offsetOf(place) + 24);
+  return ring.float(offsetOf(place) + 16);
 }
 
 function offsetOf(place: number): number {
@@ -155,9 +148,8 @@ export function decodeRepeats(payload: Buffer, visit: (repeat: Repeat) => void):
     const at = offsetOf(place);
     visit({
       headNumber: payload.readDoubleLE(at),
-      receivedMs: payload.readDoubleLE(at + 8),
-      durationMs: payload.readDoubleLE(at + 16),
-      idNumber: payload.readDoubleLE(at + 24),
+      durationMs: payload.readDoubleLE(at + 8),
+      idNumber: payload.readDoubleLE(at + 16),
     });
   }
 }
