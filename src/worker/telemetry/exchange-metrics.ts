@@ -148,17 +148,12 @@ export class ExchangeMetrics {
   /** The acceptor has refused a request like this one, which is over, by itself. */
   countRepeat(exchange: Exchange, requestId: string, durationMs: number, nowMs: number): void {
     const { counters, accessLog } = this;
-    const { status, problem } = exchange.reply;
+    const { status } = exchange.reply;
     const routeIndex = routeIndexOf(exchange);
     counters.add(COUNTERS.repeatedRefusals);
     counters.add(requestCounter(routeIndex, exchange.head.method, status));
     counters.observe(durationHistogram(routeIndex), LATENCY_BOUNDS_MS, durationMs);
-    if (problem !== null) {
-      this.countProblem(problem, routeIndex);
-      if (this.outputs.refusals.isDue(nowMs)) {
-        this.noteRefusal(exchange, requestId, problem, nowMs);
-      }
-    }
+    this.countProblem(exchange, requestId, nowMs);
     if (accessLog?.wants(status, durationMs) === true) {
       this.writeRecord(exchange, durationMs, 'complete', requestId);
     }
@@ -285,7 +280,6 @@ export class ExchangeMetrics {
     const { reply, head, tunnel } = exchange;
     if (reply.isAnsweredElsewhere) return;
     const { counters, accessLog } = this;
-    const { problem } = reply;
     const status = judgedStatus(exchange);
     const routeIndex = routeIndexOf(exchange);
     const durationMs = nowMs - exchange.receivedMs;
@@ -293,12 +287,7 @@ export class ExchangeMetrics {
     // How long a socket was open is no time that anybody has waited.
     if (tunnel !== null && reply.isTunnel) this.closeTunnel(routeIndex, tunnel.closeCode);
     else counters.observe(durationHistogram(routeIndex), LATENCY_BOUNDS_MS, durationMs);
-    if (problem !== null) {
-      this.countProblem(problem, routeIndex);
-      if (this.outputs.refusals.isDue(nowMs)) {
-        this.noteRefusal(exchange, head.requestId, problem, nowMs);
-      }
-    }
+    this.countProblem(exchange, head.requestId, nowMs);
     if (this.trial !== null) countTrial(exchange, status, durationMs, this.trial);
     if (exchange.grpc !== null) this.countCall(exchange);
     const measured = exchange.route?.measured ?? null;
@@ -378,13 +367,17 @@ export class ExchangeMetrics {
     if (!caching.isStored) this.counters.add(COUNTERS.cacheRefreshFailures);
   }
 
-  private countProblem(problem: ProblemKind, routeIndex: number): void {
+  private countProblem(exchange: Exchange, requestId: string, nowMs: number): void {
+    const { problem } = exchange.reply;
+    if (problem === null) return;
+    const routeIndex = routeIndexOf(exchange);
     this.counters.add(problemCounter(problem));
     if (problem === PROBLEMS.rateLimited) {
       this.counters.add(routeCounter(routeIndex, ROUTE_COUNTERS.rateLimited));
     } else if (problem === PROBLEMS.unauthorized) {
       this.counters.add(routeCounter(routeIndex, ROUTE_COUNTERS.unauthorized));
     }
+    if (this.outputs.refusals.isDue(nowMs)) this.noteRefusal(exchange, requestId, problem, nowMs);
   }
 
   private noteRefusal(
