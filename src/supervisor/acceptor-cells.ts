@@ -192,10 +192,7 @@ export class AcceptorCells implements AcceptorFront {
 
   /** Those whose places rest have no new figures, and no new ports. */
   private get awakeFirst(): readonly AcceptorSupervisor[] {
-    const [awake, resting] = [false, true].map((isResting) =>
-      this.cells.filter((cell) => cell.isResting === isResting),
-    );
-    return [...(awake ?? []), ...(resting ?? [])];
+    return [...this.cells].sort((one, other) => Number(one.isResting) - Number(other.isResting));
   }
 
   /** The first acceptor first: the others have the ports that it has got. */
