@@ -16,7 +16,7 @@ import {
   writeBare,
   writeBodyPosition,
 } from '../../../src/channel/records/record-kind.js';
-import { writeHold } from '../../../src/channel/records/repeat-records.js';
+import { type RefusalHold, writeHold } from '../../../src/channel/records/repeat-records.js';
 import { PROTOCOL_HTTP_1_1 } from '../../../src/channel/records/request-head.js';
 import { writeResponseHead } from '../../../src/channel/records/response-head.js';
 import { aDownstream } from '../../support/downstream.js';
@@ -88,7 +88,10 @@ async function turns(): Promise<void> {
 describe('a refusal that holds', () => {
   it('is kept by the reply to its own request, whatever comes in between', () => {
     const rig = new Rig();
-    const kept = vi.spyOn(rig.dispatcher.refusals, 'keep').mockReturnValue();
+    const kept: [RefusalHold, number][] = [];
+    vi.spyOn(rig.dispatcher.refusals, 'keep').mockImplementation((_lane, terms, { status }) => {
+      kept.push([terms, status]);
+    });
     const heads: number[] = [];
     const found: [number, number][] = [];
     const send = (status: number): number =>
@@ -121,7 +124,7 @@ describe('a refusal that holds', () => {
     rig.worker.publish();
     rig.dispatcher.onDoorbell();
     expect(heads).toEqual([430, 429, 429]);
-    expect(kept.mock.calls.map(([, of]) => of)).toEqual([hold]);
+    expect(kept).toEqual([[hold, 429]]);
   });
 });
 

@@ -89,6 +89,7 @@ describe('a refusal by a limit', () => {
       expect(later).toBeGreaterThanOrEqual(0);
       const told = Number(/Retry-After: (\d+)/.exec(fields)?.[1]);
       // The window began with the first request: its end is where the seconds count down to.
+      rig.advance(later);
       const next = rig.request({ path: '/few' });
       expect(Number(/Retry-After: (\d+)/.exec(next.fields)?.[1])).toBe(told);
     }
