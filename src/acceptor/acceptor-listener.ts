@@ -118,6 +118,11 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
     this.bound?.stop();
   }
 
+  /** As many connections are closed when nothing is under way on them. */
+  letGo(count: number): void {
+    this.bound?.letGo?.(count);
+  }
+
   // What exchanges ask and tell.
 
   get isDraining(): boolean {

@@ -23,8 +23,8 @@ import type { GatewaySettings } from '../config/compiled-config.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 import { AcceptorListener, type ListenerOwner } from './acceptor-listener.js';
 import type { ClientEngine, CreateEngine, EngineHost } from './client-engine.js';
-
 import { ConnectionCaps, type ConnectionRule } from './connection-caps.js';
+import { FileShortage } from './file-shortage.js';
 import type { LaneDispatcher } from './lane-dispatcher.js';
 import type { LocalReplyRecord, RefusedRequest } from './local-reply.js';
 import type { SharedQueues } from './shared-queues.js';
@@ -65,6 +65,10 @@ export interface AcceptorOptions {
   /** An address has as many connections as it may. */
   onAddressFull(network: string): void;
   readonly strangers: StrangerEvents;
+  /** The process can open another file. */
+  hasFreeFile(): boolean;
+  /** It can open none, and connections are let go. */
+  onFilesShort(): void;
   /** A mistake of ours while handling one request; that request is cut off. */
   onError(error: unknown): void;
 }
@@ -97,6 +101,7 @@ export class Acceptor implements EngineHost, ListenerOwner {
   private readonly engines = new Map<EngineName, ClientEngine>();
   private readonly looks: Timer;
   private readonly caps: ConnectionCaps;
+  private readonly files: FileShortage;
   /** By address. */
   private members: ReadonlyMap<string, Member> = new Map();
   private plan: Plan | null = null;
@@ -119,6 +124,23 @@ export class Acceptor implements EngineHost, ListenerOwner {
     this.queues = queues;
     const counted = { rule, loads, addresses, nowMs: clock.nowMs };
     this.caps = new ConnectionCaps({ ...counted, onAddressFull, onError });
+    this.files = new FileShortage({
+      nowMs: clock.nowMs,
+      hasFreeFile: () => options.hasFreeFile(),
+      openConnections: () => this.caps.openOfAll,
+      letGo: (count) => this.letGo(count),
+      onShortage: () => options.onFilesShort(),
+    });
+  }
+
+  /** To be called some times in a second. */
+  lookForFiles(): void {
+    this.files.look();
+    this.caps.shortageMax = this.files.connectionsMax;
+  }
+
+  private letGo(count: number): void {
+    for (const { listener } of this.members.values()) listener.letGo(count);
   }
 
   /**

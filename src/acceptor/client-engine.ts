@@ -308,6 +308,12 @@ export interface OpenListener {
 
   /** No new connections; those that are open go on. Called once, by when `isDraining` is true. */
   stop(): void;
+
+  /**
+   * Closes up to `count` connections, the newest first, each once nothing is under way on it.
+   * Absent: the engine does not know which connections it has.
+   */
+  letGo?(count: number): void;
 }
 
 export interface ClientEngine {

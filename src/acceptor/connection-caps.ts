@@ -50,6 +50,8 @@ const FULL_MAX = 1024;
 
 export class ConnectionCaps implements Omit<ConnectionFigures, 'taken'> {
   open = 0;
+  /** What holds besides the rule, of all addresses together. */
+  shortageMax = Number.POSITIVE_INFINITY;
   /** Refused since the start. */
   refusedInAll = 0;
   refusedOfAddress = 0;
@@ -89,15 +91,20 @@ export class ConnectionCaps implements Omit<ConnectionFigures, 'taken'> {
     const { rule, census } = this;
     const network = isExact || census !== null ? networkOf(address) : '';
     const others = isExact ? this.raiseExact(network) : 0;
-    const { open } = this;
-    const all = this.parts.loads?.setOpen(open) ?? open;
-    if (all > rule.connectionsMax) {
+    const all = this.openOfAll;
+    if (all > Math.min(rule.connectionsMax, this.shortageMax)) {
       this.refusedInAll++;
       return false;
     }
     if (isProxy || rule.isExempt(address)) return true;
     if (isExact) return this.admitsExact(network, others);
     return census === null || this.countAddress(network, census);
+  }
+
+  /** Connections of all acceptors. */
+  get openOfAll(): number {
+    const { open, parts } = this;
+    return parts.loads?.setOpen(open) ?? open;
   }
 
   /** '': nobody knows which connection it was. */

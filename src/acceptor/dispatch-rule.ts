@@ -5,6 +5,7 @@
  */
 import type { GatewaySettings } from '../config/compiled-config.js';
 import type { Cell } from './cell.js';
+import { inFlightMax } from './connection-rule.js';
 import type { QueueRule } from './lane-queue.js';
 
 export interface DispatchRule extends QueueRule {
@@ -13,9 +14,11 @@ export interface DispatchRule extends QueueRule {
   readonly cell?: Cell;
 }
 
-export function dispatchRule({ limits }: GatewaySettings): DispatchRule {
+/** `filesMax`: how many open files the process may have. */
+export function dispatchRule(config: GatewaySettings, filesMax: number): DispatchRule {
+  const { limits } = config;
   return {
-    inFlightMax: limits.inFlight,
+    inFlightMax: inFlightMax(config, filesMax),
     depthMax: limits.laneDepth,
     waitMsMax: limits.queueMs,
   };

@@ -24,14 +24,14 @@ import type { ListenerSettings } from '../config/listener-settings.js';
 import type { ServedConfig, SharedConfig, SharedSettings } from '../config/shared/shared-config.js';
 import { createRequestLog } from '../observability/access-log.js';
 import { counterCount } from '../observability/counters.js';
-import { openFilesMax, osThreadId } from '../observability/kernel-facts.js';
+import { hasFreeFile, openFilesMax, osThreadId } from '../observability/kernel-facts.js';
 import type { ThreadLogger } from '../observability/logger.js';
 import { ThreadMeter } from '../observability/thread-meter.js';
 import { Acceptor, type EngineSource } from './acceptor.js';
 import type { AcceptorFront } from './acceptor-front.js';
 import type { Cell } from './cell.js';
 import type { ConnectionRule } from './connection-caps.js';
-import { connectionRule } from './connection-rule.js';
+import { connectionRule, inFlightMax } from './connection-rule.js';
 import { dispatchRule } from './dispatch-rule.js';
 import { LaneDispatcher } from './lane-dispatcher.js';
 import { LocalReplyMetrics } from './local-reply-metrics.js';
@@ -73,6 +73,8 @@ export class GatewayFront implements AcceptorFront {
   /** null: there are no other acceptors. */
   private readonly queues: SharedQueues | null;
   private readonly osThreadId = osThreadId();
+  /** As of the start: who has no file left cannot read it any more. */
+  private readonly filesMax = openFilesMax();
   private refusals: RefusalFields | null = null;
 
   constructor(private readonly options: FrontOptions) {
@@ -80,7 +82,10 @@ export class GatewayFront implements AcceptorFront {
     const onError = (error: unknown): void => log.logger.error({ err: error }, 'internal error');
     this.config = config;
     this.counters = [options.counters];
-    const rule = { ...dispatchRule(config), ...(cell === undefined ? {} : { cell }) };
+    const rule = {
+      ...dispatchRule(config, this.filesMax),
+      ...(cell === undefined ? {} : { cell }),
+    };
     this.dispatcher = new LaneDispatcher(laneCount, rule, onError, clock);
     this.tellPressure();
     const counters = new CounterBlock(options.counters);
@@ -107,6 +112,8 @@ export class GatewayFront implements AcceptorFront {
       addresses: cell?.addresses,
       queues: this.queues,
       strangers: new StrangerNotes(clock, counters, log),
+      hasFreeFile,
+      onFilesShort: () => this.tellOfFiles(),
       onAddressFull: (network) => this.warnOfAddress(network),
       fieldsOfRefusal: (method, target, text, listener) =>
         this.refusalFields().fieldsFor(method, target, text, listener),
@@ -244,6 +251,7 @@ export class GatewayFront implements AcceptorFront {
 
   private onBeat(): void {
     this.options.cell?.loads.beat();
+    this.acceptor.lookForFiles();
     this.tellFitness();
   }
 
@@ -274,11 +282,23 @@ export class GatewayFront implements AcceptorFront {
       const message = 'fewer connections than limits.connections: raise ulimit -n';
       this.options.log.logger.warn({ connectionsMax }, message);
     }
+    const inFlight = inFlightMax(this.config, this.filesMax);
+    if (inFlight < this.config.limits.inFlight) {
+      const message = 'fewer requests in flight than limits.inFlight: raise ulimit -n';
+      this.options.log.logger.warn({ inFlightMax: inFlight }, message);
+    }
     return rule;
   }
 
   private ruleOf(config: SharedSettings): ConnectionRule {
-    return connectionRule(config, openFilesMax());
+    return connectionRule(config, this.filesMax);
+  }
+
+  private tellOfFiles(): void {
+    this.options.log.logger.error(
+      { filesMax: this.filesMax },
+      'no more files can be opened: connections are let go; raise ulimit -n, or lower limits',
+    );
   }
 
   private warnOfAddress(network: string): void {

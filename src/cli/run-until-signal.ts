@@ -2,7 +2,7 @@
  * Runs a gateway until a signal ends it.
  *
  * Thread: supervisor (on the main thread). The first SIGTERM or SIGINT drains, the second signal
- * ends the process at once.
+ * ends the process at once. One that comes before there is anything to drain ends it as well.
  */
 import type { ConfigSource } from '../config/source/config-source.js';
 import type { LoadedConfig } from '../config/source/load-file.js';
@@ -55,21 +55,26 @@ export async function runUntilSignal(
   const ended = new Promise<ExitCode>((resolve) => {
     onEnd = resolve;
   });
-  const gateway = await steps.create((reason) => {
-    io.stderr.write(`sluice: gives up: ${reason}; the log says why they ended\n`);
-    onEnd(EXIT_FAILURE);
-  });
-  const onHangUp = (): void => steps.onHangUp?.(gateway);
   let isStopping = false;
   const onSignal = (): void => {
     if (isStopping) signals.exit(EXIT_FAILURE);
     isStopping = true;
     onEnd(EXIT_OK);
   };
+  let gateway: RunnableGateway | null = null;
+  const onHangUp = (): void => {
+    if (gateway !== null) steps.onHangUp?.(gateway);
+  };
+  // Before there are threads: nobody else ends the first process of a container.
   signals.on('SIGTERM', onSignal);
   signals.on('SIGINT', onSignal);
   if (steps.onHangUp !== undefined) signals.on('SIGHUP', onHangUp);
   try {
+    gateway = await steps.create((reason) => {
+      io.stderr.write(`sluice: gives up: ${reason}; the log says why they ended\n`);
+      onEnd(EXIT_FAILURE);
+    });
+    if (isStopping) return await ended;
     await gateway.start();
     await steps.onStarted(gateway);
     const code = await ended;

@@ -3,7 +3,7 @@
  *
  * Thread: any (both ends). On other systems each function returns its "unknown".
  */
-import { readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 
 /**
  * The operating system's id of the calling thread, by which its CPU time can be looked up;
@@ -40,5 +40,16 @@ export function openFilesMax(): number {
     return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft);
   } catch {
     return Number.POSITIVE_INFINITY;
+  }
+}
+
+/** Another file can be opened now. Takes some microseconds. */
+export function hasFreeFile(): boolean {
+  try {
+    closeSync(openSync('/dev/null', 'r'));
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code !== 'EMFILE' && code !== 'ENFILE';
   }
 }

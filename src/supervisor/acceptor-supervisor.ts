@@ -342,6 +342,14 @@ export class AcceptorSupervisor {
 
   /** @throws StartupError when an address cannot be had; then nothing has changed. */
   async prepareListeners(listeners: readonly ListenerSettings[]): Promise<void> {
+    await this.tryPrepare(listeners).catch((error: unknown) => {
+      // It may have died for another reason, and its successor can tell.
+      if (!(error instanceof AcceptorDiedError) || this.isStopping) throw error;
+      return this.tryPrepare(listeners);
+    });
+  }
+
+  private async tryPrepare(listeners: readonly ListenerSettings[]): Promise<void> {
     // The next thread begins with what is in force by then.
     if (this.isResting) return;
     const prepared = this.open('prepareListeners', listeners);

@@ -225,6 +225,8 @@ export class AcceptorRig {
         this.localReplies.push(record);
         wish.onLocalReply?.(record);
       },
+      hasFreeFile: () => true,
+      onFilesShort: () => {},
       onAddressFull: (network) => void this.fullAddresses.push(network),
       strangers: this.strangers,
       onError,

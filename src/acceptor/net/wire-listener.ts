@@ -111,6 +111,14 @@ export class WireListener
     for (const guest of this.guests.values()) guest?.onDrain();
   }
 
+  letGo(count: number): void {
+    for (const [raw, guest] of [...this.guests].slice(-count)) {
+      // No request of theirs has begun.
+      if (guest === AT_DOOR || guest.isNew) raw.destroy();
+      else guest.onDrain();
+    }
+  }
+
   onTick(nowMs: number): void {
     this.lookForTls();
     let unsent = 0;

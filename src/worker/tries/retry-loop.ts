@@ -67,6 +67,7 @@ const UNASKED: ReadonlySet<ProblemKind> = new Set([
   PROBLEMS.internal,
   PROBLEMS.tunnelNotTaken,
   PROBLEMS.noIdentity,
+  PROBLEMS.overloaded,
 ]);
 
 /** RFC 8297. */

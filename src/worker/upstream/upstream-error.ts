@@ -10,6 +10,8 @@ import { TargetTlsError, tlsProblem } from './tls-failure.js';
 /** Longest text of a parser or of OpenSSL that is passed on. */
 const CAUSE_CHARS_MAX = 160;
 
+const NO_FILE = 'no more files can be opened: raise ulimit -n';
+
 interface CodedError {
   readonly code?: unknown;
   readonly name?: unknown;
@@ -49,6 +51,9 @@ export function upstreamProblem(error: unknown): ProblemKind {
     case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
     case 'UND_ERR_RES_EXCEEDED_MAX_SIZE':
       return PROBLEMS.upstreamProtocol;
+    case 'EMFILE':
+    case 'ENFILE':
+      return PROBLEMS.overloaded;
     case 'HTTP2_NO_CONNECT':
       return PROBLEMS.tunnelNotTaken;
     case 'UND_ERR_INVALID_ARG':
@@ -86,6 +91,7 @@ export function failureDetail(problem: ProblemKind, cause: string): string {
   }
   if (problem.proxyError.startsWith('tls_')) return problem.when;
   if (problem === PROBLEMS.noIdentity) return 'The gateway has no identity for the target now.';
+  if (problem === PROBLEMS.overloaded) return 'The gateway has no room for it now.';
   if (problem === PROBLEMS.tunnelNotTaken) return 'The target speaks no WebSocket here.';
   return isConnectFailure(problem)
     ? 'The target cannot be reached.'
@@ -94,12 +100,13 @@ export function failureDetail(problem: ProblemKind, cause: string): string {
 
 /**
  * What the operator is told besides the problem: what of a reply was not HTTP, in the words of the
- * parser, why TLS failed, or by what code of HTTP/2 the target has ended it; empty: the problem
- * says it all.
+ * parser, why TLS failed, by what code of HTTP/2 the target has ended it, or what the gateway
+ * lacks; empty: the problem says it all.
  */
 export function failureCause(error: unknown): string {
   if (error instanceof TargetTlsError) return inOneLine(error.reason);
   if (resetCodeOf(error) !== -1 && error instanceof Error) return inOneLine(error.message);
+  if (upstreamProblem(error) === PROBLEMS.overloaded) return NO_FILE;
   if (upstreamProblem(error) !== PROBLEMS.upstreamProtocol || !(error instanceof Error)) return '';
   return inOneLine(error.message);
 }

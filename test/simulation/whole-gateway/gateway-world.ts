@@ -97,7 +97,12 @@ export class GatewayWorld implements ThreadsWorld, TargetsWorld {
     this.add(this.main);
     const { clock } = this.main;
     const onError = (error: unknown): void => void this.mistakes.push(error);
-    this.dispatcher = new LaneDispatcher(config.workers, dispatchRule(config), onError, clock);
+    this.dispatcher = new LaneDispatcher(
+      config.workers,
+      dispatchRule(config, Infinity),
+      onError,
+      clock,
+    );
     this.threads = new PlayedThreads(this);
     this.supervisor = new Supervisor({
       first: shareConfig(config),
@@ -125,6 +130,8 @@ export class GatewayWorld implements ThreadsWorld, TargetsWorld {
       fieldsOfRefusal: () => NO_FIELDS,
       pageOfRefusal: () => null,
       onLocalReply: () => {},
+      hasFreeFile: () => true,
+      onFilesShort: () => {},
       onAddressFull: () => {},
       strangers: new RecordedStrangers(),
       onError,

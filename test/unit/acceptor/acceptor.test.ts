@@ -61,6 +61,8 @@ function anAcceptor(engineOf: (name: string) => EngineName = () => 'wire') {
     fieldsOfRefusal: () => NO_FIELDS,
     pageOfRefusal: () => null,
     onLocalReply: fail,
+    hasFreeFile: () => true,
+    onFilesShort: () => {},
     onAddressFull: fail,
     strangers: new RecordedStrangers(),
     onError: fail,

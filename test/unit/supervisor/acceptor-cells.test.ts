@@ -283,6 +283,28 @@ describe('a configuration that comes into force', () => {
     await adopted;
   });
 
+  it('is prepared by the successor of an acceptor that dies meanwhile, and refused by its own', async () => {
+    await begin();
+    await listen();
+    const prepared = fateOf(cells.prepareListeners(first.settings.listeners));
+    await settled();
+    threads.acceptor().end();
+    threads.acceptor().started();
+    await settled();
+    expect(prepared.state).toBe('waits');
+    threads.acceptor().answer('prepareListeners', reading(4711));
+    await settled();
+    expect(prepared.state).toBe('resolved');
+    const again = fateOf(cells.prepareListeners(first.settings.listeners));
+    await settled();
+    for (let death = 0; death < 2; death++) {
+      threads.acceptor().end();
+      threads.acceptor().started();
+      await settled();
+    }
+    expect(again.state).toBe('rejected: acceptor died before it answered');
+  });
+
   it('replaces an acceptor that cannot take it, and never fails', async () => {
     await begin();
     await listen();

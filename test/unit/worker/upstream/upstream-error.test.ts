@@ -33,6 +33,14 @@ describe('what went wrong with a target', () => {
     expect(failureDetail(problem, '')).toBe(problem.when);
   });
 
+  it('is the lack of a file here, and no failure of the target', () => {
+    const error = anError('EMFILE');
+    const problem = upstreamProblem(error);
+    expect([problem, isConnectFailure(problem)]).toEqual([PROBLEMS.overloaded, false]);
+    expect(failureDetail(problem, '')).toBe('The gateway has no room for it now.');
+    expect(failureCause(error)).toBe('no more files can be opened: raise ulimit -n');
+  });
+
   it.each([
     ['UND_ERR_HEADERS_OVERFLOW', PROBLEMS.upstreamHeadTooLarge],
     ['HPE_HEADER_OVERFLOW', PROBLEMS.upstreamHeadTooLarge],
