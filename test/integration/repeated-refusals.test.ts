@@ -7,6 +7,7 @@ import type { GatewayConfig } from '../../src/index.js';
 import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
+import { Http2Client } from '../support/http2-client.js';
 import { InProcessGateway } from '../support/in-process-gateway.js';
 import { ReplyStream, type StreamReply } from '../support/reply-stream.js';
 
@@ -16,7 +17,10 @@ interface Figures {
   readonly limits: readonly { readonly limit: string; readonly refused: number }[];
 }
 
-const QUIET = { listen: { port: 0, engine: 'wire' }, admin: { port: 0 } } as const;
+const QUIET = {
+  listen: { port: 0, engine: 'wire', protocols: ['http1', 'h2c'] },
+  admin: { port: 0 },
+} as const;
 /** More than any flood of this test uses up. */
 const PLENTY = 100_000_000;
 const REQUEST_ID = /^[0-9a-f]{12}-[0-9a-f]{8}$/;
@@ -158,6 +162,35 @@ describe('a client that goes on over its limit', () => {
     expect(statuses).toEqual([...repeated, 404, ...repeated, 429]);
     expect(stream.replies.at(-1)?.fields['connection']).toBe('close');
     await figuresOf(before + 82);
+  });
+
+  it('gets the same over HTTP/2, on each stream its own', async () => {
+    const before = (await gateway.stats<Figures>()).counters['requests'] ?? 0;
+    const client = await Http2Client.connect(gateway.port);
+    const ids = new Set<string>();
+    let stream = -1;
+    for (let turn = 0; turn < 8; turn += 1) {
+      const heads = Array.from({ length: 10 }, () => {
+        stream += 2;
+        return client.head(stream, true, [['user-agent', 'a test']], 'GET', '/few');
+      });
+      client.send(...heads);
+      await client.ended(stream);
+    }
+    for (let at = 1; at <= stream; at += 2) {
+      const line = await client.until(new RegExp(`^headers ${at} `));
+      expect(line).toMatch(/^headers \d+ :status=429 /);
+      const id = / x-request-id=(\S+)/.exec(line)?.[1] ?? '';
+      ids.add(id);
+      expect(JSON.parse(client.bodies.get(at) ?? '')).toMatchObject({ requestId: id, status: 429 });
+    }
+    client.destroy();
+    expect(ids.size).toBe(80);
+    await figuresOf(before + 80);
+    const logged = gateway.find('request').map(({ requestId }) => requestId);
+    expect(logged).toEqual(expect.arrayContaining([...ids]));
+    // It was no worker that has made most of them.
+    expect(new Set([...ids].map((id) => id.slice(0, 12))).size).toBe(2);
   });
 
   it('gets the same without a body where it asks by HEAD', async () => {

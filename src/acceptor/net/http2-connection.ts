@@ -106,10 +106,10 @@ export class Http2Connection
     this.writer = new SocketWriter(socket, context.memory, this);
     this.watch = new ClientWatch(raw, this);
     const rules = context.rulesFor(host.settings);
-    const { nowMs } = context;
+    const { nowMs, headNumbers: numbers } = context;
     const { headMs, http2 } = host.settings;
     const options = { ...OPTIONS, streamsMax: http2.streamsMax };
-    this.codec = new ServerConnection(options, this, { rules, origin, nowMs });
+    this.codec = new ServerConnection(options, this, { rules, origin, nowMs, numbers });
     this.windows = new ReplyWindows(http2.unsentMax);
     this.ackByMs = context.deadlineIn(headMs + SETTINGS_ACK_MS);
     this.deadlineMs = context.deadlineIn(headMs);

@@ -16,6 +16,7 @@ export class Http2Request implements ClientRequest {
   method = '';
   target = '';
   text = '';
+  headNumber = 0;
   bodyBytes = 0;
   expectsContinue = false;
   wantsTunnel = false;
@@ -33,6 +34,7 @@ export class Http2Request implements ClientRequest {
     this.method = head.method;
     this.target = head.target;
     this.text = head.text;
+    this.headNumber = head.number;
     this.bodyBytes = head.bodyBytes;
     this.expectsContinue = head.expectsContinue;
     this.wantsTunnel = head.wantsTunnel;

@@ -28,6 +28,8 @@ export class DynamicTable {
   /** Names, values and ENTRY_EXTRA_BYTES each. */
   bytes = 0;
   bytesMax: number;
+  /** How often it has changed: while it stays the same, every index means the same. */
+  changes = 0;
 
   /** The slot of the newest entry. */
   private newest = 0;
@@ -42,6 +44,7 @@ export class DynamicTable {
   /** Changes the size; at most the capacity. */
   resize(bytesMax: number): void {
     this.bytesMax = bytesMax;
+    this.changes += 1;
     this.evictTo(bytesMax);
   }
 
@@ -61,6 +64,7 @@ export class DynamicTable {
   ): void {
     const length = end - start;
     const bytes = length - 2 + ENTRY_EXTRA_BYTES;
+    this.changes += 1;
     this.evictTo(this.bytesMax - bytes);
     if (bytes > this.bytesMax) return;
     if (this.entries === NO_ENTRIES) this.entries = this.makeEntries();

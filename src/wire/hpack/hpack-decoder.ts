@@ -105,6 +105,11 @@ export class HpackDecoder {
     this.table = new DynamicTable(tableBytesMax);
   }
 
+  /** A block that leaves this number as it is says the same again for as long as it stays so. */
+  get tableChanges(): number {
+    return this.table.changes;
+  }
+
   /** The fields of the last block that the sink kept: (LF name LF value)*. */
   get text(): string {
     return field.text.toString('latin1', 0, this.textEnd);

@@ -59,6 +59,8 @@ export interface Http2RequestHead {
   /** Not null: the request must not enter, for this reason. */
   readonly problem: ProblemKind | null;
   readonly reason: string;
+  /** The same each time that the connection sends this head; 0: it has not come again. */
+  number: number;
 }
 
 /** Of a dropped field, in the log. */
@@ -259,6 +261,7 @@ export class RequestFields implements FieldSink {
       droppedName: this.droppedName,
       problem: this.problem,
       reason: this.reason,
+      number: 0,
     };
   }
 

@@ -11,13 +11,15 @@
  * sending-side.ts have those that hold on both sides.
  */
 import type { HeadLimits } from '../hpack/hpack-decoder.js';
+import type { HeadNumbers } from '../http1/head-memory.js';
 import type { RequestOrigin } from '../http1/request-head.js';
 import type { RequestRules } from '../http1/request-rules.js';
+import { BlockMemory } from './block-memory.js';
 import { ClientPreface } from './client-preface.js';
 import { CLOSED_BY_US, CLOSED_UNKNOWN } from './closed-streams.js';
 import { NO_ERROR, NUMBER_MAX, PROTOCOL_ERROR, REFUSED_STREAM } from './frame-kinds.js';
 import { REPLY_TABLE_BYTES, ReplySide } from './reply-side.js';
-import { RequestFields } from './request-fields.js';
+import { type Http2RequestHead, RequestFields } from './request-fields.js';
 import type { ServerHandler } from './server-handler.js';
 import { offeredSettings, type ServerOptions } from './server-options.js';
 import { ServerStream } from './server-stream.js';
@@ -26,8 +28,19 @@ import { ServerStream } from './server-stream.js';
 const DRAIN_PING: Buffer = Buffer.from('draining', 'latin1');
 const PROBE_PING: Buffer = Buffer.from('probing.', 'latin1');
 
+/** What all requests of a connection have in common. */
+export interface ServerFacts {
+  readonly rules: RequestRules;
+  readonly origin: RequestOrigin;
+  readonly nowMs: number;
+  /** For heads that come again; absent: they get none. */
+  readonly numbers?: HeadNumbers;
+}
+
 export class ServerConnection extends ReplySide {
   private readonly fields: RequestFields;
+  private readonly numbers: HeadNumbers | null;
+  private readonly memory = new BlockMemory();
   private readonly preface = new ClientPreface();
   /** The last stream of the client, and the last one that is taken. */
   private lastStream = 0;
@@ -37,7 +50,7 @@ export class ServerConnection extends ReplySide {
   constructor(
     private readonly options: ServerOptions,
     private readonly handler: ServerHandler,
-    { rules, origin, nowMs }: { rules: RequestRules; origin: RequestOrigin; nowMs: number },
+    { rules, origin, nowMs, numbers }: ServerFacts,
   ) {
     super(options, handler, {
       tableBytes: REPLY_TABLE_BYTES,
@@ -45,6 +58,7 @@ export class ServerConnection extends ReplySide {
       keepsUnderscores: rules.underscores === 'forward',
       nowMs,
     });
+    this.numbers = numbers ?? null;
     this.fields = new RequestFields(rules, origin, options.mayConnect);
     this.begin(offeredSettings(options, rules));
   }
@@ -75,12 +89,31 @@ export class ServerConnection extends ReplySide {
     const { stream: id, endsStream } = this.reader;
     const stream = this.streams.get(id);
     const isNew = stream === undefined && id > this.lastStream;
+    const known = isNew ? this.findKnown(endsStream) : null;
     const sink = isNew ? this.fields : this.trailers;
-    sink.begin();
-    if (!this.decode(sink)) return;
-    if (isNew) this.onNewStream(id, endsStream);
+    if (known === null) {
+      sink.begin();
+      if (!this.decode(sink)) return;
+    }
+    if (isNew) this.onNewStream(id, endsStream, known);
     else if (stream === undefined) this.onHeadersOfClosed(id);
     else this.onTrailers(stream);
+  }
+
+  /** What the block says, if it is one that has come before. */
+  private findKnown(endsStream: boolean): Http2RequestHead | null {
+    const { memory, reader, decoder, fields } = this;
+    const { tableChanges } = decoder;
+    const known = memory.find(reader.payload, { tableChanges, rules: fields.rules, endsStream });
+    if (known?.number === 0 && this.numbers !== null) known.number = this.numbers.next();
+    return known;
+  }
+
+  private readHead(endsStream: boolean): Http2RequestHead | null {
+    const { decoder, fields, memory } = this;
+    const head = fields.finish(decoder.text, decoder.isOversize, endsStream);
+    if (head !== null) memory.offer(head, endsStream);
+    return head;
   }
 
   private onHeadersOfClosed(id: number): void {
@@ -91,7 +124,7 @@ export class ServerConnection extends ReplySide {
     this.onFrameOfClosed(id);
   }
 
-  private onNewStream(id: number, endsStream: boolean): void {
+  private onNewStream(id: number, endsStream: boolean, known: Http2RequestHead | null): void {
     if (id % 2 === 0) {
       this.fail(PROTOCOL_ERROR, 'a stream with an even number');
       return;
@@ -111,8 +144,7 @@ export class ServerConnection extends ReplySide {
       this.refuse(id, REFUSED_STREAM, 'more streams than were offered');
       return;
     }
-    const { decoder } = this;
-    const head = this.fields.finish(decoder.text, decoder.isOversize, endsStream);
+    const head = known ?? this.readHead(endsStream);
     if (head === null) {
       this.onMalformed(id);
       return;

@@ -55,6 +55,7 @@ describe('a request', () => {
       droppedName: '',
       problem: null,
       reason: '',
+      number: 0,
     });
   });
 
