@@ -39,8 +39,17 @@ import type { RefusalRepeater } from './refusal-repeater.js';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
+interface AnnouncedHold {
+  readonly of: Downstream;
+  /** By the worker that has announced it. */
+  readonly end: LaneEnd;
+  readonly terms: RefusalHold;
+}
+
 export class DispatchedLane implements RecordHandler {
   end: LaneEnd | null = null;
+  /** Its worker neither works nor has ended yet; null: it has none of this kind. */
+  abandoned: LaneEnd | null = null;
   queue: LaneQueue | null = null;
   /** Its worker hangs, and is about to be ended: it gets no more requests. */
   isSuspended = false;
@@ -53,7 +62,7 @@ export class DispatchedLane implements RecordHandler {
   /** Refusals that were given again and that its worker is to count. */
   readonly repeats = new RepeatBatch();
   /** Of the reply that follows to this request; null: no reply holds for more than its request. */
-  private hold: { readonly of: Downstream; readonly terms: RefusalHold } | null = null;
+  private hold: AnnouncedHold | null = null;
 
   private readonly head: Writable<ReplyHead> = {
     status: 0,
@@ -90,7 +99,8 @@ export class DispatchedLane implements RecordHandler {
     kind: Exclude<ReplyRecordKind, typeof RESPONSE_BLOCK>,
     flags: number,
   ): void {
-    const ring = defined(this.end, 'the lane').consumer;
+    const end = defined(this.end, 'the lane');
+    const ring = end.consumer;
     switch (kind) {
       case RESPONSE_HEAD:
         this.head.status = responseStatus(ring);
@@ -100,11 +110,11 @@ export class DispatchedLane implements RecordHandler {
         this.head.idBytes = responseIdBytes(ring);
         this.head.text = responseText(ring);
         this.head.inlineBody = responseInlineBody(ring);
-        if (this.hold?.of === downstream) this.keepRefusal(this.hold.terms);
+        if (this.hold?.of === downstream) this.keepRefusal(this.hold, end);
         downstream.onResponseHead(this.head);
         break;
       case RESPONSE_HOLDS:
-        this.hold = { of: downstream, terms: readHold(ring) };
+        this.hold = { of: downstream, end, terms: readHold(ring) };
         break;
       case RESPONSE_BODY:
         downstream.onResponseBody(payloadOf(ring), (flags & FLAG_END) !== 0);
@@ -136,9 +146,10 @@ export class DispatchedLane implements RecordHandler {
   }
 
   /** Before the client has it: what it has sent ahead may be the same request. */
-  private keepRefusal(hold: RefusalHold): void {
+  private keepRefusal({ end: announcer, terms }: AnnouncedHold, end: LaneEnd): void {
     this.hold = null;
-    this.refusals.keep(this, hold, this.head);
+    // The same request may have come back here, to the worker's successor.
+    if (announcer === end) this.refusals.keep(this, terms, this.head);
   }
 
   /**

@@ -132,14 +132,23 @@ export class LaneDispatcher implements RescueOwner {
    */
   detach(lane: number): void {
     const dispatched = this.laneAt(lane);
-    const { end } = dispatched;
+    const { end, abandoned } = dispatched;
+    dispatched.abandoned = null;
+    // What its clients were told, and it has not counted.
+    if (abandoned !== null) this.forgetWorker(dispatched, abandoned);
     if (end === null) return;
     dispatched.end = null;
     dispatched.queue = null;
     dispatched.inFlight = 0;
     this.lookWhoServes();
-    this.repeats.onLaneLost(dispatched, end.producer);
+    this.forgetWorker(dispatched, end);
     this.rescue.onLaneLost(lane, end.producer);
+  }
+
+  /** The worker at this end has ended for good. */
+  private forgetWorker(lane: DispatchedLane, end: LaneEnd): void {
+    this.repeats.onLaneLost(lane, end.producer);
+    this.refusals.forget(end);
   }
 
   /** A worker has woken the acceptor. */
@@ -151,9 +160,10 @@ export class LaneDispatcher implements RescueOwner {
   abandon(lane: number): void {
     this.table.forEachOnLane(lane, (downstream) => downstream.onLaneLost());
     const dispatched = this.laneAt(lane);
+    dispatched.abandoned = dispatched.end;
     dispatched.end = null;
     dispatched.queue = null;
-    this.repeats.onLaneLost(dispatched, null);
+    this.repeats.onAbandoned(dispatched);
     this.lookWhoServes();
   }
 

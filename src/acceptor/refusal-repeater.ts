@@ -149,10 +149,18 @@ export class RefusalRepeater implements RepeatSource {
     if (hold.hasNewId && start + ID_DIGITS !== reply.idBytes) return false;
     for (const at of textPlaces) prefix.copy(reply.text, at - start);
     for (const at of bodyPlaces) prefix.copy(reply.inlineBody, at - start);
-    const { method, target, peer, protocol } = request;
-    held.client = { method, target, peer, protocol };
+    const { method, target, protocol } = request;
+    const { route, clientIp } = hold;
+    held.client = { method, target, clientIp, protocol, route };
     this.idPrefix = ids.prefix;
     return true;
+  }
+
+  /** The worker at this end has ended, and all that it was to count is counted. */
+  forget(end: LaneEnd): void {
+    for (const [place, held] of this.held.entries()) {
+      if (held?.end === end) this.held[place] = null;
+    }
   }
 
   /** Whose request had the head with this number; null: nobody knows any more. */

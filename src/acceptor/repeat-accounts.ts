@@ -15,6 +15,7 @@ import { kindOf } from '../channel/record-header.js';
 import { REQUEST_REPEATS } from '../channel/records/record-kind.js';
 import {
   decodeRepeats,
+  type HeldRoute,
   NO_ID_NUMBER,
   type Repeat,
   type RepeatBatch,
@@ -33,12 +34,13 @@ export interface RefusingLane {
   readonly repeats: RepeatBatch;
 }
 
-/** Who the requests came from. */
+/** Who the requests came from, and which route has refused them. */
 export interface RefusedClient {
   readonly method: string;
   readonly target: string;
-  readonly peer: string;
+  readonly clientIp: string;
   readonly protocol: HttpProtocol;
+  readonly route: HeldRoute;
 }
 
 /** What is known of refusals that were given again. */
@@ -103,9 +105,14 @@ export class RepeatAccounts {
     else lane.repeats.writeTo(lane.end.producer, this.refusals.idPrefix);
   }
 
-  /** The worker has ended; `ring` is what it read from. null: it may still read from there. */
-  onLaneLost(lane: RefusingLane, ring: ByteRingProducer | null): void {
-    ring?.salvage(({ kindAndFlags, payload }) => {
+  /** The worker may read on what it was told, or not: nothing more is told. */
+  onAbandoned(lane: RefusingLane): void {
+    lane.repeats.drain(this.onLost);
+  }
+
+  /** The worker has ended; `ring` is what it read from. */
+  onLaneLost(lane: RefusingLane, ring: ByteRingProducer): void {
+    ring.salvage(({ kindAndFlags, payload }) => {
       if (kindOf(kindAndFlags) === REQUEST_REPEATS) decodeRepeats(payload, this.onLost);
     });
     lane.repeats.drain(this.onLost);

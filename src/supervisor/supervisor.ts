@@ -383,7 +383,7 @@ export class Supervisor {
   private async clearRows(freed: RowLists): Promise<void> {
     for (const piece of piecesOf(freed)) {
       clearRows(this.coordinator.memory, piece);
-      for (const counters of this.counters) {
+      for (const counters of [...this.options.front.counters, ...this.counters]) {
         retireCounterRows(new CounterBlock(counters), this.config.capacity, piece);
       }
       await new Promise<void>((resolve) => this.options.clock.afterTurn(resolve));

@@ -155,10 +155,11 @@ export class WorkerRuntime {
     const outputs = { ...writersOf(task, config), counters: this.counters, tracing, clock };
     this.ledger = new ExchangeMetrics(config.capacity, outputs);
     const { ledger } = this;
-    this.epochs = new KnownEpochs(first, ({ config: gone }) => {
+    this.epochs = new KnownEpochs(first, (epoch) => {
       this.heads.clear();
-      identity.release(gone.authenticators).catch(onError);
-      parts.plugins.release(gone.plugins);
+      this.refusals.release(epoch);
+      identity.release(epoch.config.authenticators).catch(onError);
+      parts.plugins.release(epoch.config.plugins);
     });
     this.lane = new LaneEnd(task.memory, 'worker', task.doorbell);
     this.writer = new LaneWriter(this.lane, nowMs, touch);
@@ -412,6 +413,7 @@ export class WorkerRuntime {
    */
   changeLane(memory: LaneMemory, doorbell: Pick<Port, 'postMessage'>, onLeft: () => void): void {
     this.pipeline.abortAll();
+    this.turn.endLane();
     this.lane.renew(memory, doorbell, onLeft);
     this.turn.beginLane();
   }

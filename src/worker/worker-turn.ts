@@ -126,6 +126,19 @@ export class WorkerTurn implements RecordHandler {
     if (!mayPark || !lane.consumer.park()) this.schedule();
   }
 
+  /** The acceptor has ended: its requests are nobody's, but what it told its clients counts. */
+  endLane(): void {
+    const { lane, refusals, onError } = this.parts;
+    const onRecord = (kind: number): void => {
+      try {
+        if (kind === REQUEST_REPEATS) refusals.onRepeats();
+      } catch (error) {
+        onError(error);
+      }
+    };
+    lane.consumer.drain({ onRecord });
+  }
+
   /** The lane has fresh memory, in which nothing has been read. */
   beginLane(): void {
     this.headsRead = 0;

@@ -268,6 +268,13 @@ export class WorkerRig {
   }
 
   request(wish: RigRequest = {}): RigClient {
+    const client = this.write(wish);
+    this.settle();
+    return client;
+  }
+
+  /** A request that the worker has not read yet. */
+  write(wish: RigRequest): RigClient {
     const { method = 'GET', path = '/', fields = [], bodyBytes = 0 } = wish;
     const { expectsContinue = false, wantsTunnel = false, headNumber = 0 } = wish;
     const client = new RigClient(this.clients.length, this.acceptor);
@@ -282,17 +289,23 @@ export class WorkerRig {
       headNumber,
       text: [method, path, '192.0.2.7', 'http', 'host', 'gateway.test', ...fields].join('\n'),
     });
-    this.settle();
+    this.acceptor.publish();
     return client;
   }
 
   /** The acceptor has given the reply of this client again, under ids with these numbers. */
-  repeat({ hold }: RigClient, idNumbers: readonly number[]): void {
+  repeat(client: RigClient, idNumbers: readonly number[]): void {
+    this.tellRepeats(client, idNumbers);
+    this.settle();
+  }
+
+  /** The same, and the worker has not read it yet. */
+  tellRepeats({ hold }: RigClient, idNumbers: readonly number[]): void {
     if (hold === null) throw new Error('the reply does not hold');
     const batch = new RepeatBatch();
     for (const number of idNumbers) batch.add(hold.headNumber, 0.5, number);
     batch.writeTo(this.acceptor.producer, 'acceptor');
-    this.settle();
+    this.acceptor.publish();
   }
 
   /** What the acceptor finds in force: refusals of another round hold no more. */

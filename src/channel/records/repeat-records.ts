@@ -10,8 +10,10 @@
  *     +16  int     round of the refusals          +8   each: double number of the head
  *     +20  int     1: the id of the request is              double ms until the reply was sent
  *                  a new one for each                       double number of the request id;
- *                                                                  NO_ID_NUMBER: the client's
- *                                                 …    latin1  prefix of request ids
+ *     +24  int     row of the route                                NO_ID_NUMBER: the client's
+ *     +28  int     bytes of its name              …    latin1  prefix of request ids
+ *     +32  utf-8   its name, then the address
+ *                  of the client
  *
  * A reply holds for the head that has this number, so for one connection. It holds until its time
  * is over or the worker goes on to another round (lane-status.ts), whichever comes first. Repeats
@@ -27,7 +29,7 @@ export const NO_ID_NUMBER = -1;
 export const REPEATS_MAX = 64;
 const REPEAT_DOUBLES = 3;
 const REPEATS_OFFSET = 8;
-const HOLD_BYTES = 24;
+const HOLD_BYTES = 32;
 
 /** For whom, and how long, a refusal holds. */
 export interface RefusalHold {
@@ -36,6 +38,15 @@ export interface RefusalHold {
   readonly untilMs: number;
   readonly round: number;
   readonly hasNewId: boolean;
+  readonly route: HeldRoute;
+  /** As the worker knows it, behind proxies or not. */
+  readonly clientIp: string;
+}
+
+/** The route that has refused. */
+export interface HeldRoute {
+  readonly index: number;
+  readonly name: string;
 }
 
 /** One reply that the acceptor has given again. */
@@ -49,22 +60,33 @@ export function writeHold(
   ring: ByteRingProducer,
   index: number,
   generation: number,
-  { headNumber, untilMs, round, hasNewId }: RefusalHold,
+  { headNumber, untilMs, round, hasNewId, route, clientIp }: RefusalHold,
 ): void {
-  ring.claim(RESPONSE_HOLDS, index, generation, HOLD_BYTES);
-  const { payload, floats, ints } = ring;
+  const nameBytes = Buffer.byteLength(route.name);
+  const ipBytes = clientIp.length;
+  ring.claim(RESPONSE_HOLDS, index, generation, HOLD_BYTES + nameBytes + ipBytes);
+  const { payload, floats, ints, bytes } = ring;
   floats[payload >> 3] = headNumber;
   floats[(payload >> 3) + 1] = untilMs;
   ints[(payload >> 2) + 4] = round;
   ints[(payload >> 2) + 5] = hasNewId ? 1 : 0;
+  ints[(payload >> 2) + 6] = route.index;
+  ints[(payload >> 2) + 7] = nameBytes;
+  bytes.write(route.name, payload + HOLD_BYTES, nameBytes, 'utf8');
+  bytes.write(clientIp, payload + HOLD_BYTES + nameBytes, ipBytes, 'latin1');
 }
 
 export function readHold(ring: ByteRingConsumer): RefusalHold {
+  const { sharedBytes, payload, payloadBytes } = ring;
+  const nameStart = payload + HOLD_BYTES;
+  const nameEnd = nameStart + ring.int(28);
   return {
     headNumber: ring.float(0),
     untilMs: ring.float(8),
     round: ring.int(16),
     hasNewId: ring.int(20) === 1,
+    route: { index: ring.int(24), name: sharedBytes.toString('utf8', nameStart, nameEnd) },
+    clientIp: sharedBytes.toString('latin1', nameEnd, payload + payloadBytes),
   };
 }
 

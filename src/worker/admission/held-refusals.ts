@@ -24,7 +24,7 @@ import {
   repeatIdPrefix,
   writeHold,
 } from '../../channel/records/repeat-records.js';
-import { ANYBODY, type Exchange } from '../exchange/exchange.js';
+import { ANYBODY, type Exchange, type ExchangeEpoch, routeOf } from '../exchange/exchange.js';
 import type { AdmissionPlan, WorkerRoute } from '../route/worker-route.js';
 import type { ExchangeMetrics } from '../telemetry/exchange-metrics.js';
 
@@ -65,6 +65,13 @@ export class HeldRefusals {
     this.forget();
   }
 
+  /** Nothing is left of this epoch: for much longer than a refusal holds there was no exchange. */
+  release(epoch: ExchangeEpoch): void {
+    for (const [place, held] of this.held.entries()) {
+      if (held?.exchange.epoch === epoch) this.held[place] = null;
+    }
+  }
+
   // Hot path (bench/gateway/refused-by-limit): once for every refusal that a worker repeats.
   /**
    * Says of the exchange, which the limit of this plan refuses and whose reply goes out next, that
@@ -80,9 +87,10 @@ export class HeldRefusals {
     if (!isFree && exchange.receivedMs <= other.untilMs) return;
     this.held[place] = { headNumber, untilMs, exchange, limiterIndex: limiter.index };
     const hasNewId = exchange.known?.routed?.keptId !== exchange.head.requestId;
-    const { producer } = this.parts.lane;
-    const hold = { headNumber, untilMs, round: this.round, hasNewId };
-    writeHold(producer, exchange.index, exchange.generation, hold);
+    const { config: route } = routeOf(exchange);
+    const { clientIp } = exchange.head;
+    const hold = { headNumber, untilMs, round: this.round, hasNewId, route, clientIp };
+    writeHold(this.parts.lane.producer, exchange.index, exchange.generation, hold);
   }
 
   private mayRepeat(exchange: Exchange, plan: AdmissionPlan): boolean {

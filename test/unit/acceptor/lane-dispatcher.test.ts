@@ -3,6 +3,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { Downstream } from '../../../src/acceptor/in-flight-table.js';
 import { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
+import type { RefusingLane } from '../../../src/acceptor/repeat-accounts.js';
 import { systemClock } from '../../../src/base/clock.js';
 import { NO_FIELDS } from '../../../src/base/field-block.js';
 import { allocateLane, LaneEnd } from '../../../src/channel/lane.js';
@@ -81,9 +82,20 @@ class Rig {
 }
 
 /** Until neither end has anything to do in the next turn. */
+function laneOf(dispatcher: LaneDispatcher): RefusingLane {
+  const [lane] = Reflect.get(dispatcher, 'lanes') as RefusingLane[];
+  if (lane === undefined) throw new Error('no lane');
+  return lane;
+}
+
 async function turns(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
+
+const HOLD: RefusalHold = {
+  ...{ headNumber: 7, untilMs: 20, round: 1, hasNewId: true },
+  ...{ route: { index: 2, name: 'wenige ü' }, clientIp: '2001:db8::1' },
+};
 
 describe('a refusal that holds', () => {
   it('is kept by the reply to its own request, whatever comes in between', () => {
@@ -103,8 +115,7 @@ describe('a refusal that holds', () => {
     rig.worker.drain({ onRecord: (_kind, _flags, ...place) => found.push(place) });
     const generationOf = (at: number): number => found.find(([index]) => index === at)?.[1] ?? -1;
     const { producer } = rig.worker;
-    const hold = { headNumber: 7, untilMs: 20, round: 1, hasNewId: true };
-    writeHold(producer, refused, generationOf(refused), hold);
+    writeHold(producer, refused, generationOf(refused), HOLD);
     for (const [index, status] of [
       [other, 430],
       [refused, 429],
@@ -124,7 +135,38 @@ describe('a refusal that holds', () => {
     rig.worker.publish();
     rig.dispatcher.onDoorbell();
     expect(heads).toEqual([430, 429, 429]);
-    expect(kept).toEqual([[hold, 429]]);
+    expect(kept).toEqual([[HOLD, 429]]);
+  });
+
+  it('is not kept where another worker than the one that has announced it replies', async () => {
+    const rig = new Rig();
+    const keep = vi.spyOn(rig.dispatcher.refusals, 'keep');
+    const heads: number[] = [];
+    const downstream = aDownstream({
+      onResponseHead: ({ status }) => heads.push(status),
+      takeRerun: () => ({ ...PLAIN, receivedMs: 0, bodyBytes: 0, text: 'GET\n/\n::1\nhttp' }),
+    });
+    const request = { ...PLAIN, receivedMs: 0, bodyBytes: 0, text: 'GET\n/\n::1\nhttp' };
+    const index = rig.dispatcher.trySend(request, downstream);
+    await turns();
+    rig.worker.drain({ onRecord() {} });
+    const generation = rig.dispatcher.table.generationOf(index);
+    writeHold(rig.worker.producer, index, generation, HOLD);
+    rig.worker.publish();
+    rig.dispatcher.onDoorbell();
+    rig.dispatcher.detach(0);
+    const memory = allocateLane(1 << 16);
+    const successor = new LaneEnd(memory, 'worker', { postMessage() {} });
+    rig.dispatcher.attach(0, memory, { postMessage() {} });
+    const found: number[] = [];
+    await turns();
+    successor.drain({ onRecord: (_kind, _flags, at) => found.push(at) });
+    const head = { flags: FLAG_END, status: 429, bodyBytes: 0, requestId: '', block: NO_FIELDS };
+    writeResponseHead(successor.producer, { index, generation, ...head }, null);
+    successor.publish();
+    rig.dispatcher.onDoorbell();
+    expect([found, heads]).toEqual([[index], [429]]);
+    expect(keep).not.toHaveBeenCalled();
   });
 });
 
@@ -252,6 +294,30 @@ describe('a request alone', () => {
     dispatcher.trySend(REQUEST, NOBODY);
     await turns();
     expect(met).toBe(PRESSURE_FULL / 10);
+  });
+});
+
+describe('refusals that were given again', () => {
+  it('are counted once, by the worker or when it has ended, also where it ends late', () => {
+    const rig = new Rig();
+    const { dispatcher } = rig;
+    const uncounted: string[] = [];
+    dispatcher.repeats.onUncounted = ({ requestId }) => uncounted.push(requestId);
+    const lane = laneOf(dispatcher);
+    const repeat = (idNumber: number): void => {
+      lane.repeats.add(7, 0, idNumber);
+      dispatcher.repeats.onRepeat(lane);
+    };
+    repeat(1);
+    dispatcher.repeats.flush();
+    repeat(2);
+    dispatcher.suspend(0);
+    dispatcher.abandon(0);
+    expect(uncounted).toEqual(['-00000002']);
+    dispatcher.detach(0);
+    expect(uncounted).toEqual(['-00000002', '-00000001']);
+    dispatcher.detach(0);
+    expect(uncounted).toHaveLength(2);
   });
 });
 

@@ -124,6 +124,7 @@ describe('a refusal by a limit', () => {
     ['a filter sees the reply', { cors: { origins: ['https://a.test'] } }, {}, HEAD],
     ['requests fail by chance', { faults: { percent: 1, abort: 500 } }, FAULTS, HEAD],
     ['it has a page', {}, PAGES, HEAD],
+    ['a filter sees all requests', {}, { ipFilter: { deny: ['203.0.113.9'] } }, HEAD],
     ['traces are sampled', {}, { tracing: { endpoint: 'http://127.0.0.1:1' } }, HEAD],
     ['it is known who calls', IDENTIFIED, { authenticators: jwt }, HEAD],
   ] as const)('does not hold where %s', async (_, route, top, request) => {
@@ -167,6 +168,28 @@ describe('refusals that were given again', () => {
     expect(lines[0]).toEqual(lines[1]);
     const ids = told.records.slice(-3).map((line) => JSON.parse(line).requestId as string);
     expect(ids).toEqual(['acceptor-00000001', 'acceptor-00000002', 'acceptor-00000abc']);
+  });
+
+  it('are counted until nothing is left of their configuration, which is let go then', async () => {
+    const rig = await aRig();
+    const client = refusedAgain(rig);
+    await rig.reload(configOf());
+    const before = rig.records.length;
+    rig.repeat(client, [1]);
+    expect(rig.records).toHaveLength(before + 1);
+    rig.advance(2000);
+    rig.repeat(client, [2]);
+    expect(rig.errors.splice(0)).toEqual(['1 repeated refusals of heads that are not known']);
+  });
+
+  it('are counted also when their acceptor has ended before they were read', async () => {
+    const rig = await aRig();
+    const client = refusedAgain(rig);
+    const before = rig.records.length;
+    rig.tellRepeats(client, [1, 2]);
+    const request = rig.write(HEAD);
+    rig.changeLane();
+    expect([rig.records.length, request.isWaiting]).toEqual([before + 2, true]);
   });
 
   it('are counted also when another head takes their place, which waits for their end', async () => {
