@@ -13,6 +13,8 @@
 import { write, writeSync } from 'node:fs';
 
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
+/** From here on lines come faster than they are taken. */
+const BEHIND_BYTES = WAITING_BYTES_MAX / 4;
 const GATHER_MS_MAX = 100;
 /** Most bytes of one character of a string. */
 const UTF8_BYTES_MAX = 3;
@@ -57,6 +59,11 @@ export class LineOutput {
     private readonly fd: number,
     private readonly writeBytes: number,
   ) {}
+
+  /** So much waits that lines are lost soon, if they go on coming like this. */
+  get isBehind(): boolean {
+    return this.waitingBytes > BEHIND_BYTES;
+  }
 
   /**
    * Writes one line, with its line feed. Hot path when records are on, watched by

@@ -28,6 +28,8 @@ export interface ThreadLogger {
   readonly records: RecordOutput;
   /** Lines that were lost. */
   dropped(): number;
+  /** Lines are lost soon, if they go on coming like this. */
+  isBehind(): boolean;
   /** Writes the waiting lines at the end of a thread; later lines are lost. */
   end(): Promise<void>;
 }
@@ -67,6 +69,7 @@ export function createThreadLogger(
     logger: pino({ ...options, redact: REDACTED }, lines),
     records: { thread, time, write: (line) => lines.write(line) },
     dropped: () => output.droppedLines,
+    isBehind: () => output.isBehind,
     end: () => {
       process.off('exit', onExit);
       return output.end();

@@ -170,7 +170,7 @@ export class WorkerRuntime {
     this.grants = new TargetGrants([], end.targets, end.standings);
     this.coordinator = this.createCoordinatorClient(end, hash);
     this.refusals = new HeldRefusals({
-      ...{ lane: this.lane, ledger, nowMs },
+      ...{ lane: this.lane, ledger, nowMs, isLogBehind: log.isBehind },
       countRefusal: (limiterIndex) => this.coordinator.countRefusal(limiterIndex),
     });
     this.forwarder = new Forwarder({

@@ -181,6 +181,8 @@ export class WorkerRig {
   readonly errors: unknown[] = [];
   /** Its access records. */
   readonly records: string[] = [];
+  /** They are taken too slowly. */
+  isLogBehind = false;
   /** The worker's figures. */
   readonly counters: CounterBlock;
   private readonly counterMemory: CounterMemory;
@@ -239,7 +241,8 @@ export class WorkerRig {
     };
     const write = (line: string): void => void this.records.push(line);
     const records = { thread: 'rig', time: () => '', write };
-    return { logger: pino({}, lines), records, dropped: () => 0, end: async () => {} };
+    const isBehind = (): boolean => this.isLogBehind;
+    return { logger: pino({}, lines), records, dropped: () => 0, isBehind, end: async () => {} };
   }
 
   private readonly connect: ConnectTarget = ({ origin }): UpstreamConnections => {

@@ -44,6 +44,8 @@ export interface HeldRefusalParts {
   readonly ledger: Pick<ExchangeMetrics, 'looksClosely' | 'countRepeat'>;
   /** Counts a refusal for the limit of this row. */
   countRefusal(limiterIndex: number): void;
+  /** Lines are lost soon: refusals are to come no faster than this thread gives them. */
+  isLogBehind(): boolean;
   nowMs(): number;
 }
 
@@ -100,7 +102,9 @@ export class HeldRefusals {
     if (upload.bodyBytes !== 0 || exchange.wantsTunnel || exchange.grpc !== null) return false;
     if (exchange.identity !== ANYBODY || exchange.caching !== null) return false;
     if (exchange.trace !== null || exchange.plugins !== null) return false;
-    return !this.parts.ledger.looksClosely && isPlain(route) && (plan.isFirst || isOpen(route));
+    const { ledger, isLogBehind } = this.parts;
+    if (ledger.looksClosely || isLogBehind()) return false;
+    return isPlain(route) && (plan.isFirst || isOpen(route));
   }
 
   /** Counts what the record of the lane says that was given again. */

@@ -172,6 +172,7 @@ export class GatewayWorld implements ThreadsWorld, TargetsWorld {
         write: (line) => this.onRecord(JSON.parse(line) as { readonly requestId: string }),
       },
       dropped: () => 0,
+      isBehind: () => false,
       end: () => Promise.resolve(),
     };
   }

@@ -47,6 +47,7 @@ it('closes what it was still binding when that was not to come into force', asyn
       logger: recordingLogger(),
       records: { thread: 'acceptor', time: () => '', write: () => {} },
       dropped: () => 0,
+      isBehind: () => false,
       end: () => Promise.resolve(),
     },
     engines: {

@@ -136,7 +136,13 @@ describe('lines', () => {
     const { reader, writer } = aPipe();
     const output = new LineOutput(writer, 4096);
     const total = 60_000;
-    for (const at of upTo(total)) output.write(aLine(at));
+    for (const at of upTo(total)) {
+      output.write(aLine(at));
+      // That is told before any line is lost, and not of what usually waits.
+      if (at === 1000) expect(output.isBehind).toBe(false);
+      if (output.droppedLines === 0) continue;
+      expect(output.isBehind).toBe(true);
+    }
     expect(output.droppedLines).toBeGreaterThan(10_000);
     let text = '';
     let ended = false;
@@ -149,6 +155,7 @@ describe('lines', () => {
     });
     text += readAll(reader);
     const numbers = numbersOf(text);
+    expect(output.isBehind).toBe(false);
     expect(numbers).toHaveLength(total - output.droppedLines);
     expect(numbers).toEqual([...numbers].sort((one, other) => one - other));
   });

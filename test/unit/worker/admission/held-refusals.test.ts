@@ -138,6 +138,15 @@ describe('a refusal by a limit', () => {
     expect(clients.map(({ hold }) => hold)).toEqual(clients.map(() => null));
   });
 
+  it('does not hold while the log is behind, so that no more lines are lost than without', async () => {
+    const rig = await aRig();
+    rig.isLogBehind = true;
+    const clients = Array.from({ length: 6 }, () => rig.request(HEAD));
+    expect(clients.map(({ hold }) => hold)).toEqual(clients.map(() => null));
+    rig.isLogBehind = false;
+    expect(rig.request(HEAD).hold).not.toBeNull();
+  });
+
   it('holds no more in another round, which every reload begins', async () => {
     const rig = await aRig();
     const { hold } = refusedAgain(rig);
