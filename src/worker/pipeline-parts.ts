@@ -48,6 +48,8 @@ export interface PipelineParts {
   unixMs(): number;
   /** Something was written or asked: publish it at the end of this turn. */
   touch(): void;
+  /** An exchange is over, and all that was to be written or asked for it has been. */
+  onFinished(): void;
   /** A mistake of ours in handling one request. */
   onError(error: unknown): void;
 }

@@ -473,6 +473,6 @@ export class RequestPipeline {
     if (exchange.epoch !== null) exchange.epoch.exchanges--;
     if (exchange.isAside) this.parts.ledger.closeAside(exchange);
     else this.closeClient(exchange, nowMs);
-    this.parts.touch();
+    this.parts.onFinished();
   }
 }

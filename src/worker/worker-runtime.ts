@@ -205,6 +205,7 @@ export class WorkerRuntime {
       replies: this.replies,
       tunnels: this.createTunnels(),
       ...{ ledger, nowMs, touch, onError },
+      onFinished: () => this.turn.onFinished(),
       wheel: this.wheel,
       unixMs: clock.unixMs,
     });

@@ -94,12 +94,16 @@ export class WorkerTurn implements RecordHandler {
   private toldDropped = 0;
   private isScheduled = false;
   private isReading = false;
+  /** Since the last turn: whoever writes to this worker wakes it. */
+  private isParked = false;
+  /** The turn that is scheduled would find nothing to do. */
+  private isSettled = false;
   private emptyTurns = 0;
   private headsRead = 0;
   private isStopped = false;
   private readonly onTurn = (): void => {
     this.isScheduled = false;
-    this.run();
+    if (!this.isSettled) this.run();
   };
   private readonly onTime = (): void => this.tick();
 
@@ -107,23 +111,46 @@ export class WorkerTurn implements RecordHandler {
 
   /** Something was written or asked: it goes out at the end of this turn. */
   schedule(): void {
+    this.isSettled = false;
     if (this.isScheduled || this.isReading || this.isStopped) return;
     this.isScheduled = true;
     this.parts.clock.afterTurn(this.onTurn);
   }
 
+  /**
+   * An exchange has finished. When it was the only one, its reply goes out inside the call: there
+   * is no other that could go with it.
+   */
+  onFinished(): void {
+    const isQuiet = this.isParked && !this.isReading && this.parts.pipeline.inFlight === 0;
+    if (!isQuiet || this.parts.writer.isBehind || this.isStopped) {
+      this.schedule();
+      return;
+    }
+    this.publish();
+    if (this.flushCoordinator()) this.schedule();
+    else this.isSettled = true;
+  }
+
   /** One turn. To be called when somebody rang. */
   run(): void {
     if (this.isStopped) return;
-    const { lane, counters, writer, replies, pipeline } = this.parts;
+    const { lane, writer, replies, pipeline } = this.parts;
+    this.isParked = false;
     lane.consumer.unpark();
     const work = this.readAll();
-    if (lane.publish()) counters.add(COUNTERS.laneWakes);
+    this.publish();
     if (!writer.isBehind) replies.onLaneRoom();
     const isBehind = this.flushCoordinator();
     this.emptyTurns = work > 0 ? 0 : this.emptyTurns + 1;
     const mayPark = !isBehind && shouldSleep(this.emptyTurns, pipeline.inFlight);
-    if (!mayPark || !lane.consumer.park()) this.schedule();
+    this.isParked = mayPark && lane.consumer.park();
+    if (!this.isParked) this.schedule();
+  }
+
+  private publish(): void {
+    const { lane, counters } = this.parts;
+    if (lane.publish()) counters.add(COUNTERS.laneWakes);
   }
 
   /** The acceptor has ended: its requests are nobody's, but what it told its clients counts. */

@@ -241,6 +241,7 @@ class Rig {
         nowMs,
         unixMs,
         touch: () => {},
+        onFinished: () => {},
         onError: (error) => this.errors.push(error),
       }),
     );

@@ -234,6 +234,77 @@ describe('the turn of a worker', () => {
     expect(rig.publish()).toBe(true);
   });
 
+  describe('when an exchange has finished', () => {
+    const finish = (index: number): void => {
+      writeBare(rig.worker.producer, RESPONSE_END, index, 1);
+      rig.turn.schedule();
+      rig.exchanges.delete(index);
+      rig.turn.onFinished();
+    };
+    const received = (): number => rig.acceptor.drain({ onRecord: () => {} });
+
+    beforeEach(() => {
+      rig.acceptor.consumer.park();
+      rig.request(0);
+      rig.publish();
+    });
+
+    it('wakes the acceptor inside the call if it was the only one, and runs for it no more', () => {
+      const before = rig.coordinator.flushes;
+      finish(0);
+      expect(rig.wakes).toBe(1);
+      expect(received()).toBe(1);
+      expect(rig.counters.read(COUNTERS.laneWakes)).toBe(1);
+      expect(rig.coordinator.flushes - before).toBe(1);
+      rig.clock.settle();
+      expect(rig.coordinator.flushes - before).toBe(1);
+      // It sleeps still: whoever publishes next has to wake it.
+      rig.request(1);
+      expect(rig.publish()).toBe(true);
+    });
+
+    it('has its turn for what is written after that', () => {
+      finish(0);
+      expect(received()).toBe(1);
+      writeBare(rig.worker.producer, RESPONSE_END, 7, 1);
+      rig.turn.schedule();
+      rig.clock.endTurn();
+      expect(received()).toBe(1);
+    });
+
+    it('waits for the end of the turn while another is in flight', () => {
+      rig.request(1);
+      rig.publish();
+      rig.clock.settle();
+      finish(0);
+      expect(received()).toBe(0);
+      rig.clock.endTurn();
+      expect(received()).toBe(1);
+    });
+
+    it('waits for the end of the turn in which its request is read', () => {
+      rig.onRequest = ({ index }) => {
+        finish(index);
+        expect(rig.wakes).toBe(0);
+      };
+      rig.exchanges.clear();
+      rig.request(1);
+      rig.publish();
+      expect(rig.wakes).toBe(1);
+      expect(received()).toBe(1);
+    });
+
+    it('has another turn if the coordinator has no room for what it is told', () => {
+      rig.coordinator.isBehind = true;
+      finish(0);
+      expect(received()).toBe(1);
+      rig.coordinator.isBehind = false;
+      const before = rig.coordinator.flushes;
+      rig.clock.settle();
+      expect(rig.coordinator.flushes - before).toBe(1);
+    });
+  });
+
   it('does not park while the coordinator has no room for what it is told', () => {
     rig.coordinator.isBehind = true;
     rig.turn.run();
