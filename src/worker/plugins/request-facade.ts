@@ -64,8 +64,9 @@ export class RequestFacade implements PluginRequest {
     return this.exchange.claims;
   }
 
+  /** Later requests with the same head may have the same object. */
   get params(): Readonly<Record<string, string | undefined>> {
-    return this.exchange.params;
+    return Object.freeze(this.exchange.params);
   }
 
   get state(): Map<string, unknown> {

@@ -8,6 +8,7 @@ import {
 } from '../../../../src/wire/http1/head-memory.js';
 import { ReplyReader } from '../../../../src/wire/http1/reply-reader.js';
 import {
+  REQUEST_DATA,
   REQUEST_HEAD,
   REQUEST_REFUSED,
   RequestParser,
@@ -237,6 +238,19 @@ describe('the memory of a head', () => {
     }
     expect(again).toBeGreaterThan(heads.size);
     expect(heads.size).toBeGreaterThan(100);
+  });
+
+  it('does not take back for later requests that their clients wait for 100', () => {
+    const parser = new RequestParser(RULES, ORIGIN);
+    const fields = 'Host: a\r\nContent-Length: 1\r\nExpect: 100-continue';
+    const bytes = Buffer.from(`POST /b HTTP/1.1\r\n${fields}\r\n\r\na`);
+    for (let count = 0; count < 4; count++) {
+      expect(parser.step(bytes, 0, bytes.length)).toBe(REQUEST_HEAD);
+      expect(parser.head.expectsContinue).toBe(true);
+      // As the owner of the connection does once the client sends.
+      parser.head.expectsContinue = false;
+      expect(parser.step(bytes, parser.at, bytes.length)).toBe(REQUEST_DATA);
+    }
   });
 
   it('is void under other rules', () => {
