@@ -20,7 +20,7 @@ export interface FileShortageParts {
   hasFreeFile(): boolean;
   /** Connections of the process. */
   openConnections(): number;
-  /** Each of so many connections is closed once nothing is under way on it. */
+  /** This number of connections is closed, each once nothing is under way on it. */
   letGo(count: number): void;
   /** Once for each shortage. */
   onShortage(): void;

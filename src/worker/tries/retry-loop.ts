@@ -14,7 +14,7 @@
  * Invariant: each try is settled once, by try-settler.ts; release() leaves none behind.
  */
 import { type FieldBlock, joinFields, NO_FIELDS } from '../../base/field-block.js';
-import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
+import { PROBLEMS } from '../../base/problems.js';
 import {
   OUTCOME_CANCELLED,
   type ReplyView,
@@ -36,7 +36,7 @@ import { openCost } from '../exchange/told-costs.js';
 import { NEVER_MS } from '../exchange/tries-state.js';
 import type { TryInFlight } from '../exchange/try-in-flight.js';
 import { viaOf } from '../reply/via.js';
-import { failureCause, upstreamProblem } from '../upstream/upstream-error.js';
+import { failureCause, isUnasked, upstreamProblem } from '../upstream/upstream-error.js';
 import type { TryListener, UpstreamTry } from '../upstream/upstream-try.js';
 import {
   codeIn,
@@ -61,14 +61,6 @@ interface RetriedEnd {
   readonly askedMs: number;
   readonly outcome: number;
 }
-
-/** The target was not asked, or not for what it could do. */
-const UNASKED: ReadonlySet<ProblemKind> = new Set([
-  PROBLEMS.internal,
-  PROBLEMS.tunnelNotTaken,
-  PROBLEMS.noIdentity,
-  PROBLEMS.overloaded,
-]);
 
 /** RFC 8297. */
 const EARLY_HINTS = 103;
@@ -244,18 +236,18 @@ export class RetryLoop implements TryListener {
     const { kind, problem, cause } = failure;
     this.parts.ledger.countTryFailure(attempt.targetIndex, problem);
     // A request that we could not even hand over says nothing about the target.
-    const isUnasked = UNASKED.has(problem);
-    const outcome = isUnasked ? OUTCOME_CANCELLED : outcomeOfEnd(kind, upstreamOf(exchange));
+    const wasNotAsked = isUnasked(problem);
+    const outcome = wasNotAsked ? OUTCOME_CANCELLED : outcomeOfEnd(kind, upstreamOf(exchange));
     this.settler.settle(exchange, attempt, outcome);
     const end = { kind, status: 0 } as const;
-    exchange.tries.onFailed(problem, cause, isUnasked ? null : end);
+    exchange.tries.onFailed(problem, cause, wasNotAsked ? null : end);
     this.leave(exchange, attempt);
     if (exchange.reply.isStarted) {
       this.parts.onFailed(exchange, problem);
     } else if (!exchange.tries.isUnderWay) {
       // What was to be sent together with its body has not been sent.
       this.parts.replies.takeBack(exchange);
-      const isPlanned = !isUnasked && this.next.tryPlan(exchange, end, 0);
+      const isPlanned = !wasNotAsked && this.next.tryPlan(exchange, end, 0);
       if (isPlanned) this.next.waitOrResume(exchange);
       else this.giveLast(exchange);
     }

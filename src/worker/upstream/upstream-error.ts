@@ -84,6 +84,18 @@ export function isConnectFailure(problem: ProblemKind): boolean {
   return CONNECT_FAILURES.has(problem);
 }
 
+const UNASKED: ReadonlySet<ProblemKind> = new Set([
+  PROBLEMS.internal,
+  PROBLEMS.tunnelNotTaken,
+  PROBLEMS.noIdentity,
+  PROBLEMS.overloaded,
+]);
+
+/** The target was not asked, or not for what it could do. */
+export function isUnasked(problem: ProblemKind): boolean {
+  return UNASKED.has(problem);
+}
+
 /** What the client is told of it. `cause`: as failureCause() says it. */
 export function failureDetail(problem: ProblemKind, cause: string): string {
   if (problem === PROBLEMS.upstreamProtocol && cause !== '') {

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { connectionRule, inFlightMax } from '../../../src/acceptor/connection-rule.js';
 import { aCoordinatorConfig } from '../../support/coordinator-rig.js';
 
-/** Measured: an idle gateway with so many acceptors and as many workers. */
+/** Measured: an idle gateway, by its acceptors and as many workers. */
 const FILES_OPEN = [
   [1, 38],
   [2, 49],
