@@ -51,8 +51,12 @@ const DETAILS: ReadonlyMap<ProblemKind, string> = new Map([
   ],
   [PROBLEMS.unknownCoding, 'The only transfer coding that is taken is chunked.'],
   [
+    PROBLEMS.targetTooLong,
+    'The target, with its query, has more bytes than limits.headerBytes: send the data in a body.',
+  ],
+  [
     PROBLEMS.headTooLarge,
-    'The head has too many fields, a target that is too long, or more than limits.headerBytes.',
+    'The head has too many fields (limits.headerFields), or more bytes than limits.headerBytes.',
   ],
   [PROBLEMS.requestTimeout, 'The request did not come in time.'],
   [PROBLEMS.bodyTooLarge, 'The body is longer than limits.bodyBytes.'],

@@ -57,8 +57,13 @@ export const METHODS_WITH_CONTENT: ReadonlySet<string> = new Set<HttpMethod>([
   'QUERY',
 ]);
 
-/** The methods whose requests have no body (RFC 9110 9.3.2 and 9.3.8). */
-export const METHODS_WITHOUT_BODY: ReadonlySet<string> = new Set(['HEAD', 'TRACE']);
+/**
+ * Whether a request may have a body. `onGet`: one with GET or HEAD may, in which a body means nothing
+ * by itself (RFC 9110 9.3.1 and 9.3.2); clients send empty ones there. TRACE has none (9.3.8).
+ */
+export function mayHaveBody(method: string, onGet: boolean): boolean {
+  return method === 'GET' || method === 'HEAD' ? onGet : method !== 'TRACE';
+}
 
 /** Whether nothing changes by a request with this method. */
 export function isSafeMethod(method: string): boolean {

@@ -126,7 +126,7 @@ export const PROBLEMS = {
   }),
   bodyNotAllowed: problem('GW_BODY_NOT_ALLOWED', 400, 'Malformed request', {
     ...DOWNSTREAM,
-    when: 'A HEAD request has a body, or a GET request where limits.bodyOnGet is false.',
+    when: 'A TRACE request has a body, or a GET or HEAD request where limits.bodyOnGet is false.',
   }),
   lengthRequired: problem('GW_LENGTH_REQUIRED', 411, 'Length required', {
     ...DOWNSTREAM,
@@ -154,6 +154,10 @@ export const PROBLEMS = {
   unknownCoding: problem('GW_TRANSFER_CODING_UNKNOWN', 501, 'Unknown transfer coding', {
     ...DOWNSTREAM,
     when: 'The transfer coding is not chunked.',
+  }),
+  targetTooLong: problem('GW_TARGET_TOO_LONG', 414, 'Request target too long', {
+    ...DOWNSTREAM,
+    when: 'The target of the request (path and query) alone is larger than limits.headerBytes.',
   }),
   headTooLarge: problem('GW_HEAD_TOO_LARGE', 431, 'Request head too large', {
     ...DOWNSTREAM,

@@ -671,8 +671,8 @@ export interface LimitsConfig {
   /** Largest body of a request. A larger one is refused with 413. 0 to 1024MiB. Default: 1MiB. */
   readonly bodyBytes?: ByteSize;
   /**
-   * Whether GET requests may have bodies, which go to the target. Without it they are refused with
-   * 400. Default: true.
+   * Whether GET and HEAD requests may have bodies, which go to the target. Without it they are
+   * refused with 400. Default: true.
    */
   readonly bodyOnGet?: boolean;
   /**

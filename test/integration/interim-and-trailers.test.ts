@@ -1,5 +1,5 @@
 /**
- * What a target sends beside its reply reaches the client: heads before it (103 Early Hints), and
+ * What a target sends beside its reply reaches the client: heads before it (102, 103, 104), and
  * fields behind its body.
  */
 import { createServer, type Server } from 'node:http';
@@ -15,7 +15,10 @@ let gateway: GatewayProcess;
 
 beforeAll(async () => {
   origin = createServer((_request, response) => {
+    response.writeProcessing();
     response.writeEarlyHints({ link: LINK });
+    // Of the draft for resumable uploads: one that Node does not know.
+    response.socket?.write('HTTP/1.1 104 Upload Resumption Supported\r\nUpload-Offset: 5\r\n\r\n');
     response.writeHead(200, { trailer: 'X-Sum' });
     response.write('hello');
     response.addTrailers({ 'X-Sum': '5', 'Set-Cookie': 'a=b' });
@@ -38,8 +41,10 @@ afterAll(async () => {
 it('reach a client of HTTP/1.1', async () => {
   const request = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
   const { text } = await rawExchange(gateway.port, [request]);
-  const [hints, head = '', body] = text.split('\r\n\r\n', 3);
+  const [processing, hints, resumption, head = '', body] = text.split('\r\n\r\n', 5);
+  expect(processing).toBe('HTTP/1.1 102 Processing');
   expect(hints).toBe(`HTTP/1.1 103 Early Hints\r\nLink: ${LINK}`);
+  expect(resumption).toBe('HTTP/1.1 104 Upload Resumption Supported\r\nUpload-Offset: 5');
   expect(head).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
   expect(head).toContain('Transfer-Encoding: chunked');
   expect(body).toBe('5\r\nhello\r\n0\r\nX-Sum: 5');

@@ -109,7 +109,7 @@ export class RequestInput {
     if (!this.sink.canRead) return;
     const { parser } = this;
     // A page is told by what says which page it is, wherever that stands.
-    if (problem === PROBLEMS.headTooLarge) {
+    if (problem === PROBLEMS.headTooLarge || problem === PROBLEMS.targetTooLong) {
       parser.head.text = withLateFields(parser.head.text, bytes.subarray(parser.at));
     }
     this.sink.onRefused(problem, parser.reason);

@@ -8,12 +8,11 @@
  * One guard serves one request after the other: begin(), field() for each field, then finish().
  */
 import { FIELD_LINE_BYTES, REQUEST_LINE_BYTES } from '../../base/head-size.js';
-import { CONNECT_METHOD, METHOD_CHARS_MAX, METHODS_WITHOUT_BODY } from '../../base/http-method.js';
+import { CONNECT_METHOD, METHOD_CHARS_MAX, mayHaveBody } from '../../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import type { ListenerSettings } from '../../config/listener-settings.js';
 import { areAllIn, TOKEN_BYTES } from '../../wire/http1/characters.js';
 import { isHost } from '../../wire/http1/host-value.js';
-import { TARGET_BYTES_MAX } from '../../wire/http1/request-rules.js';
 import { tokensOf } from '../../wire/http1/token-list.js';
 import type { GuardLimits } from '../listener-rules.js';
 
@@ -74,7 +73,7 @@ export class RequestGuard {
     this.codingCount = 0;
     if (!isMethod(method)) this.refuse(PROBLEMS.badMethod);
     else if (method === CONNECT_METHOD) this.refuse(PROBLEMS.unknownMethod);
-    else if (target.length > TARGET_BYTES_MAX) this.refuse(PROBLEMS.headTooLarge);
+    else if (target.length > this.limits.headerBytes) this.refuse(PROBLEMS.targetTooLong);
     else if (!isTarget(target)) this.refuse(PROBLEMS.badTarget);
   }
 
@@ -137,13 +136,10 @@ export class RequestGuard {
       // such a request would be read as the next request.
       this.mustClose = true;
     }
-    if (this.bodyBytes !== 0 && !this.mayHaveBody()) return PROBLEMS.bodyNotAllowed;
+    if (this.bodyBytes !== 0 && !mayHaveBody(this.method, this.limits.bodyOnGet)) {
+      return PROBLEMS.bodyNotAllowed;
+    }
     return this.bodyBytes > this.limits.bodyBytes ? PROBLEMS.bodyTooLarge : null;
-  }
-
-  private mayHaveBody(): boolean {
-    if (this.method === 'GET') return this.limits.bodyOnGet;
-    return !METHODS_WITHOUT_BODY.has(this.method);
   }
 
   private refuse(kind: ProblemKind): false {

@@ -7,7 +7,7 @@
  * One reader serves one head after the other: begin(), take() for each field, then finish().
  */
 import { assertNever } from '../../base/assert.js';
-import { METHODS_WITHOUT_BODY } from '../../base/http-method.js';
+import { mayHaveBody } from '../../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import { namesWebSocket, WEBSOCKET } from '../websocket/handshake.js';
 import { areAllIn, TOKEN_BYTES } from './characters.js';
@@ -264,8 +264,9 @@ export class RequestFieldReader {
   private checkBody(rules: RequestRules): void {
     const { bodyBytes, method } = this.head;
     if (bodyBytes === 0) return;
-    const mayHaveBody = method === 'GET' ? rules.bodyOnGet : !METHODS_WITHOUT_BODY.has(method);
-    if (!mayHaveBody) this.refuse(PROBLEMS.bodyNotAllowed, 'a body behind a method without one');
+    if (!mayHaveBody(method, rules.bodyOnGet)) {
+      this.refuse(PROBLEMS.bodyNotAllowed, 'a body behind a method without one');
+    }
     if (bodyBytes > rules.bodyBytes) {
       this.refuse(PROBLEMS.bodyTooLarge, 'a Content-Length above the limit');
     }

@@ -39,7 +39,7 @@ import { FIELDS_BYTES_MIN, FieldsMemory } from './head-memory.js';
 import { RequestFieldReader } from './request-field-reader.js';
 import { HTTP_1_0, HTTP_1_1, RequestHead, type RequestOrigin } from './request-head.js';
 import { methodOf } from './request-method.js';
-import { type RequestRules, TARGET_BYTES_MAX } from './request-rules.js';
+import type { RequestRules } from './request-rules.js';
 import { mistakeOfForm, mistakeOfTarget, readOddTarget } from './request-target.js';
 import {
   BLANK,
@@ -61,8 +61,10 @@ import {
 /** "HTTP/1.1" */
 const VERSION_BYTES = [72, 84, 84, 80, SLASH, DIGIT_0, 46, DIGIT_0] as const;
 const HEAD_END_BYTES = 2;
-/** What a head's text may need beyond its own bytes: raw characters, who is at the other end. */
-const SCRATCH_EXTRA_BYTES = 2 * TARGET_BYTES_MAX + 1024;
+/** A raw character is written as three: the text of a head may be so much longer than its bytes. */
+const BYTES_PER_RAW = 3;
+/** What a head's text may need beyond that: a host that the client has not named. */
+const SCRATCH_EXTRA_BYTES = 1024;
 /** Where heads are written while a step runs. */
 let scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
@@ -105,7 +107,8 @@ export class RequestHeadScanner {
 
   /** Another head begins. */
   begin(rules: RequestRules): void {
-    const bytesMax = rules.headerBytes + SCRATCH_EXTRA_BYTES + this.originBytes.length;
+    const textBytesMax = BYTES_PER_RAW * rules.headerBytes + SCRATCH_EXTRA_BYTES;
+    const bytesMax = textBytesMax + this.originBytes.length;
     if (scratch.length < bytesMax) scratch = Buffer.allocUnsafeSlow(bytesMax);
     this.rules = rules;
     this.headLeft = rules.headerBytes + HEAD_END_BYTES;
@@ -125,9 +128,16 @@ export class RequestHeadScanner {
     while (event === SCAN_MORE && this.at < stop) event = this.takePart(bytes, stop);
     this.headLeft -= this.at - start;
     if (event !== SCAN_MORE) return event;
-    if (stop < end) return this.refuse(PROBLEMS.headTooLarge, 'a head that is too long');
+    if (stop < end) return this.refuseLong();
     this.keep();
     return SCAN_MORE;
+  }
+
+  /** RFC 9112 3: a target that is too long has a status of its own. */
+  private refuseLong(): ScanEvent {
+    return this.state === TARGET
+      ? this.refuse(PROBLEMS.targetTooLong, 'a target that is too long')
+      : this.refuse(PROBLEMS.headTooLarge, 'a head that is too long');
   }
 
   /** Refuses what has come of the head, for a reason that does not lie in its bytes. */
@@ -188,18 +198,15 @@ export class RequestHeadScanner {
     scratch[out] = LF;
     this.out = out + 1;
     this.targetStart = this.out;
-    this.partBytes = 0;
     this.state = TARGET;
     return SCAN_MORE;
   }
 
   private takeTarget(bytes: Buffer, end: number): ScanEvent {
-    const start = this.at;
-    const stop = Math.min(end, start + TARGET_BYTES_MAX - this.partBytes);
     const target = scratch;
     const kinds = TARGET_BYTES;
     let { at, out } = this;
-    while (at < stop) {
+    while (at < end) {
       const byte = bytes[at] ?? 0;
       const kind = kinds[byte];
       if (kind === TARGET_PLAIN) {
@@ -214,13 +221,12 @@ export class RequestHeadScanner {
       }
       at++;
     }
-    this.partBytes += at - start;
     this.at = at;
     this.out = out;
     if (at === end) return SCAN_MORE;
     const byte = bytes[at];
     if (byte !== SPACE) {
-      const mistake = mistakeOfTarget(byte, this.partBytes === TARGET_BYTES_MAX);
+      const mistake = mistakeOfTarget(byte);
       return this.refuse(mistake.problem, mistake.reason);
     }
     this.at++;

@@ -11,7 +11,7 @@ export interface RequestRules {
   readonly headerFields: number;
   /** The largest Content-Length. */
   readonly bodyBytes: number;
-  /** Whether GET requests may have bodies. */
+  /** Whether GET and HEAD requests may have bodies. */
   readonly bodyOnGet: boolean;
   /**
    * What is done with a field whose name has an underscore. Behind CGI and WSGI `X_User` and
@@ -21,9 +21,6 @@ export interface RequestRules {
   /** What is done with characters of a target that no URI has: `"<>\^{|}`, backtick, non-ASCII. */
   readonly rawCharacters: 'encode' | 'refuse';
 }
-
-/** A target with more bytes is refused. */
-export const TARGET_BYTES_MAX = 8192;
 
 /** Empty lines before a request (RFC 9112 2.2); a client that sends more is refused. */
 export const EMPTY_LINES_MAX = 4;

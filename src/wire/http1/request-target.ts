@@ -48,9 +48,8 @@ export interface TargetMistake {
   readonly reason: string;
 }
 
-/** Of a target in which this byte stands; `isFull`: it is as long as one may be. */
-export function mistakeOfTarget(byte: number | undefined, isFull: boolean): TargetMistake {
-  if (isFull) return { problem: PROBLEMS.headTooLarge, reason: 'a target that is too long' };
+/** Of a target in which this byte stands. */
+export function mistakeOfTarget(byte: number | undefined): TargetMistake {
   if (byte === CR || byte === LF) {
     return { problem: PROBLEMS.badRequestLine, reason: 'a request line without a version' };
   }

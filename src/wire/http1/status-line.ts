@@ -14,6 +14,7 @@ const PHRASES: Readonly<Record<number, string>> = {
   101: 'Switching Protocols',
   102: 'Processing',
   103: 'Early Hints',
+  104: 'Upload Resumption Supported',
   200: 'OK',
   201: 'Created',
   202: 'Accepted',

@@ -7,7 +7,7 @@
  * One sink serves one header block after the other: begin(), the block, then finish().
  */
 import { assertNever } from '../../base/assert.js';
-import { METHOD_CHARS_MAX, METHODS_WITHOUT_BODY } from '../../base/http-method.js';
+import { METHOD_CHARS_MAX, mayHaveBody } from '../../base/http-method.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import {
   FIELD_COOKIE,
@@ -31,7 +31,7 @@ import { areAllIn, TOKEN_BYTES } from '../http1/characters.js';
 import { readLength } from '../http1/content-length.js';
 import { isHost, isSameHost } from '../http1/host-value.js';
 import type { RequestOrigin } from '../http1/request-head.js';
-import { type RequestRules, TARGET_BYTES_MAX } from '../http1/request-rules.js';
+import type { RequestRules } from '../http1/request-rules.js';
 import { encodeTarget } from './request-path.js';
 
 /** A request in HTTP/2 without its body. */
@@ -330,8 +330,9 @@ export class RequestFields implements FieldSink {
     if (method.length > METHOD_CHARS_MAX) this.refuse(PROBLEMS.unknownMethod, 'a method too long');
     // What follows an extended CONNECT is no body. Of another length than 0 there may be one.
     if (endsStream || this.length === 0 || this.has(PSEUDO_PROTOCOL)) return;
-    const mayHaveBody = method === 'GET' ? rules.bodyOnGet : !METHODS_WITHOUT_BODY.has(method);
-    if (!mayHaveBody) this.refuse(PROBLEMS.bodyNotAllowed, 'a body behind a method without one');
+    if (!mayHaveBody(method, rules.bodyOnGet)) {
+      this.refuse(PROBLEMS.bodyNotAllowed, 'a body behind a method without one');
+    }
     if (this.length > rules.bodyBytes) {
       this.refuse(PROBLEMS.bodyTooLarge, 'a Content-Length above the limit');
     }
@@ -340,7 +341,6 @@ export class RequestFields implements FieldSink {
   private readTarget(rules: RequestRules): string {
     const target = encodeTarget(this.path, rules.rawCharacters === 'encode');
     if (target === '') this.refuse(PROBLEMS.badTarget, 'a character that no target has');
-    if (this.path.length > TARGET_BYTES_MAX) this.refuse(PROBLEMS.badTarget, 'a target too long');
     return target;
   }
 }

@@ -249,11 +249,14 @@ export class ReplyPath {
     else sendFromMemory(exchange, body, this);
   }
 
-  /** A head before that of the reply. It passes no stages: it has no body. */
+  /**
+   * A head before that of the reply. It passes no stages: it has no body. One of whose fields
+   * nothing is left has nothing to say.
+   */
   interim(exchange: Exchange, status: number, fields: FieldBlock): void {
     if (exchange.reply.isHandedOn) return;
     const left = this.letThrough(exchange, status, fields);
-    if (left !== NO_FIELDS) this.parts.writer.interim(exchange, status, left);
+    if (left !== NO_FIELDS || fields === NO_FIELDS) this.parts.writer.interim(exchange, status, left);
   }
 
   /** A filter that throws lets nothing through; its reply is whole without. */

@@ -62,8 +62,8 @@ interface RetriedEnd {
   readonly outcome: number;
 }
 
-/** RFC 8297. */
-const EARLY_HINTS = 103;
+/** Said by the gateway itself, to a client that waits for it (RFC 9110 10.1.1). */
+const CONTINUE = 100;
 
 export class RetryLoop implements TryListener {
   private readonly settler: TrySettler;
@@ -197,11 +197,11 @@ export class RetryLoop implements TryListener {
     else replies.trailers(exchange, trailers);
   }
 
-  /** Early Hints help only where the reply is likely to come from the same target. */
+  /** Passed on (RFC 9110 15.2) where the reply is likely to come from the same target. */
   onInterim({ exchange }: UpstreamTry, status: number, fields: FieldBlock): void {
     const { tries } = exchange;
     if (exchange.isAside) return;
-    if (status !== EARLY_HINTS || tries.hedge !== null || tries.keptReply !== null) return;
+    if (status === CONTINUE || tries.hedge !== null || tries.keptReply !== null) return;
     this.parts.replies.interim(exchange, status, fields);
   }
 

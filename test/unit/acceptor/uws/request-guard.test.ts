@@ -116,13 +116,13 @@ describe('the target', () => {
     expect(look('GET', target, [HOST]).problem).toBe(PROBLEMS.badTarget);
   });
 
-  it('has 8192 characters at most', () => {
+  it('has no more characters than a head may have', () => {
     const limits = { headerBytes: 16_384, headerFields: 90, bodyBytes: 0, bodyOnGet: false };
     const ofLength = (length: number) =>
       look('GET', `/${'a'.repeat(length - 1)}`, [HOST], limits).problem;
-    expect(ofLength(8191)).toBeNull();
-    expect(ofLength(8192)).toBeNull();
-    expect(ofLength(8193)).toBe(PROBLEMS.headTooLarge);
+    expect(ofLength(12_000)).toBeNull();
+    expect(ofLength(16_384)).toBe(PROBLEMS.headTooLarge);
+    expect(ofLength(16_385)).toBe(PROBLEMS.targetTooLong);
   });
 });
 
@@ -395,14 +395,15 @@ describe('the length of the body', () => {
     expect(withFields(['transfer-encoding', 'chunked'])).toBe(PROBLEMS.bodyNotAllowed);
   });
 
-  it('is taken with GET where the limits say so, and never with HEAD', () => {
+  it('is taken with GET and HEAD where the limits say so, and never with TRACE', () => {
     const limits = { ...LIMITS, bodyOnGet: true };
     for (const framing of [
       ['content-length', '7'],
       ['transfer-encoding', 'chunked'],
     ] as const) {
       expect(look('GET', '/', [HOST, framing], limits).problem).toBeNull();
-      expect(look('HEAD', '/', [HOST, framing], limits).problem).toBe(PROBLEMS.bodyNotAllowed);
+      expect(look('HEAD', '/', [HOST, framing], limits).problem).toBeNull();
+      expect(look('TRACE', '/', [HOST, framing], limits).problem).toBe(PROBLEMS.bodyNotAllowed);
     }
   });
 

@@ -4,11 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { PROBLEMS, type ProblemKind } from '../../../../src/base/problems.js';
-import {
-  EMPTY_LINES_MAX,
-  type RequestRules,
-  TARGET_BYTES_MAX,
-} from '../../../../src/wire/http1/request-rules.js';
+import { EMPTY_LINES_MAX, type RequestRules } from '../../../../src/wire/http1/request-rules.js';
 import { cutAt } from '../../../support/reply-outcome.js';
 import { type RequestOutcome, RULES, readRequests } from '../../../support/request-outcome.js';
 
@@ -207,11 +203,13 @@ describe('a method', () => {
   });
 
   it('without a body has none', () => {
-    const head = `HEAD / HTTP/1.1\r\n${HOST}Content-Length: 1\r\n\r\n`;
-    expect(read(head).problem).toBe(PROBLEMS.bodyNotAllowed);
-    const withBody = `${get('Content-Length: 1\r\n')}a`;
-    expect(read(withBody, { bodyOnGet: false }).problem).toBe(PROBLEMS.bodyNotAllowed);
-    expect(one(withBody)?.body).toBe('a');
+    const trace = `TRACE / HTTP/1.1\r\n${HOST}Content-Length: 1\r\n\r\na`;
+    expect(read(trace).problem).toBe(PROBLEMS.bodyNotAllowed);
+    for (const method of ['GET', 'HEAD']) {
+      const withBody = `${method} / HTTP/1.1\r\n${HOST}Content-Length: 1\r\n\r\na`;
+      expect(read(withBody, { bodyOnGet: false }).problem).toBe(PROBLEMS.bodyNotAllowed);
+      expect(one(withBody)?.body).toBe('a');
+    }
   });
 });
 
@@ -300,21 +298,27 @@ describe('a head', () => {
     expect(read(head.slice(0, -4), { headerBytes: 80 }).problem).toBe(PROBLEMS.headTooLarge);
   });
 
-  it('has a bounded target and number of fields', () => {
-    const rules = { headerBytes: 16_384 };
-    const target = `/${'a'.repeat(TARGET_BYTES_MAX - 1)}`;
-    expect(one(get('', target), rules)?.target).toBe(target);
-    expect(read(get('', `${target}a`), rules).problem).toBe(PROBLEMS.headTooLarge);
+  it('has a target that fills it, and one more byte of it alone is a target too long', () => {
+    const target = `/${'a'.repeat(12_000)}`;
+    const head = get('', target);
+    const headerBytes = head.length - 2;
+    expect(one(head, { headerBytes })?.target).toBe(target);
+    expect(read(head, { headerBytes: headerBytes - 1 }).problem).toBe(PROBLEMS.headTooLarge);
+    const inTarget = 'GET '.length + target.length - 3;
+    expect(read(head, { headerBytes: inTarget }).problem).toBe(PROBLEMS.targetTooLong);
+  });
+
+  it('has a bounded number of fields', () => {
     const fields = 'X: y\r\n'.repeat(RULES.headerFields - 1);
     expect(one(get(fields))?.fields).toHaveLength(2 * RULES.headerFields);
     expect(read(get(`${fields}X: y\r\n`)).problem).toBe(PROBLEMS.headTooLarge);
   });
 
   it('of raw characters alone has room for their encoding', () => {
-    const target = `/${'\xff'.repeat(TARGET_BYTES_MAX - 1)}`;
-    const rules = { headerBytes: 65_536 };
-    const fields = `X: ${'b'.repeat(50_000)}\r\n`;
-    expect(one(get(fields, target), rules)?.target).toHaveLength(1 + 3 * (TARGET_BYTES_MAX - 1));
+    const target = `/${'\xff'.repeat(65_000)}`;
+    const head = get('', target);
+    const rules = { headerBytes: head.length - 2 };
+    expect(one(head, rules)?.target).toHaveLength(1 + 3 * 65_000);
   });
 });
 
