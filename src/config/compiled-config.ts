@@ -78,7 +78,7 @@ export interface CompiledConfig {
   /** The field in which they tell it, lower case; '': X-Forwarded-For, or else Forwarded. */
   readonly clientAddressField: string;
   readonly hardening: {
-    readonly pathParameters: 'refuse' | 'allow';
+    readonly pathParameters: 'refuse' | 'allow' | '';
     readonly overrideHeaders: 'remove' | 'forward';
   };
   /** What holds for routes that have none of their own. */

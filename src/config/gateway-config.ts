@@ -464,8 +464,9 @@ export interface ReplayConfig {
 /** What is done about spellings that a target could read in another way than the gateway. */
 export interface HardeningConfig {
   /**
-   * `refuse`: 400 for a path with `;` or `%3B` in it. Some targets cut such a part off, so that
-   * `/admin;x` would be `/admin` to them. `allow`: it is a part of the name. Default: refuse.
+   * `;` and `%3B` in paths. Some targets cut such a part off, so that `/admin;x` would be `/admin`
+   * to them. `allow`: it is a part of the name. `refuse`: 400. Default: kept; but 400 where the
+   * path without it would come to a route with other rules.
    */
   readonly pathParameters?: 'refuse' | 'allow';
   /**

@@ -6,10 +6,11 @@
  * slashes are one. A path that upstreams read in different ways is refused: controls, broken
  * escapes, dot segments with a parameter (`/..;x/`) or beside an encoded slash, and dot segments
  * that would remove an empty segment or one with an encoded slash. Path parameters (`/admin;x`,
- * which some upstreams read as `/admin`) are refused too, unless the configuration allows them.
+ * which some upstreams read as `/admin`) are refused too, where the configuration says so.
  *
  * Invariant: a usual target reads the spelling that it gets as the normal one, but for empty
- * segments, of which no route knows, and encoded slashes (worker/request/encoded-slashes.ts).
+ * segments, of which no route knows, and encoded slashes and path parameters, of which
+ * worker/request/path-readings.ts knows.
  * A usual target decodes escapes once or not at all, keeps empty segments or drops them, and takes
  * `%2F`, `%5C` for a slash or not.
  */
@@ -18,6 +19,7 @@
 export type PathParameters = 'refuse' | 'allow';
 
 const ENCODED_SLASH = /%2F|%5C/;
+const OTHER_READINGS = /%2F|%5C|;|%3B/;
 /** A part of a segment that a target could resolve. */
 const DOT_PART = /(?:^|%2F|%5C)\.\.?(?:$|;|%3B|%2F|%5C)/;
 const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|$)/i;
@@ -26,11 +28,11 @@ const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|$)/i;
  * The normalised path, or '' for a path that must be refused. `path` begins with a slash and has no
  * query. Encoded slashes stay as they are: see {@link slashReadings}.
  */
-export function normalizePath(path: string, parameters: PathParameters = 'refuse'): string {
+export function normalizePath(path: string, parameters: PathParameters | '' = ''): string {
   if (!needsWork(path)) return path;
   const decoded = path.includes('%') ? decodeUnreserved(path) : path;
   if (decoded === '') return '';
-  if (parameters === 'refuse' && /;|%3B/.test(decoded)) return '';
+  if (parameters === 'refuse' && PARAMETERS.test(decoded)) return '';
   return removeDotSegments(decoded);
 }
 
@@ -55,6 +57,30 @@ export function withOneSlash(path: string): string {
 /** The path with one slash where there are several. */
 export function mergeSlashes(path: string): string {
   return path.replace(/\/{2,}/g, '/');
+}
+
+const PARAMETERS = /;|%3B/;
+
+/** Whether a normalised path holds `;` or `%3B`. */
+export function hasParameters(normal: string): boolean {
+  return PARAMETERS.test(normal);
+}
+
+/** What targets cut off: in each segment or of the whole path, and encoded or not. */
+const CUTS = [/;[^/]*/g, /(?:;|%3B)[^/]*/g, /;.*/, /(?:;|%3B).*/];
+
+/** How targets read a normalised path that cut parameters off, in each reading of its slashes. */
+export function parameterReadings(normal: string): readonly string[] {
+  const cut = [normal, ...slashReadings(normal)].flatMap((path) =>
+    CUTS.map((part) => mergeSlashes(path.replace(part, '')) || '/'),
+  );
+  const readings = new Set([...cut, ...cut.flatMap(slashReadings)]);
+  return [...readings].filter((reading) => reading !== normal);
+}
+
+/** Whether a normalised path holds `%2F`, `%5C`, `;` or `%3B`: see worker/request/path-readings.ts. */
+export function hasOtherReadings(normal: string): boolean {
+  return OTHER_READINGS.test(normal);
 }
 
 /** Whether a normalised path holds `%2F` or `%5C`. */

@@ -127,7 +127,7 @@ export function aCoordinatorConfig(wish: CoordinatorConfigWish = {}): CompiledCo
     workers: wish.workers ?? 1,
     trustedProxies: [],
     clientAddressField: '',
-    hardening: { pathParameters: 'refuse', overrideHeaders: 'remove' },
+    hardening: { pathParameters: '', overrideHeaders: 'remove' },
     paths: { encodedSlash: '', merge: false },
     acceptsRequestIdOf: 'anyone',
     via: { inRequests: false, inReplies: false },

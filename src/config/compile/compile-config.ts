@@ -181,7 +181,11 @@ function namesIn(upstreams: readonly CompiledUpstream[]): number {
 
 /** Whether faults are allowed is known by then. */
 function compileHardening(hardening: GatewayConfig['hardening']): CompiledConfig['hardening'] {
-  const { faults: _faults, ...rest } = { ...DEFAULTS.hardening, ...hardening };
+  const { faults: _faults, ...rest } = {
+    pathParameters: '' as const,
+    ...DEFAULTS.hardening,
+    ...hardening,
+  };
   return rest;
 }
 

@@ -253,7 +253,7 @@ export const DEFAULTS = {
   },
   onCoordinatorLost: 'wait',
   websocket: { isOn: true, closeAtTokenExpiry: false, expiryCode: 4401, idle: '10m' },
-  hardening: { pathParameters: 'refuse', overrideHeaders: 'remove', faults: 'refuse' },
+  hardening: { overrideHeaders: 'remove', faults: 'refuse' },
   paths: { merge: false },
   requestId: { accept: 'anyone' },
   via: 'off',

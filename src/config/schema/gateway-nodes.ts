@@ -221,9 +221,13 @@ export const HARDENING_NODE = objectNode(
   'What is done about spellings that a target could read in another way than the gateway.',
   {
     pathParameters: stringNode(
-      '`refuse`: 400 for a path with `;` or `%3B` in it. Some targets cut such a part off, so ' +
-        'that `/admin;x` would be `/admin` to them. `allow`: it is a part of the name.',
-      { default: DEFAULTS.hardening.pathParameters, enum: ['refuse', 'allow'] },
+      '`;` and `%3B` in paths. Some targets cut such a part off, so that `/admin;x` would be ' +
+        '`/admin` to them. `allow`: it is a part of the name. `refuse`: 400.',
+      {
+        'x-absent':
+          'kept; but 400 where the path without it would come to a route with other rules',
+        enum: ['refuse', 'allow'],
+      },
     ),
     overrideHeaders: stringNode(
       'What becomes of X-HTTP-Method-Override, X-HTTP-Method, X-Method-Override, ' +

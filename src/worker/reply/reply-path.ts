@@ -256,7 +256,8 @@ export class ReplyPath {
   interim(exchange: Exchange, status: number, fields: FieldBlock): void {
     if (exchange.reply.isHandedOn) return;
     const left = this.letThrough(exchange, status, fields);
-    if (left !== NO_FIELDS || fields === NO_FIELDS) this.parts.writer.interim(exchange, status, left);
+    if (left !== NO_FIELDS || fields === NO_FIELDS)
+      this.parts.writer.interim(exchange, status, left);
   }
 
   /** A filter that throws lets nothing through; its reply is whole without. */

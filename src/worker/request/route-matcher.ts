@@ -15,7 +15,7 @@ import { type CorsOfRefusals, corsOfRefusals } from '../../filters/cors/refusals
 import type { RequestStep, StepResult } from '../../filters/filter.js';
 import { type LocalReply, plainReply, refusal } from '../../filters/local-reply.js';
 import type { VersionChooser } from '../../filters/versioning/version-choice.js';
-import { hasEncodedSlash, normalizePath, sentSpelling } from '../../routing/normalize-path.js';
+import { hasOtherReadings, normalizePath, sentSpelling } from '../../routing/normalize-path.js';
 import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND, type RouteTable } from '../../routing/route-table.js';
 import type { Exchange, RequestRecord } from '../exchange/exchange.js';
 import type { KnownHead } from '../exchange/known-heads.js';
@@ -23,8 +23,8 @@ import { RequestFields } from '../exchange/request-fields.js';
 import { RequestHead } from '../exchange/request-head.js';
 import type { WorkerRoutes } from '../route/worker-route.js';
 
-import { EncodedSlashes } from './encoded-slashes.js';
 import type { LoopGuard } from './loop-guard.js';
+import { PathReadings } from './path-readings.js';
 import type { RequestListener, RequestListeners } from './request-listeners.js';
 import { RoutedView } from './routed-view.js';
 import { traceReply } from './trace-reply.js';
@@ -56,12 +56,12 @@ const FORWARDS_TEXT = /^\d{1,15}$/;
 export class RouteMatcher {
   private readonly forwardsOverrides: boolean;
   private readonly keepsEveryId: boolean;
-  private readonly encodedSlashes: EncodedSlashes;
+  private readonly readings: PathReadings;
   private readonly view = new RoutedView();
 
   constructor(private readonly parts: RouteMatcherParts) {
     this.forwardsOverrides = parts.hardening.overrideHeaders === 'forward';
-    this.encodedSlashes = new EncodedSlashes(parts.routes, parts.paths);
+    this.readings = new PathReadings(parts.routes, parts.paths, parts.hardening.pathParameters);
     this.keepsEveryId = parts.acceptsRequestIdOf === 'anyone';
   }
 
@@ -144,11 +144,11 @@ export class RouteMatcher {
   private readPath(exchange: Exchange, raw: string, query: string): string {
     const { head } = exchange;
     const normal = normalizePath(raw, this.parts.hardening.pathParameters);
-    if (!hasEncodedSlash(normal)) {
+    if (!hasOtherReadings(normal)) {
       if (normal !== '') head.onPath(normal, query, sentSpelling(raw, normal));
       return normal;
     }
-    const path = this.encodedSlashes.read(normal, (one) => ({
+    const path = this.readings.read(normal, (one) => ({
       place: this.find(exchange, one),
       isVersioned: this.parts.table.versions !== null,
     }));

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   decodeSlashes,
   normalizePath,
+  parameterReadings,
   sentSpelling,
   slashReadings,
 } from '../../../src/routing/normalize-path.js';
@@ -26,14 +27,14 @@ describe('a path', () => {
     expect(normalizePath(path)).toBe(path);
   });
 
-  it('may hold parameters where that is allowed', () => {
-    expect(normalizePath("/a;x=1/b!$&'", 'allow')).toBe("/a;x=1/b!$&'");
+  it('may hold parameters where they are not refused', () => {
+    expect(normalizePath("/a;x=1/b!$&'")).toBe("/a;x=1/b!$&'");
     expect(normalizePath('/%3b%3B', 'allow')).toBe('/%3B%3B');
     for (const path of ['/..;/a', '/a/..%3bx', '/a/.%3B']) {
-      expect(normalizePath(path, 'allow')).toBe(REFUSED);
+      expect(normalizePath(path)).toBe(REFUSED);
     }
     for (const path of ['/a;x', '/a%3bx', '/;', '/a/%3B/b']) {
-      expect(normalizePath(path)).toBe(REFUSED);
+      expect(normalizePath(path, 'refuse')).toBe(REFUSED);
     }
   });
 
@@ -202,6 +203,19 @@ describe('the spelling that the target gets', () => {
       }),
       { numRuns: 5000 },
     );
+  });
+});
+
+describe('a parameter of a path', () => {
+  it('is cut off: in its segment, or with all that follows, raw ones alone or encoded ones too', () => {
+    expect(parameterReadings('/a;x/b%3By')).toEqual(['/a/b%3By', '/a/b', '/a']);
+    expect(parameterReadings('/;x')).toEqual(['/']);
+    expect(parameterReadings('/a')).toEqual([]);
+  });
+
+  it('is cut off in each reading of the slashes', () => {
+    expect(parameterReadings('/a%2Fb;x')).toEqual(['/a%2Fb', '/a/b']);
+    expect(parameterReadings('/a;x%2Fb')).toEqual(['/a', '/a/b']);
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CompiledPaths, CompiledRoute } from '../../../../src/config/compiled-config.js';
 import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND } from '../../../../src/routing/route-table.js';
-import { EncodedSlashes } from '../../../../src/worker/request/encoded-slashes.js';
+import { PathReadings } from '../../../../src/worker/request/path-readings.js';
 import { aCompiledRoute } from '../../../support/compiled-route.js';
 
 const BY_DEFAULT: CompiledPaths = { encodedSlash: '', merge: false };
@@ -20,7 +20,7 @@ interface World {
 
 function read({ kept, other, general = BY_DEFAULT, isVersioned = false }: World): string {
   const routes = [kept, other].map((one) => (typeof one === 'number' ? {} : one));
-  const slashes = new EncodedSlashes(
+  const slashes = new PathReadings(
     { at: (place) => ({ config: aCompiledRoute(routes[place] ?? {}) }) },
     general,
   );
@@ -76,5 +76,37 @@ describe('a path with an encoded slash', () => {
     const general = { encodedSlash, merge: false };
     expect(read({ kept: {}, other: guarded, general })).toBe(path);
     expect(read({ kept: ROUTE_NOT_FOUND, other: ROUTE_NOT_FOUND, general })).toBe(path);
+  });
+});
+
+describe('a path with a parameter', () => {
+  const open = 0;
+  const admin = 1;
+  const routes = [{}, guarded].map((own) => ({ config: aCompiledRoute(own) }));
+  const find = (path: string) => ({
+    place: path === '/admin' || path.startsWith('/admin/') ? admin : open,
+    isVersioned: false,
+  });
+  const read = (path: string, parameters?: 'allow') => {
+    const source = { at: (place: number) => routes[place] ?? { config: aCompiledRoute({}) } };
+    return new PathReadings(source, BY_DEFAULT, parameters).read(path, find);
+  };
+
+  it.each(['/a;v=1/b', '/a;jsessionid=1', '/admin/a;v=1', '/a;/admin', '/a/admin%3Bx', '/;x'])(
+    'goes on as it is where no reading has other rules: %s',
+    (path) => {
+      expect(read(path)).toBe(path);
+    },
+  );
+
+  it.each(['/admin;x', '/admin;x/users', '/admin%3Bx', '/;x/admin', '/admin%2Fb;x', '/admin;%2Fb'])(
+    'is refused where some target reads a guarded one: %s',
+    (path) => {
+      expect(read(path)).toBe(REFUSED);
+    },
+  );
+
+  it('is a name where the configuration says so', () => {
+    expect(read('/admin;x', 'allow')).toBe('/admin;x');
   });
 });
