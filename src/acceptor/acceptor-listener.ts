@@ -16,6 +16,7 @@ import { answerChallenge, isChallenge } from './acme-challenge.js';
 import type {
   ClientRequest,
   ClientSocket,
+  FailedHandshake,
   ListenerHost,
   MalformedRequest,
   OpenListener,
@@ -216,9 +217,10 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
     this.owner.strangers.onGivenUp(this.settings.name, reason);
   }
 
-  onHandshake(outcome: string): void {
+  onHandshake(outcome: string, facts?: FailedHandshake): void {
     this.handshakes.set(outcome, (this.handshakes.get(outcome) ?? 0) + 1);
-    if (outcome !== 'done') this.owner.strangers.onHandshakeFailed(this.settings.name, outcome);
+    if (outcome === 'done') return;
+    this.owner.strangers.onHandshakeFailed(this.settings.name, outcome, facts);
   }
 
   // Hot path (bench/gateway/plain-get): every request passes here.

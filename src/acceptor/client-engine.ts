@@ -245,6 +245,14 @@ export interface EngineHost {
   onError(error: unknown): void;
 }
 
+/** What the log tells of a handshake that failed. */
+export interface FailedHandshake {
+  /** The address of the client. */
+  readonly clientIp: string;
+  /** What OpenSSL says of it, such as CERT_HAS_EXPIRED; '': nothing. */
+  readonly cause: string;
+}
+
 /** One bound socket, as its engine sees it: what holds there, and whom the engine tells. */
 export interface ListenerHost {
   /** A reload may put others here between two events: read what is needed when it is needed. */
@@ -283,8 +291,8 @@ export interface ListenerHost {
   /** A client has broken HTTP/2, or its limits, in this way; it is one of a few. */
   onMistake(reason: string): void;
 
-  /** A TLS handshake has ended: `done`, or why it failed. */
-  onHandshake(outcome: string): void;
+  /** A TLS handshake has ended: `done`, or why it failed, with more for the log. */
+  onHandshake(outcome: string, facts?: FailedHandshake): void;
 
   /**
    * A head was read. The acceptor attaches a listener to the socket before it returns. It may have

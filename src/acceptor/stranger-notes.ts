@@ -9,9 +9,12 @@ import type { Clock } from '../base/clock.js';
 import type { CounterBlock } from '../channel/counter-block.js';
 import { COUNTERS } from '../observability/counters.js';
 import type { ThreadLogger } from '../observability/logger.js';
-import type { ClientRequest } from './client-engine.js';
+import type { ClientRequest, FailedHandshake } from './client-engine.js';
 
 const SPACING_MS = 60_000;
+
+/** A name of OpenSSL or Node for a mistake. */
+const CODE = /^[A-Z][A-Z0-9_]{2,63}$/;
 
 /** Each with the name of the listener. */
 export interface StrangerEvents {
@@ -19,7 +22,7 @@ export interface StrangerEvents {
   onTurnedAway(listener: string, reason: string): void;
   /** A connection was closed in the middle of a reply. */
   onGivenUp(listener: string, reason: string): void;
-  onHandshakeFailed(listener: string, reason: string): void;
+  onHandshakeFailed(listener: string, reason: string, facts?: FailedHandshake): void;
   /** A client has broken HTTP/2, or its limits. */
   onMistake(listener: string, reason: string): void;
   /** Fields of a request were dropped for an underscore in their names. */
@@ -47,8 +50,15 @@ export class StrangerNotes implements StrangerEvents {
     this.tell(`given up ${listener} ${reason}`, { listener, reason }, message);
   }
 
-  onHandshakeFailed(listener: string, reason: string): void {
-    this.tell(`tls ${listener} ${reason}`, { listener, reason }, 'a TLS handshake failed');
+  /** Each code of OpenSSL is a kind: a certificate that has expired hides none that was revoked. */
+  onHandshakeFailed(listener: string, reason: string, facts?: FailedHandshake): void {
+    const { clientIp = '', cause = '' } = facts ?? {};
+    const code = CODE.test(cause) ? cause : '';
+    this.tell(
+      `tls ${listener} ${reason} ${code}`,
+      { listener, reason, ...(cause !== '' && { cause }), ...(clientIp !== '' && { clientIp }) },
+      'a TLS handshake failed',
+    );
   }
 
   onMistake(listener: string, reason: string): void {

@@ -39,7 +39,8 @@ export interface StalledGuest {
 /** A connection that has not come to its first request belongs to the door of TLS. */
 const AT_DOOR = null;
 
-const PORT_OF_HOST = /:\d*$/;
+/** Behind the name: a dot, which names the same, and a port. */
+const END_OF_HOST = /\.?(?::\d*)?$/;
 
 export class WireListener
   implements OpenListener, PreambleOwner, PrefaceOwner, TlsDoorHost, SharedQueue
@@ -309,13 +310,14 @@ export class WireListener
   private hostRule(serverName: string): HostRule {
     if (serverName === '') return servesAll;
     return (host) => {
-      const name = host.replace(PORT_OF_HOST, '').toLowerCase();
+      const name = host.replace(END_OF_HOST, '').toLowerCase();
       return name === serverName || this.door?.isSameCertificate(serverName, name) !== false;
     };
   }
 
-  onFailed(_raw: Socket, failure: TlsFailure): void {
-    this.host.onHandshake(failure);
+  onFailed(raw: Socket, failure: TlsFailure, cause: string): void {
+    const clientIp = this.sources.get(raw) ?? addressOfSocket(raw);
+    this.host.onHandshake(failure, { clientIp, cause });
   }
 
   onError(error: unknown): void {

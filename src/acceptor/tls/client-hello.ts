@@ -6,6 +6,7 @@
  * that OpenSSL would take, but for what no client sends: more than HELLO_BYTES_MAX or RECORDS_MAX.
  * OpenSSL reads the same bytes again and judges them.
  */
+import { isIPv6 } from 'node:net';
 
 /** A hello with a post-quantum key share and a session ticket has 2 to 4 KiB. */
 export const HELLO_BYTES_MAX = 16 * 1024;
@@ -133,8 +134,17 @@ function readName(content: Buffer): string | null {
   if (list === null || list.length < 3 || list[0] !== 0) return null;
   const name = vector(list, 1);
   if (name === null || name.length + 3 !== list.length || name.length > NAME_BYTES_MAX) return null;
-  const text = name.toString('latin1').toLowerCase();
-  return NAME.test(text) ? text : null;
+  return serverNameOf(name.toString('latin1'));
+}
+
+/**
+ * The name of a server as certificates have it; null: it is none. Some clients write a dot at its
+ * end (RFC 6066 3 has none), or an address of IPv6, which counts as no name at all.
+ */
+export function serverNameOf(sent: string): string | null {
+  const text = sent.toLowerCase().replace(/\.$/, '');
+  if (NAME.test(text)) return text;
+  return isIPv6(text) ? '' : null;
 }
 
 function readProtocols(content: Buffer): readonly string[] | null {

@@ -21,7 +21,7 @@ import { certificateText } from '../../channel/records/client-certificate.js';
 import { secureConnection } from '../../channel/records/request-head.js';
 import type { TlsMaterial } from '../../channel/tls-material.js';
 import { certificateFacts } from './certificate-facts.js';
-import { type ClientHello, ClientHelloReader } from './client-hello.js';
+import { type ClientHello, ClientHelloReader, serverNameOf } from './client-hello.js';
 import { ACME_PROTOCOL, type ContextHost, TlsContexts } from './tls-contexts.js';
 import { isWorkload } from './workload-client.js';
 
@@ -387,7 +387,8 @@ function ignoreError(): void {
 /** OpenSSL has read the same name; a resumed session does not say it again. */
 function hasReadSame(socket: TLSSocket, serverName: string): boolean {
   if (socket.isSessionReused()) return true;
-  return String(socket.servername || '').toLowerCase() === serverName;
+  const sent = String(socket.servername || '');
+  return (sent === '' ? '' : serverNameOf(sent)) === serverName;
 }
 
 function reasonOf(socket: TLSSocket): string {

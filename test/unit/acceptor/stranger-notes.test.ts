@@ -36,6 +36,23 @@ it('counts all dropped fields, and tells of them once a minute for each listener
   ]);
 });
 
+it('tells what OpenSSL says of a handshake, and whose it was, each code once', () => {
+  const { notes, told } = rig();
+  const facts = { clientIp: '192.0.2.1', cause: 'CERT_HAS_EXPIRED' };
+  notes.onHandshakeFailed('a', 'client certificate', facts);
+  notes.onHandshakeFailed('a', 'client certificate', { ...facts, clientIp: '192.0.2.2' });
+  notes.onHandshakeFailed('a', 'client certificate', { ...facts, cause: 'CERT_REVOKED' });
+  // Texts may be anything: they are one kind.
+  notes.onHandshakeFailed('a', 'protocol', { ...facts, cause: 'some text' });
+  notes.onHandshakeFailed('a', 'protocol', { ...facts, cause: 'another text' });
+  const a = { listener: 'a' };
+  expect(told).toMatchObject([
+    { ...a, reason: 'client certificate', cause: 'CERT_HAS_EXPIRED', clientIp: '192.0.2.1' },
+    { ...a, reason: 'client certificate', cause: 'CERT_REVOKED', clientIp: '192.0.2.1' },
+    { ...a, reason: 'protocol', cause: 'some text', clientIp: '192.0.2.1' },
+  ]);
+});
+
 it('tells of connections and handshakes by reason', () => {
   const { notes, told } = rig();
   for (let at = 0; at < 3; at++) {

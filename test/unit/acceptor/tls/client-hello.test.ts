@@ -1,6 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ClientHelloReader, HELLO_BYTES_MAX } from '../../../../src/acceptor/tls/client-hello.js';
+import {
+  ClientHelloReader,
+  HELLO_BYTES_MAX,
+  serverNameOf,
+} from '../../../../src/acceptor/tls/client-hello.js';
 import { helloOf } from '../../../support/client-hello.js';
 
 /** The same message in records of this many bytes. */
@@ -25,6 +29,18 @@ describe('a ClientHello', () => {
   it('may name neither', async () => {
     const plain = await helloOf({ servername: '' });
     expect(new ClientHelloReader().read(plain)).toEqual({ serverName: '', protocols: [] });
+  });
+
+  it.each([
+    ['a.test.', 'a.test'],
+    ['my_host.test', 'my_host.test'],
+    ['127.0.0.1', '127.0.0.1'],
+    ['2001:DB8::1', ''],
+    ['*.test', null],
+    ['a..test', null],
+    ['.', null],
+  ])('names as %s the server %s', (sent, name) => {
+    expect(serverNameOf(sent)).toBe(name);
   });
 
   it('is the same whatever pieces it comes in', () => {

@@ -121,6 +121,7 @@ describe('the certificate', () => {
 
   it.each([
     ['A.TEST', 'a.test'],
+    ['b.test.', 'b.test'],
     ['x.wild.test', '*.wild.test'],
     ['wild.test', 'a.test'],
     ['y.x.wild.test', 'a.test'],
