@@ -7,6 +7,7 @@ import { PROBLEMS } from '../base/problems.js';
 import { callsWithoutHttp2, NO_HTTP2 } from '../config/compile/calls-without-http2.js';
 import { UNVERIFIED_TARGETS, upstreamsUnverified } from '../config/compile/unverified-targets.js';
 import type { CompiledConfig, CompiledDocument } from '../config/compiled-config.js';
+import { invalidPairs } from '../config/references/read-pairs.js';
 import { endpointLack, SPIFFE_ENDPOINT_VARIABLE } from '../config/references/spiffe-endpoint.js';
 import { shareConfig } from '../config/shared/share-config.js';
 import { proveConfig } from '../supervisor/loading/prove-config.js';
@@ -27,6 +28,9 @@ export function validateCommand(args: CommandArguments, io: CommandIo): Promise<
     }
     for (const name of callsWithoutHttp2(config)) {
       io.stderr.write(`warning: route ${name}: ${NO_HTTP2}\n`);
+    }
+    for (const { cert, why } of invalidPairs(io.clock.unixMs())) {
+      io.stderr.write(`warning: ${cert}: the certificate ${why}\n`);
     }
     for (const line of identityLines(config, io.env)) io.stderr.write(line);
     io.stderr.write(threadsLine(config));

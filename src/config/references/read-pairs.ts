@@ -41,6 +41,23 @@ export function recallPair(place: PairPlace, looks: string): PairReading | null 
   return known !== undefined && known.looks === looks ? known.reading : null;
 }
 
+/** Files with certificates that are not valid at this time, and why. */
+export function invalidPairs(unixMs: number): { readonly cert: string; readonly why: string }[] {
+  const found = new Map<string, string>();
+  for (const [key, { reading }] of remembered) {
+    if ('problem' in reading) continue;
+    const [cert] = JSON.parse(key) as [string];
+    const { startsAtUnixMs, expiresAtUnixMs } = reading.pair;
+    if (expiresAtUnixMs <= unixMs) found.set(cert, `has expired, on ${day(expiresAtUnixMs)}`);
+    else if (startsAtUnixMs > unixMs) found.set(cert, `is valid from ${day(startsAtUnixMs)} on`);
+  }
+  return Array.from(found, ([cert, why]) => ({ cert, why }));
+}
+
+function day(unixMs: number): string {
+  return new Date(unixMs).toISOString().slice(0, 10);
+}
+
 /** Whoever needs them has them. */
 export function forgetPairs(): void {
   remembered.clear();
