@@ -40,6 +40,8 @@ export class RequestFieldReader {
 
   private hostCount = 0;
   private host = '';
+  /** The target names another host, which takes the place of that in the field. */
+  private isHostReplaced = false;
   private lengthCount = 0;
   private codingCount = 0;
   private upgrade = '';
@@ -56,6 +58,7 @@ export class RequestFieldReader {
     this.defaultPort = '';
     this.hostCount = 0;
     this.host = '';
+    this.isHostReplaced = false;
     this.lengthCount = 0;
     this.codingCount = 0;
     this.upgrade = '';
@@ -153,7 +156,10 @@ export class RequestFieldReader {
     this.hostCount++;
     if (this.authority === '' && isPlainHost(text, start, end)) return true;
     this.host = text.toString('latin1', start, end);
-    return isHost(this.host) || this.refuse(PROBLEMS.badHost, 'a Host that is no host');
+    if (!isHost(this.host)) return this.refuse(PROBLEMS.badHost, 'a Host that is no host');
+    if (this.authority === '') return true;
+    this.isHostReplaced = !isSameHost(this.authority, this.host, this.defaultPort);
+    return !this.isHostReplaced;
   }
 
   private onExpect(value: string): false {
@@ -221,9 +227,9 @@ export class RequestFieldReader {
     this.hostCount = 1;
   }
 
-  /** A request in HTTP/1.0 without Host gets one. */
+  /** A request in HTTP/1.0 without Host gets one, and one whose target names another host. */
   get needsHost(): boolean {
-    return this.hostCount === 0;
+    return this.hostCount === 0 || this.isHostReplaced;
   }
 
   /** All fields are read: what they mean together. Mistakes are in the head. */
@@ -241,13 +247,9 @@ export class RequestFieldReader {
   }
 
   private checkHost(isOld: boolean): void {
-    const { authority, hostCount } = this;
+    const { hostCount } = this;
     if (hostCount > 1) this.refuse(PROBLEMS.badHost, 'two Host fields');
     else if (hostCount === 0 && !isOld) this.refuse(PROBLEMS.badHost, 'no Host field');
-    if (authority === '' || hostCount !== 1) return;
-    if (!isSameHost(authority, this.host, this.defaultPort)) {
-      this.refuse(PROBLEMS.badHost, 'a Host other than that of the target');
-    }
   }
 
   private checkFraming(isOld: boolean): void {

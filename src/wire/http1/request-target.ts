@@ -2,8 +2,8 @@
  * The forms of a request's target (RFC 9112 3.2) that do not begin with a slash.
  *
  * Thread: any (pure). A target in absolute form is what a client with a proxy sends: its path goes
- * on, and its authority is held against Host. A request in which the two differ is refused: what
- * stands behind the gateway would have to know which of them was meant.
+ * on, and where Host differs its authority takes the place of that (RFC 9112 3.2.2): what stands
+ * behind the gateway gets one Host, and need not know that there were two.
  */
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import { CR, LF } from './characters.js';

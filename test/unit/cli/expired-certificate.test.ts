@@ -13,9 +13,10 @@ async function warningsOf(name: string, days: number): Promise<string> {
   const { cert, key } = authority.sign({ names: 'DNS:a.test', days });
   const files = { cert: writeFile(cert, `${name}.pem`), key: writeFile(key, `${name}.key`) };
   const listen = { port: 8443, tls: { certificates: [files] } };
-  const routes = [{ name: 'r', match: { path: '/' }, respond: { body: 'ok' } }];
+  const upstreams = { a: { targets: [{ url: 'http://127.0.0.1:1' }] } };
+  const routes = [{ name: 'r', match: { path: '/' }, upstream: 'a' }];
   const io = capturedIo();
-  const file = writeFile(JSON.stringify({ listen, upstreams: {}, routes }), `${name}.json`);
+  const file = writeFile(JSON.stringify({ listen, upstreams, routes }), `${name}.json`);
   expect(await runCommandLine(['validate', '-c', file], io, async () => 0)).toBe(0);
   return io.err().replaceAll(/^note: .*\n/gm, '');
 }

@@ -189,9 +189,16 @@ describe('a target', () => {
     expect(read(text).problem).toBe(PROBLEMS.unknownMethod);
   });
 
-  it('names the Host that the request must have', () => {
-    expect(read(get('', 'http://b.example/')).problem).toBe(PROBLEMS.badHost);
-    expect(read(get('', 'http://a.example:8080/')).problem).toBe(PROBLEMS.badHost);
+  it('names the Host that the request gets', () => {
+    const hostOf = (target: string) => one(get('X: y\r\n', target))?.fields;
+    expect(hostOf('http://A.example:80/')).toEqual(['host', 'a.example', 'x', 'y']);
+    expect(hostOf('http://b.example/')).toEqual(['x', 'y', 'host', 'b.example']);
+    expect(hostOf('http://a.example:8080/')).toEqual(['x', 'y', 'host', 'a.example:8080']);
+    const two = `GET http://b.example/ HTTP/1.1\r\n${HOST}${HOST}\r\n`;
+    expect(read(two).problem).toBe(PROBLEMS.badHost);
+    expect(read('GET http://b.example/ HTTP/1.1\r\n\r\n').problem).toBe(PROBLEMS.badHost);
+    const odd = 'GET http://b.example/ HTTP/1.1\r\nHost: a/b\r\n\r\n';
+    expect(read(odd).problem).toBe(PROBLEMS.badHost);
     expect(one('GET http://b.example/x HTTP/1.0\r\n\r\n')?.fields).toEqual(['host', 'b.example']);
   });
 });
