@@ -58,8 +58,8 @@ export const METHODS_WITH_CONTENT: ReadonlySet<string> = new Set<HttpMethod>([
 ]);
 
 /**
- * Whether a request may have a body. `onGet`: one with GET or HEAD may, in which a body means nothing
- * by itself (RFC 9110 9.3.1 and 9.3.2); clients send empty ones there. TRACE has none (9.3.8).
+ * Whether a request may have a body. `onGet`: one with GET or HEAD may, where a body means nothing
+ * by itself (RFC 9110 9.3.1 and 9.3.2); clients send empty ones. TRACE has none (9.3.8).
  */
 export function mayHaveBody(method: string, onGet: boolean): boolean {
   return method === 'GET' || method === 'HEAD' ? onGet : method !== 'TRACE';

@@ -78,7 +78,7 @@ export function parameterReadings(normal: string): readonly string[] {
   return [...readings].filter((reading) => reading !== normal);
 }
 
-/** Whether a normalised path holds `%2F`, `%5C`, `;` or `%3B`: see worker/request/path-readings.ts. */
+/** Whether a normalised path holds `%2F`, `%5C`, `;` or `%3B`: worker/request/path-readings.ts. */
 export function hasOtherReadings(normal: string): boolean {
   return OTHER_READINGS.test(normal);
 }

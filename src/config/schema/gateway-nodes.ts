@@ -134,8 +134,8 @@ export const LIMITS_NODE = objectNode(
       { default: limits.bodyBytes },
     ),
     bodyOnGet: booleanNode(
-      'Whether GET and HEAD requests may have bodies, which go to the target. Without it they are ' +
-        'refused with 400.',
+      'Whether GET and HEAD requests may have bodies, which go to the target. Without it they ' +
+        'are refused with 400.',
       limits.bodyOnGet,
     ),
     passes: integerNode(

@@ -61,10 +61,10 @@ import {
 /** "HTTP/1.1" */
 const VERSION_BYTES = [72, 84, 84, 80, SLASH, DIGIT_0, 46, DIGIT_0] as const;
 const HEAD_END_BYTES = 2;
-/** A raw character is written as three: the text of a head may be so much longer than its bytes. */
+/** A raw character of a target is written as three. */
 const BYTES_PER_RAW = 3;
-/** What a head's text may need beyond that: a host that the client has not named. */
-const SCRATCH_EXTRA_BYTES = 1024;
+/** For a host that the client has not named. */
+const EXTRA_BYTES = 1024;
 /** Where heads are written while a step runs. */
 let scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
@@ -107,8 +107,7 @@ export class RequestHeadScanner {
 
   /** Another head begins. */
   begin(rules: RequestRules): void {
-    const textBytesMax = BYTES_PER_RAW * rules.headerBytes + SCRATCH_EXTRA_BYTES;
-    const bytesMax = textBytesMax + this.originBytes.length;
+    const bytesMax = BYTES_PER_RAW * rules.headerBytes + EXTRA_BYTES + this.originBytes.length;
     if (scratch.length < bytesMax) scratch = Buffer.allocUnsafeSlow(bytesMax);
     this.rules = rules;
     this.headLeft = rules.headerBytes + HEAD_END_BYTES;
@@ -128,16 +127,11 @@ export class RequestHeadScanner {
     while (event === SCAN_MORE && this.at < stop) event = this.takePart(bytes, stop);
     this.headLeft -= this.at - start;
     if (event !== SCAN_MORE) return event;
-    if (stop < end) return this.refuseLong();
+    // RFC 9112 3: a target that is too long has a status of its own.
+    const tooLong = this.state === TARGET ? PROBLEMS.targetTooLong : PROBLEMS.headTooLarge;
+    if (stop < end) return this.refuse(tooLong, 'more bytes than a head may have');
     this.keep();
     return SCAN_MORE;
-  }
-
-  /** RFC 9112 3: a target that is too long has a status of its own. */
-  private refuseLong(): ScanEvent {
-    return this.state === TARGET
-      ? this.refuse(PROBLEMS.targetTooLong, 'a target that is too long')
-      : this.refuse(PROBLEMS.headTooLarge, 'a head that is too long');
   }
 
   /** Refuses what has come of the head, for a reason that does not lie in its bytes. */

@@ -249,10 +249,7 @@ export class ReplyPath {
     else sendFromMemory(exchange, body, this);
   }
 
-  /**
-   * A head before that of the reply. It passes no stages: it has no body. One of whose fields
-   * nothing is left has nothing to say.
-   */
+  /** A head before that of the reply: no stage sees it. One that loses all its fields goes. */
   interim(exchange: Exchange, status: number, fields: FieldBlock): void {
     if (exchange.reply.isHandedOn) return;
     const left = this.letThrough(exchange, status, fields);

@@ -19,6 +19,7 @@ import {
   OUTCOME_CANCELLED,
   type ReplyView,
 } from '../../channel/coordinator/coordinator-records.js';
+import { CONTINUE } from '../../channel/records/field-records.js';
 import {
   END_GRPC_STATUS,
   END_STATUS,
@@ -61,9 +62,6 @@ interface RetriedEnd {
   readonly askedMs: number;
   readonly outcome: number;
 }
-
-/** Said by the gateway itself, to a client that waits for it (RFC 9110 10.1.1). */
-const CONTINUE = 100;
 
 export class RetryLoop implements TryListener {
   private readonly settler: TrySettler;
@@ -197,7 +195,7 @@ export class RetryLoop implements TryListener {
     else replies.trailers(exchange, trailers);
   }
 
-  /** Passed on (RFC 9110 15.2) where the reply is likely to come from the same target. */
+  /** Goes on where the reply is likely to come from the same target; 100 is the gateway's own. */
   onInterim({ exchange }: UpstreamTry, status: number, fields: FieldBlock): void {
     const { tries } = exchange;
     if (exchange.isAside) return;
