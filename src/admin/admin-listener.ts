@@ -6,9 +6,11 @@
  * speed, and it must be there on machines that the native library does not load on. Whoever comes
  * is bounded in time, bytes, fields and connections.
  */
+
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { hostPort } from '../base/listener-address.js';
 import { StartupError } from '../base/startup-error.js';
+import { listenProblem } from '../base/system-problem.js';
 import type { CompiledAddress } from '../config/compiled-config.js';
 import type { AdminAccess } from './admin-access.js';
 import { type AdminHandler, type AdminReply, adminProblem } from './admin-handler.js';
@@ -36,12 +38,6 @@ const OPTIONS = {
 
 /** In the path of a handler: any name as the last part. */
 const ANY_NAME = '/*';
-
-const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the address is in use',
-  EADDRNOTAVAIL: 'this machine does not have the address',
-  EACCES: 'the system does not permit it',
-};
 
 /** The head of a request. */
 interface AdminHead {
@@ -79,7 +75,7 @@ export class AdminListener {
     const { server } = this;
     return new Promise((resolve, reject) => {
       server.once('error', (error: NodeJS.ErrnoException) => {
-        const reason = LISTEN_PROBLEMS[error.code ?? ''] ?? error.message;
+        const reason = listenProblem(error);
         const message = `cannot listen on ${hostPort(host, port)} for admin: ${reason}`;
         reject(new StartupError(message));
       });

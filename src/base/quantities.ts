@@ -9,11 +9,11 @@ import { defined } from './assert.js';
 /** A whole number and a unit: `250ms`, `5s`, `1m`, `1h`, `30d`. */
 export type Duration = `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
 
-/** `16KiB`, `1MiB`, or a whole number of bytes. */
-export type ByteSize = number | `${number}${'KiB' | 'MiB'}`;
+/** `16KiB`, `1MiB`, `1GiB`, or a whole number of bytes. */
+export type ByteSize = number | `${number}${'KiB' | 'MiB' | 'GiB'}`;
 
 const DURATION = /^(0|[1-9]\d{0,8})(ms|s|m|h|d)$/;
-const SIZE = /^(0|[1-9]\d{0,11})(KiB|MiB)?$/;
+const SIZE = /^(0|[1-9]\d{0,11})(KiB|MiB|GiB)?$/;
 
 const MS_BY_UNIT: Readonly<Record<string, number>> = {
   ms: 1,
@@ -22,7 +22,12 @@ const MS_BY_UNIT: Readonly<Record<string, number>> = {
   h: 3_600_000,
   d: 86_400_000,
 };
-const BYTES_BY_UNIT: Readonly<Record<string, number>> = { '': 1, KiB: 1024, MiB: 1024 * 1024 };
+const BYTES_BY_UNIT: Readonly<Record<string, number>> = {
+  '': 1,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+};
 
 /** The pattern of a duration, for the schema. */
 export const DURATION_PATTERN = DURATION.source;

@@ -21,8 +21,8 @@ All keys of a configuration file, which is YAML or JSON. \`sluice validate -c FI
 and reports every mistake with its line. \`sluice schema\` prints the same reference as a JSON
 Schema, by which editors complete and check a file.
 
-- **Durations** are a whole number with a unit: \`250ms\`, \`5s\`, \`1m\`, \`1h\`.
-- **Sizes** are a whole number of bytes, or one with a unit: \`16KiB\`, \`1MiB\`.
+- **Durations** are a whole number with a unit: \`250ms\`, \`5s\`, \`1m\`, \`1h\`, \`30d\`.
+- **Sizes** are a whole number of bytes, or one with a unit: \`16KiB\`, \`1MiB\`, \`1GiB\`.
 - **Variables**: \`\${NAME}\` in a value stands for the environment variable NAME. A variable that
   is not set is a mistake, unless the value gives a default: \`\${NAME:-default}\`.
 - **Values of the request** may stand in some texts: \`\${claims.NAME}\`, \`\${params.NAME}\`,

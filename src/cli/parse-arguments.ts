@@ -162,7 +162,8 @@ function readValue(spec: OptionSpec, { rawName, value, isInline }: GivenOption):
     return '';
   }
   // A value that looks like an option is the next option: the user forgot the value.
-  if (value === undefined || (!isInline && value.startsWith('-'))) {
+  // An empty one is a variable of the shell that is not set.
+  if (value === undefined || value === '' || (!isInline && value.startsWith('-'))) {
     throw new UsageError(`the option ${rawName} needs a value: ${rawName} ${spec.value}`);
   }
   return value;

@@ -5,7 +5,9 @@
  * Thread: supervisor (on the main thread). Exit codes: 0 published, and with --wait used by every
  * gateway; 2 the configuration is wrong, or a gateway has refused it; 1 the store, or time.
  */
+
 import { readFileSync } from 'node:fs';
+import { fileProblem } from '../base/system-problem.js';
 import { ConfigError } from '../config/check/config-error.js';
 import { readMachineLimits } from '../config/machine-limits.js';
 import { shareConfig } from '../config/shared/share-config.js';
@@ -114,8 +116,7 @@ function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    const message = `the file cannot be read: ${reason}`;
+    const message = `the file cannot be read: ${fileProblem(error)}`;
     throw new ConfigError(file, [{ path: '', line: 0, column: 0, message }]);
   }
 }

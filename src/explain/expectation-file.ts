@@ -14,12 +14,14 @@
  *           - { request: GET /articles/7, reply: { headers: { Cache-Control: max-age=60 } } }
  *         expect: { cache: hit }
  */
+
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { field, joinFields, NO_FIELDS } from '../base/field-block.js';
 import { GRPC_STATUS_NAMES } from '../base/grpc-status.js';
 import { childPointer, displayPath } from '../base/json-pointer.js';
 import { parseDurationMs } from '../base/quantities.js';
+import { fileProblem } from '../base/system-problem.js';
 import { ConfigError, type ConfigIssue } from '../config/check/config-error.js';
 import { suggestName } from '../config/check/nearest-name.js';
 import type { Environment } from '../config/source/variables.js';
@@ -122,8 +124,7 @@ export function loadExpectations(file: string, environment: Environment): Expect
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    const message = `the expectations cannot be read: ${code}; name the file with --tests FILE`;
+    const message = `the expectations cannot be read: ${fileProblem(error)}; name the file with --tests FILE`;
     throw new ConfigError(file, [{ path: '', line: 0, column: 0, message }]);
   }
   return readExpectations(text, file, environment);

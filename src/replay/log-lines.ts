@@ -4,11 +4,13 @@
  * Thread: supervisor (on the main thread). Memory does not grow with a file: a line that is longer
  * than any record is cut off.
  */
+
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { createGunzip } from 'node:zlib';
 import { StartupError } from '../base/startup-error.js';
+import { fileProblem } from '../base/system-problem.js';
 
 /** Longer ones are no records: what is behind this is left out. */
 const LINE_CHARS_MAX = 256 * 1024;
@@ -33,8 +35,7 @@ async function* linesOfFile(
   try {
     yield* linesOfStream(file.endsWith('.gz') ? gunzipped(source) : source);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new StartupError(`${file} cannot be read: ${why}`);
+    throw new StartupError(`${file} cannot be read: ${fileProblem(error)}`);
   } finally {
     source.destroy();
   }

@@ -178,11 +178,15 @@ function closingParenthesis(text: string, open: number): number {
   return -1;
 }
 
+const PARAMETER_INSTEAD = 'take such a segment with a parameter or "*"';
+
 function charProblem(char: string, text: string): string | undefined {
   if (LITERAL_CHAR.test(char)) return undefined;
   if (char === '?' || char === '#') return 'must be a path without "?" or "#"';
   if (char === '*') return STAR_PROBLEM;
-  return char === '%' ? percentProblem(text) : 'contains a character that has no place in a path';
+  if (char === '{' || char === '}') return 'has "{" or "}": a parameter is written ":name"';
+  if (char === '%') return percentProblem(text);
+  return `cannot have ${JSON.stringify(char)}: ${PARAMETER_INSTEAD}`;
 }
 
 function percentProblem(text: string): string {
@@ -191,7 +195,7 @@ function percentProblem(text: string): string {
     return /[A-Za-z0-9._~-]/.test(character) ? character : match;
   });
   if (plain !== text) return 'must not percent-encode letters, digits, "-", ".", "_" or "~"';
-  return 'must not contain "%": take such a segment with a parameter or "*"';
+  return `must not contain "%": ${PARAMETER_INSTEAD}`;
 }
 
 function segmentShape(segment: PatternSegment): string {

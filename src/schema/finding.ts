@@ -70,6 +70,11 @@ export class Findings {
   quote(pointer: string, value: string | number | boolean): string {
     const variable = this.context.variableAt(pointer);
     if (variable !== undefined) return `the value of ${variable}`;
-    return typeof value === 'string' ? JSON.stringify(value) : String(value);
+    return typeof value === 'string' ? JSON.stringify(withoutUser(value)) : String(value);
   }
+}
+
+/** A URL without its user and password, wherever it was written; other text as it is. */
+function withoutUser(text: string): string {
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1***@');
 }

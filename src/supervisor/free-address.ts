@@ -5,9 +5,11 @@
  * processes of the same user share it as well: two gateways would each get a part of the clients,
  * and nobody would be told.
  */
+
 import { createServer } from 'node:net';
 import { addressText } from '../base/listener-address.js';
 import { StartupError } from '../base/startup-error.js';
+import { listenProblem } from '../base/system-problem.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 
 /** @throws StartupError when the address cannot be had alone. */
@@ -18,7 +20,7 @@ export async function checkIsFree({ address }: ListenerSettings): Promise<void> 
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error: NodeJS.ErrnoException) => {
-        const why = error.code === 'EADDRINUSE' ? 'the address is in use' : error.message;
+        const why = listenProblem(error);
         reject(new StartupError(`cannot listen on ${addressText(address)}: ${why}`));
       });
       server.listen({ host, port, exclusive: true }, resolve);

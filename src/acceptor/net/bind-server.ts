@@ -3,9 +3,11 @@
  *
  * Thread: acceptor.
  */
+
 import type { ListenOptions, Server } from 'node:net';
 import { addressText, type ListenerAddress } from '../../base/listener-address.js';
 import { StartupError } from '../../base/startup-error.js';
+import { listenProblem } from '../../base/system-problem.js';
 import { removeAbandoned } from './abandoned-path.js';
 import { inheritedFd } from './inherited-socket.js';
 import { listenOn } from './raw-socket.js';
@@ -69,8 +71,7 @@ function optionsOf(address: ListenerAddress): ListenOptions {
 /** Why nobody can listen there, for the operator. */
 export function listenRefusal(address: ListenerAddress, error: unknown): Error {
   if (error instanceof StartupError) return error;
-  const isTaken = isNodeError(error) && error.code === 'EADDRINUSE';
-  const why = isTaken ? 'the address is in use' : String(error instanceof Error && error.message);
+  const why = listenProblem(error, address.kind === 'unix' ? 'path' : 'port');
   return new StartupError(`cannot listen on ${addressText(address)}: ${why}`);
 }
 

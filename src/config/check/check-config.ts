@@ -4,6 +4,7 @@
  * Thread: any (pure).
  */
 
+import { isObject } from '../../base/json-object.js';
 import { displayPath } from '../../base/json-pointer.js';
 import type { CheckContext, Finding } from '../../schema/finding.js';
 import type { GatewayConfig } from '../gateway-config.js';
@@ -32,7 +33,9 @@ export function checkConfig(value: unknown, context: CheckContext = NO_VARIABLES
     upstreams: keysAt(value, 'upstreams'),
     authenticators: keysAt(value, 'authenticators'),
   };
-  checkMeaning(sound, names, findings);
+  // Where there is no map of upstreams every route would be told that its own is unknown.
+  const isNamed = isObject(value) && isObject(value['upstreams']);
+  checkMeaning(isNamed ? sound : { ...sound, routes: undefined }, names, findings);
   if (config === undefined || findings.list.length > 0) {
     return { isValid: false, findings: findings.list };
   }
@@ -52,5 +55,5 @@ export function checkedConfig(value: unknown): CheckedConfig {
 function keysAt(value: unknown, key: string): string[] {
   const map: unknown =
     typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
-  return typeof map === 'object' && map !== null ? Object.keys(map) : [];
+  return isObject(map) ? Object.keys(map) : [];
 }

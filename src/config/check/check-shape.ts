@@ -10,8 +10,14 @@ import { type CheckContext, Findings, type SoundPart } from '../../schema/findin
 import type { SchemaNode } from '../../schema/schema-node.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import { configValidator } from '../schema/config-validator.js';
-import { nearestName, suggestName } from './nearest-name.js';
-import { describeActual, describeExpected } from './shape-message.js';
+import { nearestName } from './nearest-name.js';
+import {
+  describeActual,
+  describeExpected,
+  describeLength,
+  describeMissing,
+} from './shape-message.js';
+import { unknownKeyMessage } from './unknown-key.js';
 
 /** The outcome of the shape check. */
 export interface ShapeResult {
@@ -136,8 +142,7 @@ function addFinding(error: ErrorObject, findings: Findings): void {
   const node = nodeOf(error);
   const key = unknownKey(error);
   if (key !== undefined) {
-    const suggestion = suggestName(key, knownKeys(error), 'key');
-    const message = `unknown key ${JSON.stringify(key)}${suggestion}`;
+    const message = unknownKeyMessage(key, knownKeys(error));
     findings.add({ pointer, place: childPointer(pointer, key), part: 'key', message });
     return;
   }
@@ -161,6 +166,7 @@ function valueMessage(error: ErrorObject, node: SchemaNode, findings: Findings):
     return `the items ${error.params['j']} and ${error.params['i']} are the same`;
   }
   const value: unknown = error.data;
+  if (value === null) return describeMissing(node);
   const quoted = isShown(value, node) ? findings.quote(error.instancePath, value) : undefined;
   const nearest = typeof value === 'string' ? nearestName(value, node.enum ?? []) : undefined;
   const isSaid = quoted === JSON.stringify(value) && nearest !== undefined;
@@ -171,7 +177,10 @@ function valueMessage(error: ErrorObject, node: SchemaNode, findings: Findings):
   const actual = isSilent ? '' : `, not ${describeActual(value, quoted)}`;
   const isText = node.type === 'string' && node['x-duration'] === undefined;
   const isUnquoted = isText && typeof value === 'number';
-  return `must be ${describeExpected(node)}${actual}${isUnquoted ? ' (quote it)' : suggestion}`;
+  // A secret that is too short, which is not shown, would seem to have the wrong characters.
+  const isLength = error.keyword.endsWith('Length') && node['x-meaning'] !== undefined;
+  const length = isLength ? `,${describeLength(node)}` : '';
+  return `must be ${describeExpected(node)}${length}${actual}${isUnquoted ? ' (quote it)' : suggestion}`;
 }
 
 /** Short scalars where a scalar belongs, but not what may be a secret in the wrong place. */

@@ -6,6 +6,8 @@
 
 /** Longer names are not compared: the cost grows with the product of the lengths. */
 const NAME_LENGTH_MAX = 64;
+/** Shorter ones are the beginning of too much. */
+const ABBREVIATION_LENGTH_MIN = 3;
 
 /** The closest of `candidates`, or undefined when none is close enough to be worth saying. */
 export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
@@ -20,7 +22,14 @@ export function nearestName(name: string, candidates: Iterable<string>): string 
     nearest = candidate;
     nearestDistance = distance;
   }
-  return nearest;
+  return nearest ?? onlyLonger(wanted, candidates);
+}
+
+/** `logging` for `log`: the one candidate that goes on where the name ends. */
+function onlyLonger(wanted: string, candidates: Iterable<string>): string | undefined {
+  if (wanted.length < ABBREVIATION_LENGTH_MIN) return undefined;
+  const longer = [...candidates].filter((candidate) => candidate.toLowerCase().startsWith(wanted));
+  return longer.length === 1 ? longer[0] : undefined;
 }
 
 /** `, did you mean "window"?` or, when nothing is near, what there is. */

@@ -15,7 +15,7 @@ export function describeExpected(node: SchemaNode): string {
   }
   const size = node['x-size'];
   if (size !== undefined) {
-    return `a size from ${size.min} to ${size.max} (written 16KiB, 1MiB or in bytes)`;
+    return `a size from ${size.min} to ${size.max} (written 16KiB, 1MiB, 1GiB or in bytes)`;
   }
   if (node.enum !== undefined) return describeChoice(node.enum);
   if (typeof node.type !== 'string' && /array|object/.test(node.type.join())) {
@@ -67,12 +67,21 @@ function describeString(node: SchemaNode): string {
   const { 'x-meaning': meaning } = node;
   if (meaning !== undefined) return meaning;
   if (node.maxLength === undefined) return 'a string';
-  return `a string of ${node.minLength ?? 0} to ${node.maxLength} characters`;
+  return `a string${describeLength(node)}`;
+}
+
+/** ` of 16 to 1024 characters`: of a text whose length is what is wrong. */
+export function describeLength({ minLength = 0, maxLength = 0 }: SchemaNode): string {
+  return ` of ${minLength} to ${maxLength} characters`;
+}
+
+/** What a key is told to be that has no value: `listen:` with all below it commented out. */
+export function describeMissing(node: SchemaNode): string {
+  return `has no value: it must be ${describeExpected(node)}`;
 }
 
 /** The actual value in words, without a value that must not be seen. */
 export function describeActual(value: unknown, quoted: string | undefined): string {
-  if (value === null) return 'empty';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a mapping';
   if (quoted !== undefined) return quoted;

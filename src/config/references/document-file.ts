@@ -3,8 +3,10 @@
  *
  * Thread: loader. Read when the configuration is, and again with each reload.
  */
+
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { fileProblem } from '../../base/system-problem.js';
 import { noteFile } from './files-read.js';
 import { isPem } from './tls-material.js';
 import { yamlLibrary } from './yaml-library.js';
@@ -31,19 +33,12 @@ export function readDocument(file: string): Document {
       : yamlLibrary().parse(text, { maxAliasCount: 100, prettyErrors: false, stringKeys: true });
     return { isValid: true, value };
   } catch (error) {
-    return broken(`${file} cannot be read: ${reasonOf(error)}`);
+    return broken(`${file} cannot be read: ${fileProblem(error)}`);
   }
 }
 
 function broken(problem: string): Document {
   return { isValid: false, problem };
-}
-
-function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'ENOENT') return 'there is no such file';
-  if (code === 'EACCES') return 'permission denied';
-  return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
 }
 
 /** Members of a route's `validation` that may name a file. */

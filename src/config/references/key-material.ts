@@ -3,9 +3,11 @@
  *
  * Thread: loader. Says what is wrong with a key without repeating it.
  */
+
 import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import type { Jwk } from '../../base/json-web-key.js';
+import { fileProblem } from '../../base/system-problem.js';
 
 const KEY_FILE_BYTES_MAX = 64 * 1024;
 /** Members that only a private or a shared key has (RFC 7518 6). */
@@ -24,12 +26,7 @@ export function readKeyFile(path: string, bytesMax = KEY_FILE_BYTES_MAX): FileTe
     }
     return { text: readFileSync(path, 'utf8') };
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    const reasons: Readonly<Record<string, string>> = {
-      ENOENT: 'there is no such file',
-      EACCES: 'permission denied',
-    };
-    return { problem: `the file cannot be read: ${reasons[code] ?? code}` };
+    return { problem: `the file cannot be read: ${fileProblem(error)}` };
   }
 }
 

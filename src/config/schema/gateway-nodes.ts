@@ -101,7 +101,7 @@ export const TRUSTED_PROXIES_NODE = listNode(
   'Addresses and CIDR ranges of proxies in front of the gateway, such as `10.0.0.0/8` or `::1`. ' +
     'What a request says about its client is believed only from these; X-Forwarded-For and ' +
     'Forwarded are read from right to left.',
-  lengthNode(2, 64),
+  lengthNode(1, 64),
   { default: [], maxItems: 1024, uniqueItems: true },
 );
 

@@ -119,7 +119,7 @@ const ONE_NODE = objectNode(
     trustedProxies: listNode(
       'Addresses and CIDR ranges of proxies in front of this listener. What they say about the ' +
         'client is believed.',
-      lengthNode(2, 64),
+      lengthNode(1, 64),
       { 'x-absent': 'the `trustedProxies` of the gateway', maxItems: 1024, uniqueItems: true },
     ),
     redirectToHttps: switchNode(

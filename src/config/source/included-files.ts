@@ -137,7 +137,11 @@ export function withIncluded(main: YamlSource, file: string, read: SourceReader)
     return whole;
   }
   const found = filesOf(patterns, dirname(file));
-  for (const name of found.missing) say(`there is no file ${JSON.stringify(name)}`);
+  for (const name of found.missing) {
+    const other = statSync(resolve(dirname(file), name), { throwIfNoEntry: false });
+    const folder = `${JSON.stringify(name)} is a folder: write ${JSON.stringify(`${name}/*.yaml`)}`;
+    say(other?.isDirectory() === true ? folder : `there is no file ${JSON.stringify(name)}`);
+  }
   if (found.files.length > FILES_MAX) say(`names more than ${FILES_MAX} files`);
   for (const one of found.files.slice(0, FILES_MAX)) {
     addPart(whole, { name: one, folder: dirname(one), source: read(one), mayHoldAll: false });

@@ -7,6 +7,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { displayPath } from '../../base/json-pointer.js';
+import { fileProblem } from '../../base/system-problem.js';
 import type { CheckContext, Finding } from '../../schema/finding.js';
 import type { CheckedConfig } from '../check/check-config.js';
 import { retypeVariables } from '../check/check-shape.js';
@@ -109,7 +110,7 @@ function loadWhole(
   };
   const { result, ingress } = checkWithCluster(source.value, objects, context);
   if (result.isValid && source.issues.length === 0) return { config: result.config, ingress };
-  const findings = result.isValid ? [] : result.findings;
+  const findings = result.isValid || origins.isBroken('') ? [] : result.findings;
   const issues = findings
     .filter((finding) => !origins.isBroken(finding.place) || overrides.has(finding.place))
     .map((finding) => toIssue(finding, source, overrides));
@@ -179,20 +180,13 @@ function readConfigFile(file: string): string {
     bytes = readFileSync(file);
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    throw unreadable(file, reasonOf(error));
+    throw unreadable(file, fileProblem(error));
   }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     throw unreadable(file, 'it is not UTF-8 text');
   }
-}
-
-function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'ENOENT') return 'there is no such file';
-  if (code === 'EACCES') return 'permission denied';
-  return typeof code === 'string' ? code : 'unknown error';
 }
 
 function unreadable(file: string, reason: string): ConfigError {

@@ -21,6 +21,8 @@ const TOO_DEEP = `nested more than ${NESTING_DEPTH_MAX} levels deep`;
 const ALIAS_COUNT_MAX = 10_000;
 /** Values that one file may hold, repeated ones counted each time. */
 const VALUE_COUNT_MAX = 500_000;
+/** An alias, or what was meant as a text: `hosts: [*.example.com]`. */
+const NO_ANCHOR = 'the alias has no anchor before it; quote a text that begins with "*"';
 /** The key whose value is a map, or a list of maps, whose keys a map takes over (YAML 1.1). */
 const MERGE_KEY = '<<';
 
@@ -186,7 +188,7 @@ function readWhole(text: string, environment: Environment): YamlSource {
   const documents = [...createComposer().compose(tokens, true, text.length)];
   const document = documents[0];
   if (document === undefined) return failedSource([issueAt(1, 1, 'the file is empty')]);
-  const syntaxIssues = [...document.errors, ...document.warnings].map((error) =>
+  const syntaxIssues = withoutFollowers([...document.errors, ...document.warnings]).map((error) =>
     syntaxIssue(error, { text, lines }),
   );
   const second = documents[1];
@@ -265,7 +267,14 @@ function syntaxIssue(error: YAMLError, context: SyntaxContext): ConfigIssue {
   const start = context.lines.lineStarts[line - 1] ?? 0;
   const lineText = context.text.slice(start, context.lines.lineStarts[line]);
   const hint = lineText.includes('${') ? `; inside { } and [ ] quote variables: "\${NAME}"` : '';
-  return issueAt(Math.max(line, 1), Math.max(col, 1), `not valid YAML: ${reason}${hint}`);
+  const language = context.text.trimStart().startsWith('{') ? 'JSON' : 'YAML';
+  const message = `not valid ${language}: ${reason}${hint}`;
+  return issueAt(Math.max(line, 1), Math.max(col, 1), message);
+}
+
+/** Once the reader is lost, everything that follows is unexpected to it. */
+function withoutFollowers(errors: readonly YAMLError[]): YAMLError[] {
+  return errors.filter(({ message }, at) => at === 0 || !message.includes(' token in YAML stream'));
 }
 
 function firstOfEachLine(issues: readonly ConfigIssue[]): ConfigIssue[] {
@@ -349,7 +358,7 @@ class DocumentReader {
       throw new BoundPassed(alias, `the file uses more than ${ALIAS_COUNT_MAX} aliases`);
     }
     const target = this.anchors.get(name);
-    if (target === undefined) throw new BoundPassed(alias, 'the alias has no anchor before it');
+    if (target === undefined) throw new BoundPassed(alias, NO_ANCHOR);
     if (this.open.has(target)) throw new BoundPassed(alias, 'the alias contains itself');
     return target;
   }
@@ -445,6 +454,8 @@ class DocumentReader {
     const first = this.places.get(childPointer(pointer, name));
     const message = `duplicate key ${JSON.stringify(name)}, first in line ${first?.keyLine ?? 0}`;
     this.issues.push({ path: displayPath(pointer), line, column, message });
+    // Of a section that stands twice one half is not seen: names of it would be called unknown.
+    if (pointer === '') this.broken.add(pointer);
   }
 
   private remember(pointer: string, node: Node, key: Node): void {

@@ -19,12 +19,12 @@ const IP_FILTER_NODE = objectNode(
   {
     allow: listNode(
       'Addresses and CIDR ranges that may call. All others may not.',
-      lengthNode(2, 64),
+      lengthNode(1, 64),
       { 'x-absent': 'everybody', ...RANGES },
     ),
     deny: listNode(
       'Addresses and CIDR ranges that may not call, whatever `allow` says.',
-      lengthNode(2, 64),
+      lengthNode(1, 64),
       RANGES,
     ),
   },

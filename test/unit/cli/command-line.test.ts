@@ -91,6 +91,7 @@ describe('wrong usage', () => {
     [['routes', '--sub', 'x'], 'routes has no option "--sub"; known: --config, -c, --help'],
     [['schema', '-c', 'x'], 'schema has no option "-c"'],
     [['-c'], 'the option -c needs a value: -c FILE'],
+    [['validate', '-c', ''], 'the option -c needs a value: -c FILE'],
     [['-c', '--help=x'], 'the option -c needs a value'],
     [['token', '--sub', '--expires', '1m'], 'the option --sub needs a value: --sub ID'],
     [['-c', 'a', '-c', 'b'], 'the option --config is given twice'],

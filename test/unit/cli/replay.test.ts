@@ -77,7 +77,7 @@ describe('replay', () => {
   });
 
   it.each([
-    ['/no/such.log', 'ENOENT'],
+    ['/no/such.log', 'there is no such file'],
     [writeFile('one\ntwo\n', 'none.log'), 'there is no access record in'],
     [writeFile('not compressed', 'plain.gz'), 'cannot be read: incorrect header check'],
   ])('%s cannot be replayed', async (file, said) => {

@@ -160,7 +160,7 @@ tests:
   it('needs a table', async () => {
     const { code, err } = await test('tests: []', '--tests', '/nowhere.yaml');
     expect(code).toBe(2);
-    expect(err).toContain('ENOENT');
+    expect(err).toContain('there is no such file');
     expect((await test('tests: []')).err).toContain('at least one test');
   });
 });

@@ -64,7 +64,7 @@ describe('token', () => {
 
   it.each([
     [[], 'token needs --sub ID'],
-    [['--sub', ''], 'token needs --sub ID'],
+    [['--sub', ''], 'the option --sub needs a value: --sub ID'],
     [
       ['--sub', 'a', '--expires', 'soon'],
       '--expires must be a duration from 1s to 365d, not "soon"',

@@ -58,7 +58,7 @@ describe('parsePathPattern', () => {
     ['/:id([^/]+)', 'does not close the expression of :id'],
     ['/:a(x)-:b', 'may give one parameter of a segment an expression'],
     ['/a:', 'takes parameters as ":name"'],
-    ['/a\\:b\\d', 'contains a character'],
+    ['/a\\:b\\d', 'cannot have "\\\\"'],
     ['/:id?', 'must be a path without'],
     ['/a#b', 'must be a path without'],
     ['/%41', 'must not percent-encode'],
@@ -66,11 +66,12 @@ describe('parsePathPattern', () => {
     ['/%7E', 'must not percent-encode'],
     ['/a%20b', 'must not contain "%"'],
     ['/%', 'must not contain "%"'],
-    ['/a b', 'contains a character'],
-    ['/a\\b', 'contains a character'],
-    ['/(a|b)', 'contains a character'],
-    ['/é', 'contains a character'],
-    ['/a\n', 'contains a character'],
+    ['/a b', 'cannot have " ": take such a segment with a parameter'],
+    ['/a\\b', 'cannot have'],
+    ['/(a|b)', 'cannot have "("'],
+    ['/é', 'cannot have "é"'],
+    ['/a\n', 'cannot have'],
+    ['/users/{id}', 'a parameter is written ":name"'],
   ])('refuses %j: %s', (path, problem) => {
     const pattern = parsePathPattern(path);
     expect(pattern.isValid ? '' : pattern.problem).toContain(problem);

@@ -81,7 +81,7 @@ describe('compileConfig', () => {
   });
 
   it.each([undefined, null, 7, 'text', [], () => 1])('refuses %s', (config) => {
-    expect(issuesOf(config)[0]).toMatch(/^must be a mapping|missing key/);
+    expect(issuesOf(config)[0]).toMatch(/must be a mapping|missing key/);
   });
 
   it('survives data that contains itself', () => {

@@ -106,7 +106,9 @@ describe('readYaml', () => {
 
   it('refuses an alias that contains itself or that has no anchor', () => {
     expect(readYaml('a: &a [*a]\n', {}).issues[0]?.message).toBe('the alias contains itself');
-    expect(readYaml('a: *b\n', {}).issues[0]?.message).toBe('the alias has no anchor before it');
+    expect(readYaml('a: *b\n', {}).issues[0]?.message).toBe(
+      'the alias has no anchor before it; quote a text that begins with "*"',
+    );
   });
 
   it('names duplicate keys and goes on', () => {
