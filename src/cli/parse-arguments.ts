@@ -42,6 +42,7 @@ export function parseCommandLine(
   // Help comes first, whatever else is wrong: the user asks how to call the program.
   if (given.some(({ name }) => name === 'help')) return { kind: 'help' };
   const [word = 'run', ...words] = positionals;
+  if (word === 'help' || word === 'version') return { kind: word };
   // This check comes before that of the words: a word after a mistyped option is its value.
   refuseUnknownOptions(word, given);
   const name = readCommand(word);

@@ -19,9 +19,9 @@ import { parseStoreAddress } from '../supervisor/sources/store-address.js';
 import { WaitingRoom } from '../supervisor/sources/waiting-room.js';
 import { type CommandIo, EXIT_FAILURE, EXIT_OK, type ExitCode } from './command-io.js';
 import {
+  ENDING_SIGNALS,
   type GatewayFactory,
   runUntilSignal,
-  type Signal,
   type SignalSource,
 } from './run-until-signal.js';
 import { stayAliveDuring } from './stay-alive.js';
@@ -140,12 +140,11 @@ async function waitFor(
   const ended = new Promise<null>((resolve) => {
     onSignal = () => resolve(null);
   });
-  const names: readonly Signal[] = ['SIGTERM', 'SIGINT'];
-  for (const name of names) signals.on(name, onSignal);
+  for (const name of ENDING_SIGNALS) signals.on(name, onSignal);
   try {
     return await Promise.race([follower.whenBooted(), ended]);
   } finally {
-    for (const name of names) signals.off(name, onSignal);
+    for (const name of ENDING_SIGNALS) signals.off(name, onSignal);
     await room.close();
   }
 }

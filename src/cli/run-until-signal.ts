@@ -1,14 +1,16 @@
 /**
  * Runs a gateway until a signal ends it.
  *
- * Thread: supervisor (on the main thread). The first SIGTERM or SIGINT drains, the second signal
- * ends the process at once. One that comes before there is anything to drain ends it as well.
+ * Thread: supervisor (on the main thread). The first SIGTERM, SIGINT or SIGQUIT drains, the second
+ * signal ends the process at once. One that comes before there is anything to drain ends it as
+ * well.
  */
 import type { ConfigSource } from '../config/source/config-source.js';
 import type { LoadedConfig } from '../config/source/load-file.js';
 import type { LoadedPair } from '../supervisor/certificates/listener-files.js';
 import type { ReloadResult } from '../supervisor/reloader.js';
 import type { FollowerLog } from '../supervisor/sources/release-follower.js';
+import { keepWorkingFolder } from '../supervisor/working-folder.js';
 import { type CommandIo, EXIT_FAILURE, EXIT_OK, type ExitCode } from './command-io.js';
 
 /** The part of the gateway that this command uses. */
@@ -24,13 +26,25 @@ export interface RunnableGateway {
   readonly note: FollowerLog;
 }
 
+/** How often it is seen to that threads can be started. */
+const FOLDER_LOOK_MS = 250;
+
 /** Makes a gateway, which calls `onGivingUp` when its threads die too often. */
 export type GatewayFactory = (
   first: LoadedConfig,
   options: { readonly source?: ConfigSource; onGivingUp(reason: string): void },
 ) => Promise<RunnableGateway>;
 
-export type Signal = 'SIGTERM' | 'SIGINT' | 'SIGHUP';
+/** Signals that drain; nginx drains at SIGQUIT. */
+export const ENDING_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
+
+/**
+ * Signals by which other servers open their logs again. Left alone, Node.js would begin to listen
+ * for a debugger at the first one, and end at the second.
+ */
+const LOG_SIGNALS = ['SIGUSR1', 'SIGUSR2'] as const;
+
+export type Signal = (typeof ENDING_SIGNALS)[number] | 'SIGHUP' | (typeof LOG_SIGNALS)[number];
 
 /** Source of signals; a process fits. */
 export interface SignalSource {
@@ -51,6 +65,8 @@ export async function runUntilSignal(
   io: CommandIo,
   steps: RunSteps,
 ): Promise<ExitCode> {
+  keepWorkingFolder();
+  const looks = io.clock.every(FOLDER_LOOK_MS, keepWorkingFolder);
   let onEnd: (code: ExitCode) => void = () => {};
   const ended = new Promise<ExitCode>((resolve) => {
     onEnd = resolve;
@@ -65,9 +81,13 @@ export async function runUntilSignal(
   const onHangUp = (): void => {
     if (gateway !== null) steps.onHangUp?.(gateway);
   };
+  const onLogSignal = (): void => {
+    const message = 'signal ignored: the log is standard output and has no file to open';
+    gateway?.note('info', {}, message);
+  };
   // Before there are threads: nobody else ends the first process of a container.
-  signals.on('SIGTERM', onSignal);
-  signals.on('SIGINT', onSignal);
+  for (const name of ENDING_SIGNALS) signals.on(name, onSignal);
+  for (const name of LOG_SIGNALS) signals.on(name, onLogSignal);
   if (steps.onHangUp !== undefined) signals.on('SIGHUP', onHangUp);
   try {
     gateway = await steps.create((reason) => {
@@ -81,8 +101,9 @@ export async function runUntilSignal(
     if (code === EXIT_OK) await gateway.stop();
     return code;
   } finally {
-    signals.off('SIGTERM', onSignal);
-    signals.off('SIGINT', onSignal);
+    looks.cancel();
+    for (const name of ENDING_SIGNALS) signals.off(name, onSignal);
+    for (const name of LOG_SIGNALS) signals.off(name, onLogSignal);
     signals.off('SIGHUP', onHangUp);
   }
 }

@@ -124,7 +124,8 @@ export function loadExpectations(file: string, environment: Environment): Expect
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    const message = `the expectations cannot be read: ${fileProblem(error)}; name the file with --tests FILE`;
+    const reason = fileProblem(error);
+    const message = `the expectations cannot be read: ${reason}; name the file with --tests FILE`;
     throw new ConfigError(file, [{ path: '', line: 0, column: 0, message }]);
   }
   return readExpectations(text, file, environment);

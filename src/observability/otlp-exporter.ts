@@ -108,9 +108,19 @@ function listenToComplaints(logger: Logger, clock: Clock): void {
     const nowMs = clock.nowMs();
     if (nowMs - lastMs < COMPLAINTS_APART_MS) return;
     lastMs = nowMs;
-    logger.warn({ reason: message }, 'spans are not exported');
+    logger.warn({ reason: reasonIn(message) }, 'spans are not exported');
   };
   const ignore = (): void => {};
   const sink = { error: complain, warn: complain, info: ignore, debug: ignore, verbose: ignore };
   diag.setLogger(sink, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
+}
+
+/** The SDK writes an error as JSON, with its stack. */
+function reasonIn(message: string): string {
+  try {
+    const { message: reason } = JSON.parse(message) as { readonly message?: unknown };
+    return typeof reason === 'string' && reason !== '' ? reason : message;
+  } catch {
+    return message;
+  }
 }

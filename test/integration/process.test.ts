@@ -63,6 +63,10 @@ async function aFreePort(): Promise<number> {
   return port;
 }
 
+function ignored(gateway: GatewayProcess): readonly LogRecord[] {
+  return gateway.records().filter(({ msg }) => msg.startsWith('signal ignored'));
+}
+
 /** Of one request on a connection of its own. */
 async function statusOf(port: number): Promise<number> {
   const [response] = await once(get({ port, host: '127.0.0.1', agent: false }), 'response');
@@ -104,6 +108,21 @@ describe('SIGTERM', () => {
       expect(gateway.find('request')).toHaveLength(40);
     },
   );
+
+  it('drains at SIGQUIT too, and goes on at the signals that open logs again', async () => {
+    const upstream = await anUpstream();
+    const gateway = await aGateway(aConfig([upstream.url]));
+    gateway.child.kill('SIGUSR1');
+    await eventually('the first is told', () => ignored(gateway).length === 1);
+    gateway.child.kill('SIGUSR2');
+    await eventually('the second is told', () => ignored(gateway).length === 2);
+    expect((await fetch(gateway.url)).status).toBe(200);
+    gateway.child.kill('SIGQUIT');
+    await gateway.exited;
+    expect(gateway.exitCode).toBe(0);
+    // Node.js says there that it listens for a debugger.
+    expect(gateway.stderr).toBe('');
+  });
 
   it('goes on for shutdown.delay after it says that it is not ready, closing connections', async () => {
     const upstream = await anUpstream();

@@ -175,12 +175,19 @@ function valueMessage(error: ErrorObject, node: SchemaNode, findings: Findings):
   // A value that is not shown says nothing more, unless it is of another kind.
   const isSilent = isCounted || (quoted === undefined && error.keyword !== 'type');
   const actual = isSilent ? '' : `, not ${describeActual(value, quoted)}`;
-  const isText = node.type === 'string' && node['x-duration'] === undefined;
-  const isUnquoted = isText && typeof value === 'number';
   // A secret that is too short, which is not shown, would seem to have the wrong characters.
   const isLength = error.keyword.endsWith('Length') && node['x-meaning'] !== undefined;
   const length = isLength ? `,${describeLength(node)}` : '';
-  return `must be ${describeExpected(node)}${length}${actual}${isUnquoted ? ' (quote it)' : suggestion}`;
+  const hint = quotingHint(value, node) ?? suggestion;
+  return `must be ${describeExpected(node)}${length}${actual}${hint}`;
+}
+
+/** What quotes do in YAML: a number for a name, or a text for a number. */
+function quotingHint(value: unknown, node: SchemaNode): string | undefined {
+  const isText = node.type === 'string' && node['x-duration'] === undefined;
+  if (isText && typeof value === 'number') return ' (quote it)';
+  const isOther = typeof value === 'string' && typedScalar(value, String(node.type)) !== undefined;
+  return isOther ? ' (without quotes)' : undefined;
 }
 
 /** Short scalars where a scalar belongs, but not what may be a secret in the wrong place. */

@@ -59,7 +59,7 @@ describe('run', () => {
 });
 
 describe('help and version', () => {
-  it.each([[['--help']], [['-h']], [['token', '--help']], [['nonsense', '-h']]])(
+  it.each([[['--help']], [['-h']], [['help']], [['token', '--help']], [['nonsense', '-h']]])(
     'shows all commands and options for %j',
     async (argv) => {
       const { code, out, err, run } = await call(argv);
@@ -71,11 +71,14 @@ describe('help and version', () => {
     },
   );
 
-  it.each([[['--version']], [['-v']]])('states the version of the package for %j', async (argv) => {
-    const file = new URL('../../../package.json', import.meta.url);
-    const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
-    expect(await call(argv)).toMatchObject({ code: 0, out: `sluice ${version}\n`, err: '' });
-  });
+  it.each([[['--version']], [['-v']], [['version']]])(
+    'states the version of the package for %j',
+    async (argv) => {
+      const file = new URL('../../../package.json', import.meta.url);
+      const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
+      expect(await call(argv)).toMatchObject({ code: 0, out: `sluice ${version}\n`, err: '' });
+    },
+  );
 });
 
 describe('wrong usage', () => {
