@@ -11,22 +11,30 @@ import { defined } from '../base/assert.js';
 import type { GatewaySettings } from '../config/compiled-config.js';
 import type { LaneTask } from '../worker/lane-task.js';
 import type { LaneThreads } from './threads.js';
+import type { YoungGenerations } from './young-generations.js';
 
 /** Longest wait, on closing, for tasks that were told to stop. */
 const CLOSE_MS_MAX = 2000;
 
 const ENTRY = new URL('../worker/worker-task.js', import.meta.url);
 
-/** Makes the pool; its threads start at once and load their code. */
-export function createWorkerPool(config: GatewaySettings): WorkerPool {
-  return new WorkerPool(createPiscina(config));
+/**
+ * Makes the pool; its threads start at once and load their code.
+ *
+ * @param young held already, until the spare thread is there; absent where the process is not ours.
+ */
+export function createWorkerPool(config: GatewaySettings, young?: YoungGenerations): WorkerPool {
+  return new WorkerPool(createPiscina(config), young);
 }
 
 export class WorkerPool implements LaneThreads {
   /** Tasks that no thread may ever take: see onThreadLost. */
   private readonly serving = new Set<(error: unknown) => void>();
 
-  constructor(private readonly piscina: Piscina) {
+  constructor(
+    private readonly piscina: Piscina,
+    private readonly young?: YoungGenerations,
+  ) {
     // Without a listener the death of a thread without a task would end the process.
     piscina.on('error', (error) => this.onThreadLost(error));
   }
@@ -80,7 +88,12 @@ export class WorkerPool implements LaneThreads {
   }
 
   async warmSpare(): Promise<void> {
-    await this.piscina.run(undefined, { name: 'warmUp' });
+    this.young?.hold();
+    try {
+      await this.piscina.run(undefined, { name: 'warmUp' });
+    } finally {
+      this.young?.letGrow();
+    }
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,6 @@
 /**
  * The checker that the build wrote is of the schema as it is now, and says of every golden
- * configuration what the schema itself says.
+ * configuration what the schema itself says. The quick check takes nothing that it refuses.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -15,6 +15,9 @@ import {
   schemaCompiler,
   schemaDigest,
 } from '../../src/config/schema/config-validator.js';
+import { CHECKED_KEYWORDS, fitsNode } from '../../src/schema/fits-node.js';
+import type { SchemaNode } from '../../src/schema/schema-node.js';
+import { EXAMPLE_NAMES, exampleFile } from '../support/examples.js';
 
 const FILE = new URL('../../dist/src/config/schema/compiled-schema.cjs', import.meta.url);
 const GOLDEN = new URL('../golden/config/', import.meta.url);
@@ -40,6 +43,68 @@ describe('the checker that the build wrote', () => {
     expect(count).toBeGreaterThan(100);
   });
 });
+
+describe('the quick check', () => {
+  const isValid = precompiledValidator(precompiled);
+
+  it('knows each keyword of the schema', () => {
+    const forReaders = [...PROSE, '$schema', 'writeOnly', 'x-meaning'];
+    const used = new Set(nodesOf(CONFIG_SCHEMA).flatMap((node) => Object.keys(node)));
+    const unknown = [...used].filter(
+      (word) => !forReaders.includes(word) && !(CHECKED_KEYWORDS as string[]).includes(word),
+    );
+    expect(unknown).toEqual([]);
+    expect(used.size).toBeGreaterThan(20);
+  });
+
+  it('takes each example, so that nobody reads the code of the checker for it', () => {
+    for (const name of EXAMPLE_NAMES) {
+      const value = readValue(readFileSync(exampleFile(name), 'utf8'));
+      if (isValid(value)) expect(fitsNode(CONFIG_SCHEMA, value), name).toBe(true);
+    }
+  });
+
+  it('takes nothing that the checker refuses, whatever is changed in an example', () => {
+    let refused = 0;
+    for (const name of EXAMPLE_NAMES) {
+      const root = readValue(readFileSync(exampleFile(name), 'utf8'));
+      for (const [parent, key] of placesIn(root)) {
+        const before: unknown = Reflect.get(parent, key);
+        for (const value of OTHER_VALUES) {
+          Reflect.set(parent, key, value);
+          if (isValid(root)) continue;
+          refused += 1;
+          const at = `${name}: ${key} as ${JSON.stringify(value)}`;
+          expect(fitsNode(CONFIG_SCHEMA, root), at).toBe(false);
+        }
+        Reflect.set(parent, key, before);
+      }
+    }
+    expect(refused).toBeGreaterThan(1000);
+  });
+});
+
+const OTHER_VALUES: readonly unknown[] = [
+  ...['', 'x', 'A value!', '1s', '400d', '1KiB', '99999MiB', '\u{1F600}', 'x'.repeat(5000)],
+  ...[-1, 0, 0.5, 1e9, Number.NaN, true, null, undefined],
+  ...[[], ['x', 'x'], [{}, {}], {}, { x: 1 }, { type: 'x' }],
+];
+
+/** Every value of a configuration, by what holds it. */
+function placesIn(value: unknown): [object, string][] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.keys(value).flatMap((key) => [
+    [value, key] as [object, string],
+    ...placesIn(Reflect.get(value, key)),
+  ]);
+}
+
+function nodesOf(node: SchemaNode): SchemaNode[] {
+  const { items, additionalProperties, propertyNames, properties, oneOf } = node;
+  const below = [items, additionalProperties, propertyNames, ...(oneOf ?? [])];
+  const parts = [...below, ...Object.values(properties ?? {})];
+  return [node, ...parts.flatMap((part) => (part ? nodesOf(part) : []))];
+}
 
 /** What is no YAML at all is told before there is anything to check. */
 function readValue(text: string): unknown {

@@ -7,8 +7,10 @@
 import type { ErrorObject } from 'ajv/dist/2020.js';
 import { childPointer, pointerKeys } from '../../base/json-pointer.js';
 import { type CheckContext, Findings, type SoundPart } from '../../schema/finding.js';
+import { fitsNode } from '../../schema/fits-node.js';
 import type { SchemaNode } from '../../schema/schema-node.js';
 import type { GatewayConfig } from '../gateway-config.js';
+import { CONFIG_SCHEMA } from '../schema/config-schema.js';
 import { configValidator } from '../schema/config-validator.js';
 import { nearestName } from './nearest-name.js';
 import {
@@ -30,6 +32,7 @@ export interface ShapeResult {
 /** Checks the shape of a whole configuration. */
 export function checkShape(value: unknown, context: CheckContext): ShapeResult {
   const findings = new Findings(context);
+  if (isSound(value)) return { findings, config: value, sound: value };
   const validate = configValidator();
   if (validate(value)) return { findings, config: value, sound: value };
   const copy = { root: copyPlain(value) };
@@ -50,6 +53,7 @@ export function checkShape(value: unknown, context: CheckContext): ShapeResult {
  * what stands in the environment is always text. Changes `value` in place.
  */
 export function retypeVariables(value: unknown, isWholeVariable: (at: string) => boolean): void {
+  if (isSound(value)) return;
   const validate = configValidator();
   if (validate(value)) return;
   for (const error of validate.errors ?? []) {
@@ -62,6 +66,10 @@ export function retypeVariables(value: unknown, isWholeVariable: (at: string) =>
       break;
     }
   }
+}
+
+function isSound(value: unknown): value is GatewayConfig {
+  return fitsNode(CONFIG_SCHEMA, value);
 }
 
 function typedScalar(text: string, type: string): number | boolean | undefined {

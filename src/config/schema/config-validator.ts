@@ -9,8 +9,8 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Ajv2020 as Ajv, Code, ValidateFunction } from 'ajv/dist/2020.js';
-import { parseDurationMs, parseSizeBytes } from '../../base/quantities.js';
-import type { QuantityRange, SchemaNode, TypeOf } from '../../schema/schema-node.js';
+import { isDurationInRange, isSizeInRange } from '../../schema/quantity-range.js';
+import type { SchemaNode, TypeOf } from '../../schema/schema-node.js';
 import { CONFIG_SCHEMA } from './config-schema.js';
 
 /** Says of data whether its shape is that of a configuration. */
@@ -138,22 +138,4 @@ export function schemaCompiler(isForSource: boolean): Ajv {
     code: _`require("own").isSizeInRange`,
   });
   return ajv;
-}
-
-function isDurationInRange(range: QuantityRange, data: string): boolean {
-  return isInRange(range, (text) => parseDurationMs(text ?? data));
-}
-
-function isSizeInRange(range: QuantityRange, data: string | number): boolean {
-  return isInRange(range, (text) => parseSizeBytes(text ?? data));
-}
-
-/** `parse` reads one end of the range, or the data when it is given none. */
-function isInRange(
-  { min, max }: QuantityRange,
-  parse: (text?: string) => number | undefined,
-): boolean {
-  const quantity = parse();
-  if (quantity === undefined) return false;
-  return quantity >= (parse(min) ?? 0) && quantity <= (parse(max) ?? 0);
 }

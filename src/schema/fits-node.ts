@@ -1,0 +1,132 @@
+/**
+ * Says whether a value fits a node of the configuration's schema, and not why it does not.
+ *
+ * Thread: any (pure). The checker that the schema is compiled to says why, but its code is 1.4 MB:
+ * a configuration without a mistake of shape has no need of it. This check never takes what that
+ * one refuses; what it cannot tell at once it leaves to it.
+ */
+import { isDurationInRange, isSizeInRange } from './quantity-range.js';
+import type { SchemaNode } from './schema-node.js';
+
+/** What a node may say about values. The rest of its keys is for readers. */
+export const CHECKED_KEYWORDS: readonly (keyof SchemaNode & string)[] = [
+  ...(['type', 'enum', 'minimum', 'maximum', 'minLength', 'maxLength', 'pattern'] as const),
+  ...(['minItems', 'maxItems', 'uniqueItems', 'items', 'properties', 'required'] as const),
+  ...(['minProperties', 'maxProperties', 'propertyNames', 'additionalProperties'] as const),
+  ...(['oneOf', 'discriminator', 'x-duration', 'x-size'] as const),
+];
+
+const patterns = new Map<string, RegExp>();
+
+/** False: it does not fit, or only the compiled checker can tell. */
+export function fitsNode(node: SchemaNode, value: unknown): boolean {
+  if (!hasType(node.type, value)) return false;
+  if (node.enum !== undefined && !node.enum.includes(value as string)) return false;
+  if (typeof value === 'string') return fitsText(node, value);
+  if (typeof value === 'number') return fitsNumber(node, value);
+  if (Array.isArray(value)) return fitsList(node, value);
+  if (typeof value === 'object' && value !== null) return fitsObject(node, value);
+  return node.oneOf === undefined;
+}
+
+function hasType(type: SchemaNode['type'], value: unknown): boolean {
+  return typeof type === 'string'
+    ? isOfType(type, value)
+    : type.some((one) => isOfType(one, value));
+}
+
+function isOfType(type: string, value: unknown): boolean {
+  if (type === 'integer') return Number.isInteger(value);
+  if (type === 'number') return Number.isFinite(value);
+  if (type === 'array') return Array.isArray(value);
+  if (type === 'null') return value === null;
+  if (type === 'object')
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return (type === 'string' || type === 'boolean') && typeof value === type;
+}
+
+function fitsText(node: SchemaNode, text: string): boolean {
+  const { minLength, maxLength, pattern } = node;
+  // Characters beyond 16 bits are two units and count once: up to the bound units tell enough.
+  if (minLength !== undefined && text.length < minLength * 2 && [...text].length < minLength) {
+    return false;
+  }
+  if (maxLength !== undefined && text.length > maxLength) return false;
+  if (pattern !== undefined && !patternOf(pattern).test(text)) return false;
+  const duration = node['x-duration'];
+  if (duration !== undefined && !isDurationInRange(duration, text)) return false;
+  const size = node['x-size'];
+  if (size !== undefined && !isSizeInRange(size, text)) return false;
+  return node.oneOf === undefined;
+}
+
+function patternOf(source: string): RegExp {
+  let pattern = patterns.get(source);
+  if (pattern === undefined) {
+    pattern = new RegExp(source, 'u');
+    patterns.set(source, pattern);
+  }
+  return pattern;
+}
+
+function fitsNumber(node: SchemaNode, value: number): boolean {
+  if (node.minimum !== undefined && value < node.minimum) return false;
+  if (node.maximum !== undefined && value > node.maximum) return false;
+  const size = node['x-size'];
+  if (size !== undefined && !isSizeInRange(size, value)) return false;
+  return node.oneOf === undefined;
+}
+
+function fitsList(node: SchemaNode, list: readonly unknown[]): boolean {
+  if (list.length < (node.minItems ?? 0)) return false;
+  if (list.length > (node.maxItems ?? list.length)) return false;
+  if (node.uniqueItems === true) {
+    if (list.some((item) => typeof item === 'object')) return false;
+    if (new Set(list).size < list.length) return false;
+  }
+  const { items } = node;
+  if (items !== undefined) {
+    for (const item of list) {
+      if (!fitsNode(items, item)) return false;
+    }
+  }
+  return node.oneOf === undefined;
+}
+
+function fitsObject(node: SchemaNode, value: object): boolean {
+  for (const key of node.required ?? []) {
+    if (!Object.hasOwn(value, key)) return false;
+  }
+  let count = 0;
+  for (const key in value) {
+    count += 1;
+    if (!fitsMember(node, key, Reflect.get(value, key))) return false;
+  }
+  if (count < (node.minProperties ?? 0)) return false;
+  if (count > (node.maxProperties ?? count)) return false;
+  return node.oneOf === undefined || fitsOneOf(node, node.oneOf, value);
+}
+
+function fitsMember(node: SchemaNode, key: string, value: unknown): boolean {
+  // Programs may leave keys undefined; what that means the compiled checker says.
+  if (value === undefined) return false;
+  const { properties, additionalProperties, propertyNames } = node;
+  if (propertyNames !== undefined && !fitsNode(propertyNames, key)) return false;
+  if (properties !== undefined && Object.hasOwn(properties, key)) {
+    const property = properties[key];
+    return property !== undefined && fitsNode(property, value);
+  }
+  if (additionalProperties === undefined) return true;
+  return additionalProperties !== false && fitsNode(additionalProperties, value);
+}
+
+/** Of the branches one names the value of the key that tells them apart. */
+function fitsOneOf(node: SchemaNode, branches: readonly SchemaNode[], value: object): boolean {
+  const tag = node.discriminator?.propertyName;
+  if (tag === undefined || !Object.hasOwn(value, tag)) return false;
+  const name: unknown = Reflect.get(value, tag);
+  const branch = branches.find(({ properties }) =>
+    properties?.[tag]?.enum?.includes(name as string),
+  );
+  return branch !== undefined && fitsNode(branch, value);
+}
