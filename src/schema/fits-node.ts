@@ -80,10 +80,7 @@ function fitsNumber(node: SchemaNode, value: number): boolean {
 function fitsList(node: SchemaNode, list: readonly unknown[]): boolean {
   if (list.length < (node.minItems ?? 0)) return false;
   if (list.length > (node.maxItems ?? list.length)) return false;
-  if (node.uniqueItems === true) {
-    if (list.some((item) => typeof item === 'object')) return false;
-    if (new Set(list).size < list.length) return false;
-  }
+  if (node.uniqueItems === true && !hasOnlyDifferent(list)) return false;
   const { items } = node;
   if (items !== undefined) {
     for (const item of list) {
@@ -91,6 +88,27 @@ function fitsList(node: SchemaNode, list: readonly unknown[]): boolean {
     }
   }
   return node.oneOf === undefined;
+}
+
+/** Longer lists of objects are left to the compiled checker, since each is held against each. */
+const COMPARED_OBJECTS_MAX = 64;
+
+function hasOnlyDifferent(list: readonly unknown[]): boolean {
+  if (!list.some((item) => typeof item === 'object')) return new Set(list).size === list.length;
+  if (list.length > COMPARED_OBJECTS_MAX) return false;
+  return list.every((item, at) => !list.slice(0, at).some((other) => isSame(item, other)));
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) {
+    return one === other;
+  }
+  const keys = Object.keys(one);
+  if (Array.isArray(one) !== Array.isArray(other)) return false;
+  if (keys.length !== Object.keys(other).length) return false;
+  return keys.every(
+    (key) => Object.hasOwn(other, key) && isSame(Reflect.get(one, key), Reflect.get(other, key)),
+  );
 }
 
 function fitsObject(node: SchemaNode, value: object): boolean {
