@@ -42,7 +42,7 @@ export class BlockMemory {
   private readonly known = new Map<string, KnownBlock>();
   private tableChanges = 0;
   private rules: object | null = null;
-  /** The block that find() was asked for last, and does not know; '': it is not to be remembered. */
+  /** The block that find() was asked for last and does not know; empty: not to be remembered. */
   private asked = '';
   /** Blocks in a row that nobody knew. */
   private misses = 0;
