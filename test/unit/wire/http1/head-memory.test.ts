@@ -166,6 +166,23 @@ describe('the memory of a head', () => {
     }
   });
 
+  it('knows fields of other lengths again, however their bytes are cut into pieces', () => {
+    const random = seeded(9114);
+    const sets = [1, 2, 3].map((count) => PADDING.repeat(count));
+    for (let round = 0; round < 30; round++) {
+      const heads = Array.from({ length: 24 }, (_, at) => {
+        const fields = sets[Math.floor(at / 4) % sets.length];
+        return `GET /${'p'.repeat(below(random, 9))} HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
+      });
+      const stream = Buffer.from(heads.join(''));
+      const cuts = Array.from({ length: round }, () => below(random, stream.length));
+      const expected = readRequests(cutAt(stream, Array.from(stream.keys()).slice(1)));
+      expect(readRequests([stream])).toEqual(expected);
+      const places = [...new Set(cuts)].filter((at) => at > 0).sort((a, b) => a - b);
+      expect(readRequests(cutAt(stream, places))).toEqual(expected);
+    }
+  });
+
   it('takes the same head for known, once it has come twice, and no other', () => {
     const memory = new HeadMemory();
     const bytes = Buffer.from(`--${GET}${GET}`);
