@@ -214,14 +214,14 @@ export class CoordinatorClient implements ReplyHandler {
   private askWithKeyGrant(exchange: Exchange, plan: AdmissionPlan, nowMs: number): AskResult {
     const grant = this.keyGrants.entryOf(this.fields, nowMs);
     const isGranted = grant.isValid(nowMs);
-    if (isGranted && this.tryTarget(exchange, plan, nowMs)) {
-      grant.take();
-      noteGranted(exchange, grant, nowMs);
+    const isAhead = isGranted && grant.isAheadDue(nowMs) && !this.isRefused(plan, nowMs);
+    if (isGranted && !isAhead && this.tryTarget(exchange, plan, nowMs)) {
+      takeGranted(exchange, grant, nowMs);
       return ASK_ADMITTED;
     }
     // This comes after the grant: granted admissions are used up before anybody is refused.
     if (this.isRefused(plan, nowMs)) return this.refuseAgain(exchange, plan);
-    const wish = grant.wish(nowMs);
+    const wish = isAhead ? grant.wishAhead(nowMs) : grant.wish(nowMs);
     // Turns in advance are useful only together with admissions in advance.
     if (plan.upstream !== null && (isGranted || wish > 0)) {
       this.fields.flags = this.grants.askFlags(plan.upstream.index, nowMs);
@@ -438,12 +438,14 @@ function noteLimits(exchange: Exchange, { limiterIndex, remaining, resetMs }: Re
   if (limiter !== undefined) noteLimit(exchange, limiter, remaining, resetMs);
 }
 
-/** The same under a grant: the tightest limit as it was when the grant came. */
-function noteGranted(exchange: Exchange, grant: KeyGrant, nowMs: number): void {
-  const limiter = limiterOf(exchange, grant.tightestIndex);
+/** The same under a grant, which is used: the tightest limit as it was when the grant came. */
+function takeGranted(exchange: Exchange, grant: KeyGrant, nowMs: number): void {
+  const { current } = grant;
+  grant.take();
+  const limiter = limiterOf(exchange, current.tightestIndex);
   if (limiter === undefined) return;
-  const remaining = grant.remaining + grant.left * limiter.cost;
-  const resetMs = Math.max(0, grant.resetMs - (nowMs - grant.cameMs));
+  const remaining = current.remaining + current.left * limiter.cost;
+  const resetMs = Math.max(0, current.resetMs - (nowMs - current.cameMs));
   noteLimit(exchange, limiter, remaining, resetMs);
 }
 
