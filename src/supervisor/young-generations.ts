@@ -3,8 +3,9 @@
  *
  * Thread: supervisor. V8 doubles a young generation when as much as it holds has outlived a
  * collection, which is so of all code that is loaded, and makes it small again only some eight
- * seconds later: in a gateway with two workers that is 13 MiB for nothing. The flag is of the whole
- * process, and V8 sets it back whenever a thread gets its heap: it is set again while threads begin.
+ * seconds later: in a gateway with two workers that is 13 MiB for nothing. The flag is of the
+ * whole process, and V8 sets it back whenever a thread gets its heap: it is set again while
+ * threads begin.
  */
 import { setFlagsFromString } from 'node:v8';
 import type { Clock, Timer } from '../base/clock.js';

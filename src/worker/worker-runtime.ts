@@ -169,10 +169,7 @@ export class WorkerRuntime {
     this.preference = new TargetPreference(config, hash, end.slots);
     this.grants = new TargetGrants([], end.targets, end.standings);
     this.coordinator = this.createCoordinatorClient(end, hash);
-    this.refusals = new HeldRefusals({
-      ...{ lane: this.lane, ledger, nowMs, isLogBehind: log.isBehind },
-      countRefusal: (limiterIndex) => this.coordinator.countRefusal(limiterIndex),
-    });
+    this.refusals = this.createRefusals();
     this.forwarder = new Forwarder({
       lane: this.lane,
       connect: host.connect,
@@ -304,6 +301,14 @@ export class WorkerRuntime {
       refusals: this.refusals,
       counters: this.counters,
       onError,
+    });
+  }
+
+  private createRefusals(): HeldRefusals {
+    const { lane, ledger, host } = this;
+    return new HeldRefusals({
+      ...{ lane, ledger, nowMs: host.clock.nowMs, isLogBehind: host.log.isBehind },
+      countRefusal: (limiterIndex) => this.coordinator.countRefusal(limiterIndex),
     });
   }
 

@@ -8,9 +8,9 @@
  * admission of a grant was taken from each limit, and what is left goes back to each.
  *
  * An entry learns how much its key needs: after a few asks in a short time it wishes for some
- * admissions, twice as many when they were used up, half as many when some were left over. When half
- * of them are used, one ask brings the next ones, so that of many requests that come at once only
- * that one waits.
+ * admissions, twice as many when they were used up, half as many when some were left over. When
+ * half of them are used, one ask brings the next ones, so that of many requests that come at once
+ * only that one waits.
  * A grant is void after its moment: the coordinator has counted each admission as if it was used
  * at the last possible moment, and not later.
  */

@@ -183,6 +183,28 @@ describe('the memory of a head', () => {
     }
   });
 
+  it('does not take the end of fields that came in pieces for all of them', () => {
+    const begin = 'GET / HTTP/1.1\r\n';
+    const end = `Host: a\r\n${PADDING}\r\n`;
+    // Behind its first line the second piece goes on where the fields began in the first one.
+    const pieces = [`${begin}A: 1\r\n`, `B: ${'b'.repeat(begin.length - 5)}\r\n${end}`];
+    const parts = [...pieces, ...pieces, ...pieces, begin + end].map((text) => Buffer.from(text));
+    const stream = Buffer.concat(parts);
+    const expected = readRequests(cutAt(stream, Array.from(stream.keys()).slice(1)));
+    expect(readRequests(parts)).toEqual(expected);
+  });
+
+  it('knows no fields again that announce a body', () => {
+    for (const fields of ['Content-Length: 1', 'Transfer-Encoding: chunked']) {
+      const head = `POST / HTTP/1.1\r\nHost: a\r\n${PADDING}${fields}\r\n\r\n`;
+      const message = head + (fields.endsWith('1') ? 'x' : '1\r\nx\r\n0\r\n\r\n');
+      const other = message.replace('POST / ', 'PUT /other ');
+      const stream = Buffer.from(message + message + other + message + other);
+      const expected = readRequests(cutAt(stream, Array.from(stream.keys()).slice(1)));
+      expect(readRequests([stream])).toEqual(expected);
+    }
+  });
+
   it('takes the same head for known, once it has come twice, and no other', () => {
     const memory = new HeadMemory();
     const bytes = Buffer.from(`--${GET}${GET}`);
