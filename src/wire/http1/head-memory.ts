@@ -104,9 +104,6 @@ export class HeadMemory {
  * those are remembered that say nothing but where they go: one Host, and no body.
  */
 export class FieldsMemory {
-  /** How many fields they are. */
-  count = 0;
-
   private readonly memory = new HeadMemory();
   /** What the scanner has made of them. */
   private text = NO_BYTES;
@@ -129,14 +126,13 @@ export class FieldsMemory {
     return this.memory.offer(bytes, start, end, rules);
   }
 
-  /** What has become of these `count` fields stands in `text`, from `start` to `end`. */
-  keep(text: Buffer, start: number, end: number, count: number): void {
+  /** What has become of these fields stands in `text`, from `start` to `end`. */
+  keep(text: Buffer, start: number, end: number): void {
     const length = end - start;
     if (this.text.length < length) {
       this.text = Buffer.allocUnsafeSlow(Math.ceil(length / STEP_BYTES) * STEP_BYTES);
     }
     text.copy(this.text, 0, start, end);
     this.textBytes = length;
-    this.count = count;
   }
 }

@@ -209,8 +209,8 @@ export class RequestFieldReader {
   }
 
   /**
-   * The fields say nothing but where the request goes: by one Host, in the usual form. What they
-   * mean follows from their number alone, in HTTP/1.1 and with a target that names no authority.
+   * The fields say nothing but where the request goes: by one Host, in the usual form. So they mean
+   * the same with every target that names no authority, in HTTP/1.1.
    */
   get areNeutral(): boolean {
     const { head, lengthCount, codingCount } = this;
@@ -221,9 +221,8 @@ export class RequestFieldReader {
     return hasHost && isGood && !hasBody && !isOfConnection && head.protocol !== HTTP_1_0;
   }
 
-  /** The fields are these `count`, which were neutral when they were taken before. */
-  takeNeutral(count: number): void {
-    this.count = count;
+  /** The fields are some that were neutral when they were taken before. */
+  takeNeutral(): void {
     this.hostCount = 1;
   }
 

@@ -301,7 +301,7 @@ export class RequestHeadScanner {
     this.at += known;
     this.out = memory.writeText(scratch, this.out);
     this.lineStart = this.out;
-    fields.takeNeutral(memory.count);
+    fields.takeNeutral();
     return true;
   }
 
@@ -447,7 +447,7 @@ export class RequestHeadScanner {
     const { fields, memory, rules, fieldsAt } = this;
     const isLong = fieldsAt !== -1 && this.at - fieldsAt >= FIELDS_BYTES_MIN;
     if (isLong && fields.areNeutral && memory.offer(bytes, fieldsAt, this.at, rules)) {
-      memory.keep(scratch, this.targetEnd + this.originBytes.length, this.out, fields.count);
+      memory.keep(scratch, this.targetEnd + this.originBytes.length, this.out);
     }
     return this.endHead();
   }
