@@ -74,7 +74,10 @@ export class Findings {
   }
 }
 
-/** A URL without its user and password, wherever it was written; other text as it is. */
+/** What begins as a URL does, rightly written or not, up to its host; or `user:password@`. */
+const USER = /^(\s*[a-z][a-z0-9+.-]*(?::\/\/?|\/\/)).*@|^[^/@]*:.*@/is;
+
+/** A URL without its user and password, however it was written; other text as it is. */
 function withoutUser(text: string): string {
-  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1***@');
+  return text.replace(USER, (_, start = '') => `${start}***@`);
 }
