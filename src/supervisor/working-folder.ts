@@ -3,29 +3,37 @@
  *
  * Thread: supervisor (on the main thread). Node.js starts no thread where the working folder was
  * removed, as deployments do that put a new one in its place: no reload would be read, and no
- * thread that died could be replaced.
+ * thread that died could be replaced. While it is gone the process is in the root folder: in any
+ * other one relative names could be those of files that nobody meant.
  */
-import { dirname } from 'node:path';
 
-/** Where the process was when it last had a folder. */
-let last = '/';
+const ROOT = '/';
 
-/** Goes back to the folder that has the same name now, or else to the nearest one above it. */
+/** Where the process belongs. */
+let home = ROOT;
+/** Its folder was removed, and it is in the root folder for that. */
+let isAway = false;
+
+/** Leaves a folder that was removed, and goes back as soon as there is one of the same name. */
 export function keepWorkingFolder(): void {
-  if (isThere()) return;
-  for (let folder = last; !changeTo(folder) && folder !== dirname(folder); ) {
-    folder = dirname(folder);
+  const folder = currentFolder();
+  if (folder !== '' && !(isAway && folder === ROOT)) {
+    home = folder;
+    isAway = false;
+    return;
   }
+  isAway = !changeTo(home);
+  if (isAway && folder === '') changeTo(ROOT);
 }
 
-function isThere(): boolean {
+/** '': it was removed. */
+function currentFolder(): string {
   // Else Node.js tells what it remembers.
-  if (!changeTo('.')) return false;
+  if (!changeTo('.')) return '';
   try {
-    last = process.cwd();
-    return true;
+    return process.cwd();
   } catch {
-    return false;
+    return '';
   }
 }
 

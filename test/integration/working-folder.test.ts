@@ -1,7 +1,7 @@
 /**
  * The folder in which the gateway was started is removed, or replaced, as deployments do.
  */
-import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -38,6 +38,10 @@ it('goes on reloading and replacing threads when its working folder is gone', as
       return gateway.find('lane is served again').length >= died;
     });
   }
+  const current = (): string => readlinkSync(`/proc/${gateway.child.pid}/cwd`);
+  // In the folder above, or any other, relative names could be those of other files.
+  expect(current()).toBe('/');
   mkdirSync(cwd);
+  await eventually('it is back in its folder', () => current() === cwd);
   expect((await gateway.post('/reload', TOKEN)).status).toBe(200);
 });
