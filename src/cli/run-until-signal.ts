@@ -42,7 +42,7 @@ export const ENDING_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
  * Signals by which other servers open their logs again. Left alone, Node.js would begin to listen
  * for a debugger at the first one, and end at the second.
  */
-const LOG_SIGNALS = ['SIGUSR1', 'SIGUSR2'] as const;
+export const LOG_SIGNALS = ['SIGUSR1', 'SIGUSR2'] as const;
 
 export type Signal = (typeof ENDING_SIGNALS)[number] | 'SIGHUP' | (typeof LOG_SIGNALS)[number];
 

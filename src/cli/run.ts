@@ -9,11 +9,16 @@ import { loadConfigText } from '../config/source/load-config.js';
 import { loadObject } from '../config/source/load-file.js';
 import type { CommandIo, ExitCode } from './command-io.js';
 import type { RunOptions } from './command-line.js';
-import { type GatewayFactory, runUntilSignal, type SignalSource } from './run-until-signal.js';
+import {
+  type GatewayFactory,
+  LOG_SIGNALS,
+  runUntilSignal,
+  type SignalSource,
+} from './run-until-signal.js';
 
 /** Makes the `run` command for a kind of gateway and a process. */
 export function createRunCommand(createGateway: GatewayFactory, signals: SignalSource) {
-  return async ({ configFile, from }: RunOptions, io: CommandIo): Promise<ExitCode> => {
+  const run = async ({ configFile, from }: RunOptions, io: CommandIo): Promise<ExitCode> => {
     if (from !== undefined) {
       // Nothing of this is loaded where the configuration is a file.
       const { runFromStore } = await import('./run-from-store.js');
@@ -35,7 +40,19 @@ export function createRunCommand(createGateway: GatewayFactory, signals: SignalS
       onHangUp: (gateway) => void gateway.reload('signal'),
     });
   };
+  return async (options: RunOptions, io: CommandIo): Promise<ExitCode> => {
+    // From the beginning: a start may wait for a store, or for a cluster, as long as that takes.
+    for (const name of LOG_SIGNALS) signals.on(name, ignore);
+    try {
+      return await run(options, io);
+    } finally {
+      for (const name of LOG_SIGNALS) signals.off(name, ignore);
+    }
+  };
 }
+
+/** Until there is a gateway, there is no log to say it in. */
+function ignore(): void {}
 
 async function runDemo(
   createGateway: GatewayFactory,

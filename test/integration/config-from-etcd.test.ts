@@ -81,7 +81,9 @@ describeUnless(NO_ETCD, 'a configuration from etcd', () => {
     const reply = await fetch(`http://127.0.0.1:${ports[0]}/a`);
     expect(reply.status).toBe(503);
     expect(await reply.json()).toMatchObject({ code: 'GW_NOT_READY' });
+    for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) gateway.child.kill(signal);
     expect(await readyz()).toMatchObject({ status: 503, body: { status: 'no configuration' } });
+    expect(gateway.stderr).not.toContain('Debugger');
   });
 
   it('is refused at the terminal of the publisher when it is wrong, and goes nowhere', async () => {
