@@ -80,13 +80,14 @@ function fitsNumber(node: SchemaNode, value: number): boolean {
 function fitsList(node: SchemaNode, list: readonly unknown[]): boolean {
   if (list.length < (node.minItems ?? 0)) return false;
   if (list.length > (node.maxItems ?? list.length)) return false;
-  if (node.uniqueItems === true && !hasOnlyDifferent(list)) return false;
   const { items } = node;
   if (items !== undefined) {
     for (const item of list) {
       if (!fitsNode(items, item)) return false;
     }
   }
+  // Last: what fits the items has an end, and nothing that contains itself is compared.
+  if (node.uniqueItems === true && !hasOnlyDifferent(list)) return false;
   return node.oneOf === undefined;
 }
 
@@ -112,6 +113,7 @@ function isSame(one: unknown, other: unknown): boolean {
 }
 
 function fitsObject(node: SchemaNode, value: object): boolean {
+  if (!isPlain(value)) return false;
   for (const key of node.required ?? []) {
     if (!Object.hasOwn(value, key)) return false;
   }
@@ -123,6 +125,13 @@ function fitsObject(node: SchemaNode, value: object): boolean {
   if (count < (node.minProperties ?? 0)) return false;
   if (count > (node.maxProperties ?? count)) return false;
   return node.oneOf === undefined || fitsOneOf(node, node.oneOf, value);
+}
+
+/** All that can be read from it is its own and is seen below: programs may give instances. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== null && prototype !== Object.prototype) return false;
+  return Object.getOwnPropertyNames(value).length === Object.keys(value).length;
 }
 
 function fitsMember(node: SchemaNode, key: string, value: unknown): boolean {

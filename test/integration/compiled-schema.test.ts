@@ -83,6 +83,33 @@ describe('the quick check', () => {
     }
     expect(refused).toBeGreaterThan(1000);
   });
+
+  it('leaves what is no plain data to the checker, and compares nothing without an end', () => {
+    const upstreams = { api: { targets: [{ url: 'http://127.0.0.1:8001' }] } };
+    const routes = [{ name: 'a', match: { path: '/a' }, upstream: 'api' }];
+    const plain = (): object => ({ upstreams, routes });
+    class Settings {
+      constructor() {
+        Object.assign(this, plain());
+      }
+      get limits(): string {
+        return 'many';
+      }
+    }
+    const circles: unknown[][] = [[], []];
+    for (const circle of circles) circle.push(circle);
+    const wrong: readonly object[] = [
+      new Settings(),
+      Object.defineProperty(plain(), 'limits', { value: 'many', enumerable: false }),
+      { ...plain(), upstreams: Object.create(upstreams) as object },
+      { ...plain(), trustedProxies: circles },
+    ];
+    expect(fitsNode(CONFIG_SCHEMA, plain())).toBe(true);
+    for (const [at, value] of wrong.entries()) {
+      expect(isValid(value), `${at}`).toBe(false);
+      expect(fitsNode(CONFIG_SCHEMA, value), `${at}`).toBe(false);
+    }
+  });
 });
 
 const OTHER_VALUES: readonly unknown[] = [
