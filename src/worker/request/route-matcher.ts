@@ -148,10 +148,11 @@ export class RouteMatcher {
       if (normal !== '') head.onPath(normal, query, sentSpelling(raw, normal));
       return normal;
     }
-    const path = this.readings.read(normal, (one) => ({
-      place: this.find(exchange, one),
-      isVersioned: this.parts.table.versions !== null,
-    }));
+    const path = this.readings.read(normal, (one) => {
+      const place = this.find(exchange, one);
+      // The table knows versions of a route that it has found.
+      return { place, isVersioned: place >= 0 && this.parts.table.versions !== null };
+    });
     if (path !== '') head.onPath(path, query, path === normal ? sentSpelling(raw, normal) : path);
     return path;
   }

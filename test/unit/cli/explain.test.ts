@@ -180,7 +180,9 @@ describe('explain', () => {
   });
 
   it.each([
-    ['GET', '/a;b', 'GW_TARGET_INVALID'],
+    ['GET', '/..;/b', 'GW_TARGET_INVALID'],
+    ['GET', '/a;b', 'GW_ROUTE_NOT_FOUND'],
+    ['GET', '/a%2Fb', 'GW_ROUTE_NOT_FOUND'],
     ['BREW', '/api/public', 'GW_METHOD_NOT_ALLOWED'],
     ['CONNECT', '/api/public', 'GW_METHOD_UNKNOWN'],
     ['GET', '/nowhere', 'GW_ROUTE_NOT_FOUND'],
