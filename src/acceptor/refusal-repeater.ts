@@ -63,7 +63,9 @@ interface HeldRefusal {
   /** Where the digits of the request id stand. */
   readonly textPlaces: readonly number[];
   readonly bodyPlaces: readonly number[];
-  /** null: it was not given again yet. */
+  /** It says the ids of this thread. */
+  isOwn: boolean;
+  /** null: no refusal of this head was given again yet, by whichever worker. */
   client: RefusedClient | null;
 }
 
@@ -96,7 +98,9 @@ export class RefusalRepeater implements RepeatSource {
     const textPlaces = placesOf(id, reply.text);
     const bodyPlaces = placesOf(id, reply.inlineBody);
     if (textPlaces.length + bodyPlaces.length > ID_PLACES_MAX) return;
-    const made = { lane, end, hold, reply, textPlaces, bodyPlaces, client: null };
+    // Repeats of another worker's refusal may still have to be counted.
+    const client = this.clientOf(hold.headNumber);
+    const made = { lane, end, hold, reply, textPlaces, bodyPlaces, isOwn: false, client };
     this.held[hold.headNumber & (HELD_MAX - 1)] = made;
   }
 
@@ -108,10 +112,8 @@ export class RefusalRepeater implements RepeatSource {
     const held = this.held[headNumber & (HELD_MAX - 1)] ?? null;
     if (held === null || held.hold.headNumber !== headNumber) return false;
     const isOver = request.receivedMs >= held.hold.untilMs || !isInForce(held);
-    if (isOver || !this.isReady(held, request, context.requestIds)) {
-      this.held[headNumber & (HELD_MAX - 1)] = null;
-      return false;
-    }
+    // It stays: its worker may end before it has counted all repeats.
+    if (isOver || !this.isReady(held, request, context.requestIds)) return false;
     socket.attach(NOBODY);
     try {
       this.repeat(held, request, socket, context);
@@ -141,7 +143,7 @@ export class RefusalRepeater implements RepeatSource {
 
   /** False: ids of this thread do not fit where that of the worker stood. */
   private isReady(held: HeldRefusal, request: ClientRequest, ids: RequestIdSource): boolean {
-    if (held.client !== null) return true;
+    if (held.isOwn) return true;
     const { hold, reply, textPlaces, bodyPlaces } = held;
     const prefix = Buffer.from(ids.prefix, 'latin1');
     // Between them is a dash.
@@ -152,6 +154,7 @@ export class RefusalRepeater implements RepeatSource {
     const { method, target, protocol } = request;
     const { route, clientIp } = hold;
     held.client = { method, target, clientIp, protocol, route };
+    held.isOwn = true;
     this.idPrefix = ids.prefix;
     return true;
   }

@@ -140,11 +140,10 @@ describe('a refusal that is kept', () => {
     expect(rig.ask()).toBe(true);
   });
 
-  it('holds before its end, and from there on never again', () => {
+  it('holds before its end, and not at it', () => {
     rig.repeater.keep(rig.lane, HOLD, headOf());
     expect(rig.ask({ receivedMs: UNTIL_MS - 0.001 })).toBe(true);
     expect(rig.ask({ receivedMs: UNTIL_MS })).toBe(false);
-    expect(rig.ask({ receivedMs: UNTIL_MS - 1 })).toBe(false);
   });
 
   it.each<[string, (rig: Rig) => void]>([
@@ -162,6 +161,22 @@ describe('a refusal that is kept', () => {
     happen(rig);
     expect(rig.ask()).toBe(false);
     expect(rig.sent).toHaveLength(1);
+  });
+
+  it('is known for its count when it holds no more and its client has gone on', () => {
+    rig.repeater.keep(rig.lane, HOLD, headOf());
+    rig.ask();
+    const known = rig.repeater.clientOf(7);
+    expect(known).toMatchObject({ target: '/few', route: HOLD.route });
+    rig.lane.isSuspended = true;
+    rig.ask();
+    expect(rig.repeater.clientOf(7)).toEqual(known);
+    // Another worker refuses the same head.
+    const other = { ...rig.lane, end: newEnd(), isSuspended: false };
+    rig.repeater.keep(other, HOLD, headOf());
+    expect(rig.repeater.clientOf(7)).toEqual(known);
+    expect(rig.ask()).toBe(true);
+    expect(rig.sent.at(-1)).toContain(OWN_PREFIX);
   });
 
   it('makes room for a newer one, and only of its own worker it is forgotten', () => {
