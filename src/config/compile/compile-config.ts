@@ -5,6 +5,7 @@
  * frozen to the bottom: every thread gets a copy, and none may change it.
  */
 import { defined } from '../../base/assert.js';
+import { deepFreeze } from '../../base/deep-freeze.js';
 import { durationMs, sizeBytes } from '../../base/quantities.js';
 import { compileVersioning } from '../../filters/versioning/options.js';
 import type { CheckedConfig } from '../check/check-config.js';
@@ -404,10 +405,4 @@ function targetUrl(url: string): TargetUrl {
 /** V8 takes its limit in whole MiB. */
 function wholeMebibytes(size: string | number | undefined): number {
   return size === undefined ? 0 : Math.ceil(sizeBytes(size) / MEBIBYTE) * MEBIBYTE;
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value !== 'object' || value === null) return value;
-  for (const part of Object.values(value)) deepFreeze(part);
-  return Object.freeze(value);
 }

@@ -3,6 +3,7 @@
  *
  * Thread: any (pure).
  */
+import { deepFreeze } from '../../base/deep-freeze.js';
 import type { Claims, Identity } from './authenticator.js';
 
 /** As long as the largest head that the gateway takes: a longer claim was never meant for one. */
@@ -28,7 +29,7 @@ export function makeIdentity(
     fields.push(header, value);
   }
   // All requests with these credentials share the result, so no request may change it.
-  const identity = { consumer, claims: Object.freeze(claims), scopes: scopesOf(claims), fields };
+  const identity = { consumer, claims: deepFreeze(claims), scopes: scopesOf(claims), fields };
   const { exp } = claims;
   if (typeof exp !== 'number') return identity;
   return { ...identity, endsAtUnixMs: exp * 1000 + (rule.clockSkewMs ?? 0) };
