@@ -215,10 +215,7 @@ export class CoordinatorClient implements ReplyHandler {
     const grant = this.keyGrants.entryOf(this.fields, nowMs);
     const isGranted = grant.isValid(nowMs);
     const isAhead = isGranted && grant.isAheadDue(nowMs) && !this.isRefused(plan, nowMs);
-    if (isGranted && !isAhead && this.tryTarget(exchange, plan, nowMs)) {
-      takeGranted(exchange, grant, nowMs);
-      return ASK_ADMITTED;
-    }
+    if (isGranted && !isAhead && this.tryGrant(exchange, plan, grant, nowMs)) return ASK_ADMITTED;
     // This comes after the grant: granted admissions are used up before anybody is refused.
     if (this.isRefused(plan, nowMs)) return this.refuseAgain(exchange, plan);
     const wish = isAhead ? grant.wishAhead(nowMs) : grant.wish(nowMs);
@@ -230,7 +227,20 @@ export class CoordinatorClient implements ReplyHandler {
     this.fields.flags |= wish << ASK_KEY_GRANT_SHIFT;
     const asked = this.sendAsk(exchange, plan.isFirst);
     if (wish > 0 && asked === ASK_PENDING) this.noteWish(exchange.admission.askId);
-    return asked;
+    const isShed = asked === ASK_REFUSED && isAhead;
+    return isShed && this.tryGrant(exchange, plan, grant, nowMs) ? ASK_ADMITTED : asked;
+  }
+
+  /** Whether the request goes on under the grant, which is valid, and one for its target. */
+  private tryGrant(
+    exchange: Exchange,
+    plan: AdmissionPlan,
+    grant: KeyGrant,
+    nowMs: number,
+  ): boolean {
+    if (!this.tryTarget(exchange, plan, nowMs)) return false;
+    takeGranted(exchange, grant, nowMs);
+    return true;
   }
 
   private noteWish(askId: number): void {
