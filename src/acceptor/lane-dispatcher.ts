@@ -53,10 +53,11 @@ const LONG_QUEUE = 0.5;
 const WAIT_MS_MAX = 5000;
 
 /**
- * Where other acceptors serve. A spare thread takes over a lane in less time; without one the next
- * thread takes longer to start than a client needs to come again.
+ * Where other acceptors serve. A spare thread takes over a lane in a fraction of it, also on a
+ * machine that has much to do; without one the next thread takes longer to start than a client
+ * needs to come again.
  */
-const SPARE_MS_MAX = 250;
+const SPARE_MS_MAX = 1000;
 
 const IS_SERVED = -1;
 

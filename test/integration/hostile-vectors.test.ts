@@ -54,14 +54,19 @@ const READ_BY_WIRE: ReadonlyMap<string, Meaning> = new Map([
 
 const READ_LENIENTLY = byEngine({ wire: READ_BY_WIRE, uws: READ_BY_UWS });
 
-/** The own parser sends raw characters of a target on percent-encoded. */
+/** The own parser sends raw characters of a target on percent-encoded, and its path alone. */
 function asSentOn({ target, ...rest }: Meaning): Meaning {
-  const encoded = target.replace(
+  const encoded = pathOf(target).replace(
     byEngine({ wire: /["<>\\^`{|}\x80-\xff]/g, uws: /(?!)/g }),
     (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
   );
   const { method, body } = rest;
   return { method, target: encoded, body };
+}
+
+function pathOf(target: string): string {
+  const path = target.replace(/^https?:\/\/[^/?]*/, '');
+  return path.startsWith('?') || path === '' ? `/${path}` : path;
 }
 
 interface SentVector extends Vector {
@@ -98,12 +103,14 @@ async function meaningsOf(bytes: string): Promise<Meaning[]> {
 }
 
 function hostOf(request: RawRequest): string {
-  return request.fields.find(([name]) => name === 'x-forwarded-host')?.[1] ?? '';
+  const host = request.fields.find(([name]) => name === 'x-forwarded-host')?.[1] ?? '';
+  return host.replace(/:\d+$/, '');
 }
 
 async function send(port: number, vector: Vector, index: number): Promise<SentVector> {
   const host = `v${index}.test`;
-  const bytes = vector.bytes.replaceAll('__HOST__', host);
+  // The second one stands in targets in absolute form, whose host takes the place of Host.
+  const bytes = vector.bytes.replaceAll('__HOST__', host).replaceAll('hypnotoad.org', host);
   const { text, isClosed } = await rawExchange(port, [bytes], {
     waitMsMax: WAIT_MS_MAX,
     until: /\r\n\r\n(?:ok|\{.*\}\n)$/s,

@@ -157,7 +157,9 @@ describe('the page of a running gateway', () => {
   });
 
   it('says what is wrong with an order', async () => {
-    const refused = await post('routes: [{ name: a, upstream: nobody }]');
+    const route = { name: 'a', match: { path: '/' }, upstream: 'nobody' };
+    const upstreams = { api: { targets: [{ url: 'http://127.0.0.1:1' }] } };
+    const refused = await post(JSON.stringify({ upstreams, routes: [route] }));
     expect(refused.status).toBe(422);
     expect((refused.found['reasons'] as string[]).join()).toContain('nobody');
     expect((await post('')).status).toBe(400);

@@ -41,7 +41,8 @@ export function runProgram(
 
 /** A Python that has this library: Debian puts its libraries into its own. */
 export async function pythonWith(library: string): Promise<string> {
-  for (const python of ['python3', '/usr/bin/python3']) {
+  // That of the system first: the scripts are written for the library as Debian has it.
+  for (const python of ['/usr/bin/python3', 'python3']) {
     const { code } = await runProgram(python, ['-c', `import ${library}`]);
     if (code === 0) return python;
   }

@@ -1022,7 +1022,7 @@ describe('a request that comes to a cell without workers', () => {
   it('waits for a spare thread as long as that takes, and goes to its worker', () => {
     const { rig } = twoCells();
     const socket = rig.engine.request();
-    rig.clock.advance(200);
+    rig.clock.advance(900);
     const worker = rig.serve(0);
     rig.turn();
     expect(worker.readTexts()).toEqual(['head end: GET /']);
@@ -1033,7 +1033,7 @@ describe('a request that comes to a cell without workers', () => {
     const { rig } = twoCells();
     const waiting = rig.engine.request();
     const lost = rig.engine.request();
-    rig.clock.advance(300);
+    rig.clock.advance(1100);
     const late = rig.engine.request();
     for (const { head } of [waiting, lost, late]) {
       expect(head).toMatchObject({ status: 503, closing: 'closed' });

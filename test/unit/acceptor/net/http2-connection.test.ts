@@ -753,7 +753,7 @@ describe('a connection', () => {
     const [client, rig] = await aClient({ cell });
     await client.until('settings ack');
     rig.rig.dispatcher.detach(0);
-    rig.advance(300);
+    rig.advance(1100);
     client.send(client.head(1, true));
     await client.until('goaway 2147483647 0');
     await client.ended(1);
