@@ -127,15 +127,14 @@ export class LimitWorld {
     let wished = 0;
     if (limits.every((index) => this.isGranted(index))) {
       const entry = worker.grants.entryOf(anAsk({ limits: named }), this.nowMs);
-      const isAhead = entry.isValid(this.nowMs) && entry.isAheadDue(this.nowMs);
-      if (entry.isValid(this.nowMs) && !isAhead) {
+      if (entry.isValid(this.nowMs)) {
         entry.take();
         worker.end.beginGranted(0);
         this.granted += 1;
         this.pass({ lane, limits, key, targetIndex: 0, ticket: 0, inFlightTicket: 0 }, this.nowMs);
         return;
       }
-      wished = isAhead ? entry.wishAhead(this.nowMs) : entry.wish(this.nowMs);
+      wished = entry.wish(this.nowMs);
     }
     this.askIds += 1;
     const askId = this.askIds;

@@ -214,11 +214,14 @@ export class CoordinatorClient implements ReplyHandler {
   private askWithKeyGrant(exchange: Exchange, plan: AdmissionPlan, nowMs: number): AskResult {
     const grant = this.keyGrants.entryOf(this.fields, nowMs);
     const isGranted = grant.isValid(nowMs);
-    const isAhead = isGranted && grant.isAheadDue(nowMs) && !this.isRefused(plan, nowMs);
-    if (isGranted && !isAhead && this.tryGrant(exchange, plan, grant, nowMs)) return ASK_ADMITTED;
+    if (isGranted && this.tryTarget(exchange, plan, nowMs)) {
+      grant.take();
+      noteGranted(exchange, grant, nowMs);
+      return ASK_ADMITTED;
+    }
     // This comes after the grant: granted admissions are used up before anybody is refused.
     if (this.isRefused(plan, nowMs)) return this.refuseAgain(exchange, plan);
-    const wish = isAhead ? grant.wishAhead(nowMs) : grant.wish(nowMs);
+    const wish = grant.wish(nowMs);
     // Turns in advance are useful only together with admissions in advance.
     if (plan.upstream !== null && (isGranted || wish > 0)) {
       this.fields.flags = this.grants.askFlags(plan.upstream.index, nowMs);
@@ -227,20 +230,7 @@ export class CoordinatorClient implements ReplyHandler {
     this.fields.flags |= wish << ASK_KEY_GRANT_SHIFT;
     const asked = this.sendAsk(exchange, plan.isFirst);
     if (wish > 0 && asked === ASK_PENDING) this.noteWish(exchange.admission.askId);
-    const isShed = asked === ASK_REFUSED && isAhead;
-    return isShed && this.tryGrant(exchange, plan, grant, nowMs) ? ASK_ADMITTED : asked;
-  }
-
-  /** Whether the request goes on under the grant, which is valid, and one for its target. */
-  private tryGrant(
-    exchange: Exchange,
-    plan: AdmissionPlan,
-    grant: KeyGrant,
-    nowMs: number,
-  ): boolean {
-    if (!this.tryTarget(exchange, plan, nowMs)) return false;
-    takeGranted(exchange, grant, nowMs);
-    return true;
+    return asked;
   }
 
   private noteWish(askId: number): void {
@@ -448,14 +438,12 @@ function noteLimits(exchange: Exchange, { limiterIndex, remaining, resetMs }: Re
   if (limiter !== undefined) noteLimit(exchange, limiter, remaining, resetMs);
 }
 
-/** The same under a grant, which is used: the tightest limit as it was when the grant came. */
-function takeGranted(exchange: Exchange, grant: KeyGrant, nowMs: number): void {
-  const { current } = grant;
-  grant.take();
-  const limiter = limiterOf(exchange, current.tightestIndex);
+/** The same under a grant: the tightest limit as it was when the grant came. */
+function noteGranted(exchange: Exchange, grant: KeyGrant, nowMs: number): void {
+  const limiter = limiterOf(exchange, grant.tightestIndex);
   if (limiter === undefined) return;
-  const remaining = current.remaining + current.left * limiter.cost;
-  const resetMs = Math.max(0, current.resetMs - (nowMs - current.cameMs));
+  const remaining = grant.remaining + grant.left * limiter.cost;
+  const resetMs = Math.max(0, grant.resetMs - (nowMs - grant.cameMs));
   noteLimit(exchange, limiter, remaining, resetMs);
 }
 

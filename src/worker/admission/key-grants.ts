@@ -8,9 +8,7 @@
  * admission of a grant was taken from each limit, and what is left goes back to each.
  *
  * An entry learns how much its key needs: after a few asks in a short time it wishes for some
- * admissions, twice as many when they were used up, half as many when some were left over. When
- * half of them are used, one ask brings the next ones, so that of many requests that come at once
- * only that one waits.
+ * admissions, twice as many when they were used up, half as many when some were left over.
  * A grant is void after its moment: the coordinator has counted each admission as if it was used
  * at the last possible moment, and not later.
  */
@@ -38,8 +36,6 @@ const HOT_ASKS = 4;
 const PERIOD_MS = 50;
 const WISH_MIN = 4;
 const WISH_MAX = 64;
-/** A smaller grant is used up before an ask ahead pays. */
-const AHEAD_MIN = 16;
 /** An ask whose reply never came must not keep grants away for ever. */
 const WISH_WAIT_MS = 1000;
 
@@ -50,8 +46,9 @@ export interface GrantKey {
   readonly limitCount: number;
 }
 
-/** What one reply has brought. */
-class Admissions {
+export class KeyGrant {
+  readonly limits = new Int32Array(ASK_LIMITS_MAX * LIMIT_WORDS);
+  limitCount = 0;
   /** Admissions that are left. */
   left = 0;
   /** Low bits of the last whole millisecond at which they may be used. */
@@ -61,35 +58,6 @@ class Admissions {
   remaining = 0;
   resetMs = 0;
   cameMs = 0;
-  private count = 0;
-
-  isValid(nowMs: number): boolean {
-    return this.left > 0 && ((this.until - Math.ceil(nowMs)) | 0) >= 0;
-  }
-
-  /** Half of them are used. */
-  get isHalfUsed(): boolean {
-    return this.count >= AHEAD_MIN && this.left * 2 <= this.count;
-  }
-
-  receive(reply: KeyGrantReply, nowMs: number): void {
-    this.left = reply.keyGrantCount;
-    this.count = this.left;
-    this.until = reply.keyGrantUntil;
-    this.tightestIndex = reply.limiterIndex;
-    this.remaining = reply.remaining;
-    this.resetMs = reply.resetMs;
-    this.cameMs = nowMs;
-  }
-}
-
-export class KeyGrant {
-  readonly limits = new Int32Array(ASK_LIMITS_MAX * LIMIT_WORDS);
-  limitCount = 0;
-  /** Used first. */
-  current = new Admissions();
-  /** Those that came before these were used up; null: none ever did. */
-  next: Admissions | null = null;
   touchedMs = 0;
   private periodMs = Number.NEGATIVE_INFINITY;
   private asks = 0;
@@ -100,6 +68,7 @@ export class KeyGrant {
     const words = key.limitCount * LIMIT_WORDS;
     for (let at = 0; at < words; at += 1) this.limits[at] = key.limits[at] as number;
     this.limitCount = key.limitCount;
+    this.left = 0;
     this.periodMs = Number.NEGATIVE_INFINITY;
     this.asks = 0;
     this.size = WISH_MIN;
@@ -115,28 +84,14 @@ export class KeyGrant {
     return true;
   }
 
-  get left(): number {
-    return this.current.left + (this.next === null ? 0 : this.next.left);
-  }
-
   isValid(nowMs: number): boolean {
-    return this.current.isValid(nowMs);
+    return this.left > 0 && ((this.until - Math.ceil(nowMs)) | 0) >= 0;
   }
 
   /** Takes one admission of a valid grant. */
   take(): void {
-    this.current.left -= 1;
-    if (this.current.left > 0) return;
-    this.size = Math.min(WISH_MAX, this.size * 2);
-    this.goOn();
-  }
-
-  /** The current admissions are gone: the next ones are used. */
-  goOn(): void {
-    const { current, next } = this;
-    if (next === null || next.left === 0) return;
-    this.current = next;
-    this.next = current;
+    this.left -= 1;
+    if (this.left === 0) this.size = Math.min(WISH_MAX, this.size * 2);
   }
 
   /** One more ask for the key; how many admissions it is to bring in advance, or 0. */
@@ -146,36 +101,20 @@ export class KeyGrant {
       this.asks = 0;
     }
     this.asks += 1;
-    if (this.left > 0 || this.isWaiting(nowMs) || this.asks < HOT_ASKS) return 0;
+    const isWaiting = nowMs - this.wishedMs <= WISH_WAIT_MS;
+    if (this.left > 0 || isWaiting || this.asks < HOT_ASKS) return 0;
     this.wishedMs = nowMs;
     return this.size;
   }
 
-  /** Whether a request is to ask though the grant is valid, for the time after it. */
-  isAheadDue(nowMs: number): boolean {
-    const { current, next } = this;
-    return current.isHalfUsed && (next === null || next.left === 0) && !this.isWaiting(nowMs);
-  }
-
-  /** How many admissions that ask is to bring. */
-  wishAhead(nowMs: number): number {
-    this.wishedMs = nowMs;
-    return this.size;
-  }
-
-  private isWaiting(nowMs: number): boolean {
-    return nowMs - this.wishedMs <= WISH_WAIT_MS;
-  }
-
-  /** The next admissions are those of the reply; before, nothing was left of them. */
   receive(reply: KeyGrantReply, nowMs: number): void {
     this.wishedMs = Number.NEGATIVE_INFINITY;
-    if (this.current.left === 0) {
-      this.current.receive(reply, nowMs);
-      return;
-    }
-    this.next ??= new Admissions();
-    this.next.receive(reply, nowMs);
+    this.left = reply.keyGrantCount;
+    this.until = reply.keyGrantUntil;
+    this.tightestIndex = reply.limiterIndex;
+    this.remaining = reply.remaining;
+    this.resetMs = reply.resetMs;
+    this.cameMs = nowMs;
   }
 
   /** Some were left over: fewer will do. */
@@ -221,8 +160,7 @@ export class KeyGrants implements ReturnFields {
   /** A reply came for a key that had wished for a grant. */
   onReply(key: GrantKey, reply: KeyGrantReply, nowMs: number): void {
     const entry = this.entryOf(key, nowMs);
-    if (!entry.isValid(nowMs)) this.giveBackCurrent(entry);
-    if (entry.next !== null) this.giveBackOf(entry, entry.next);
+    this.giveBack(entry);
     entry.receive(reply, nowMs);
     if (entry.left > 0 && !this.open.includes(entry)) this.open.push(entry);
   }
@@ -231,7 +169,6 @@ export class KeyGrants implements ReturnFields {
   giveBackVoid(nowMs: number): void {
     for (let at = this.open.length - 1; at >= 0; at -= 1) {
       const entry = defined(this.open[at], 'a grant in the list');
-      if (!entry.isValid(nowMs)) this.giveBackCurrent(entry);
       if (entry.isValid(nowMs)) continue;
       this.giveBack(entry);
       this.open.splice(at, 1);
@@ -243,21 +180,10 @@ export class KeyGrants implements ReturnFields {
   }
 
   private giveBack(entry: KeyGrant): void {
-    this.giveBackCurrent(entry);
-    this.giveBackOf(entry, entry.current);
-  }
-
-  /** The next admissions, if there are any, take their place. */
-  private giveBackCurrent(entry: KeyGrant): void {
-    this.giveBackOf(entry, entry.current);
-    entry.goOn();
-  }
-
-  private giveBackOf(entry: KeyGrant, rest: Admissions): void {
-    if (rest.left === 0) return;
-    this.unused = rest.left;
-    this.until = rest.until;
-    rest.left = 0;
+    if (entry.left === 0) return;
+    this.unused = entry.left;
+    this.until = entry.until;
+    entry.left = 0;
     entry.shrink();
     for (let at = 0; at < entry.limitCount * LIMIT_WORDS; at += LIMIT_WORDS) {
       this.limiterIndex = entry.limits[at] as number;

@@ -70,58 +70,6 @@ describe('key grants of a worker', () => {
     expect(grants.openCount).toBe(0);
   });
 
-  it('are asked for again once half of them are used, by one request', () => {
-    const { grants, returned, entry } = someGrants();
-    grants.onReply(KEY, aReply(32, 10), 0);
-    for (let use = 0; use < 15; use += 1) entry(1).take();
-    expect(entry(1).isAheadDue(1)).toBe(false);
-    entry(1).take();
-    expect(entry(1).isAheadDue(1)).toBe(true);
-    expect(entry(1).wishAhead(1)).toBeGreaterThan(0);
-    expect(entry(1).isAheadDue(1)).toBe(false);
-    grants.onReply(KEY, aReply(32, 14), 2);
-    expect(entry(2).left).toBe(48);
-    for (let use = 0; use < 16; use += 1) entry(2).take();
-    // Those that came ahead are good for longer; the next ones are not due before half of them.
-    expect(entry(14).isValid(14)).toBe(true);
-    expect(entry(2).isAheadDue(2)).toBe(false);
-    expect(returned).toEqual([]);
-  });
-
-  it('are not asked for ahead while they are few', () => {
-    const { grants, entry } = someGrants();
-    grants.onReply(KEY, aReply(8, 10), 0);
-    for (let use = 0; use < 7; use += 1) {
-      entry(1).take();
-      expect(entry(1).isAheadDue(1)).toBe(false);
-    }
-  });
-
-  it('go back each after its own moment when some came ahead', () => {
-    const { grants, returned, entry } = someGrants();
-    grants.onReply(KEY, aReply(32, 10), 0);
-    for (let use = 0; use < 16; use += 1) entry(1).take();
-    entry(1).wishAhead(1);
-    grants.onReply(KEY, aReply(20, 14), 2);
-    const rest = { limiterIndex: 1, keyHashHigh: 2, keyHashLow: 3 };
-    grants.giveBackVoid(11);
-    expect(returned).toEqual([{ ...rest, unused: 16, until: 10 }]);
-    expect(entry(11).isValid(11)).toBe(true);
-    grants.giveBackVoid(15);
-    expect(returned.slice(1)).toEqual([{ ...rest, unused: 20, until: 14 }]);
-    expect(grants.openCount).toBe(0);
-    expect(entry(15).left).toBe(0);
-  });
-
-  it('that came ahead go back as well when their key has to make room', () => {
-    const { grants, returned, entry } = someGrants();
-    grants.onReply(KEY, aReply(32, 100), 0);
-    for (let use = 0; use < 16; use += 1) entry(0).take();
-    grants.onReply(KEY, aReply(20, 100), 0);
-    for (let other = 0; other < 100_000; other += 1) grants.entryOf(keyOf(1, other, other * 7), 1);
-    expect(returned.map(({ unused }) => unused)).toEqual([16, 20]);
-  });
-
   it('are good when their moment is beyond 2^31', () => {
     const { grants, entry } = someGrants();
     const nowMs = 2 ** 31 - 5;
