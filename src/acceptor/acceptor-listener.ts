@@ -119,7 +119,7 @@ export class AcceptorListener implements ListenerHost, ExchangeContext {
     this.bound?.stop();
   }
 
-  /** As many connections are closed when nothing is under way on them. */
+  /** Up to `count` connections on which nothing is under way are closed. */
   letGo(count: number): void {
     this.bound?.letGo?.(count);
   }

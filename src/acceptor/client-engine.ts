@@ -318,7 +318,8 @@ export interface OpenListener {
   stop(): void;
 
   /**
-   * Closes up to `count` connections, the newest first, each once nothing is under way on it.
+   * Closes up to `count` connections on which nothing is under way, the newest first; those of
+   * HTTP/2 end behind their streams.
    * Absent: the engine does not know which connections it has.
    */
   letGo?(count: number): void;

@@ -20,7 +20,7 @@ export interface FileShortageParts {
   hasFreeFile(): boolean;
   /** Connections of the process. */
   openConnections(): number;
-  /** This number of connections is closed, each once nothing is under way on it. */
+  /** Up to `count` connections on which nothing is under way are closed. */
   letGo(count: number): void;
   /** Once for each shortage. */
   onShortage(): void;

@@ -157,6 +157,8 @@ export interface AcceptorWish {
   readonly cell?: Cell;
   /** What the listener shows in TLS. */
   readonly material?: TlsMaterial | null;
+  /** Default: it has one. */
+  hasFreeFile?(): boolean;
   onLocalReply?(record: LocalReplyRecord): void;
   fieldsOfRefusal?(method: string, target: string, text: string): FieldBlock;
 }
@@ -225,7 +227,7 @@ export class AcceptorRig {
         this.localReplies.push(record);
         wish.onLocalReply?.(record);
       },
-      hasFreeFile: () => true,
+      hasFreeFile: () => wish.hasFreeFile?.() ?? true,
       onFilesShort: () => {},
       onAddressFull: (network) => void this.fullAddresses.push(network),
       strangers: this.strangers,

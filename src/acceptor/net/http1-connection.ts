@@ -493,7 +493,9 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
     this.socket.destroySoon();
   }
 
-  onDrain(): void {
-    if (this.state === HEAD && this.parser.isIdle) this.guard(this.beginClosing);
+  onDrain(): boolean {
+    const isIdle = this.state === HEAD && this.parser.isIdle;
+    if (isIdle) this.guard(this.beginClosing);
+    return isIdle;
   }
 }

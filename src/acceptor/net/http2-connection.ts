@@ -426,10 +426,11 @@ export class Http2Connection
     return this.state === OPEN && !this.codec.isBegun;
   }
 
-  onDrain(): void {
-    if (this.state !== OPEN) return;
+  onDrain(): boolean {
+    if (this.state !== OPEN || this.drainMs !== NEVER) return false;
     this.guard(this.drain);
     this.flush();
+    return true;
   }
 
   /** Ends the connection behind its streams, in two steps: see ReplySide.goAway(). */

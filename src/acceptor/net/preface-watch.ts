@@ -53,8 +53,9 @@ export class PrefaceWatch implements WireGuest {
     if (nowMs >= this.deadlineMs) this.socket.destroy();
   }
 
-  onDrain(): void {
+  onDrain(): boolean {
     this.socket.destroy();
+    return true;
   }
 
   stalledForMs(): number {

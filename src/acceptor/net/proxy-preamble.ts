@@ -64,8 +64,9 @@ export class ProxyPreamble implements WireGuest {
     this.socket.destroy();
   }
 
-  onDrain(): void {
+  onDrain(): boolean {
     this.socket.destroy();
+    return true;
   }
 
   stalledForMs(): number {

@@ -29,8 +29,11 @@ export interface WireGuest {
   readonly isNew: boolean;
   /** Called every TICK_MS with the time of the tick. */
   onTick(nowMs: number): void;
-  /** The listener takes no more connections: one on which nothing is under way closes. */
-  onDrain(): void;
+  /**
+   * The listener takes no more connections: one on which nothing is under way closes, one of HTTP/2
+   * behind its streams. True: this call has made it end.
+   */
+  onDrain(): boolean;
   /** Everything ends now. */
   shutDown(): void;
 }

@@ -113,10 +113,13 @@ export class WireListener
   }
 
   letGo(count: number): void {
-    for (const [raw, guest] of [...this.guests].slice(-count)) {
+    let left = count;
+    for (const [raw, guest] of [...this.guests].reverse()) {
+      if (left === 0) return;
       // No request of theirs has begun.
       if (guest === AT_DOOR || guest.isNew) raw.destroy();
-      else guest.onDrain();
+      else if (!guest.onDrain()) continue;
+      left -= 1;
     }
   }
 

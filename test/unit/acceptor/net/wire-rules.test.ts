@@ -246,3 +246,22 @@ describe('a request that comes too slowly', () => {
     ]);
   });
 });
+
+it('connections that wait are let go where files run out, though all newer ones are busy', async () => {
+  const [rig, waiting] = await start({ hasFreeFile: () => false });
+  const asking = async (at: number): Promise<RawClient> => {
+    const client = await rig.connect();
+    client.send(get(''));
+    await rig.exchange(at);
+    return client;
+  };
+  waiting.send(get(''));
+  (await rig.exchange()).reply();
+  await waiting.until('ok');
+  const busy: RawClient[] = [];
+  for (let at = 1; at <= 20; at += 1) busy.push(await asking(at));
+  rig.rig.acceptor.lookForFiles();
+  await waiting.ended();
+  for (let at = 1; at <= 20; at += 1) (await rig.exchange(at)).reply();
+  for (const client of busy) await client.until('ok');
+});
