@@ -142,12 +142,8 @@ describe.each(['request', 'require'] as const)('client certificates, mode %s', (
   it.each(['1.2', '1.3'])('are missed where they are required, TLS %s', async (version) => {
     const { code, stderr } = await curl('--tls-max', version, `${rig.url}/a`);
     if (mode === 'request') expect([code, stderr]).toEqual([0, '']);
-    // Behind a handshake of TLS 1.3 curl may be sending already: it then finds a closed connection.
-    else
-      expect([code === 0, stderr]).toEqual([
-        false,
-        expect.stringMatching(/alert|errno 10[47]|SYSCALL/),
-      ]);
+    // How curl words it depends on how far it has come when the connection closes.
+    else expect([code === 0, stderr === '', rig.upstream.received]).toEqual([false, false, []]);
   });
 });
 
