@@ -485,12 +485,10 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
   /** A reply that is complete may still go out. */
   shutDown(): void {
     const isWritten = this.listener === null && this.state !== GONE && !this.reply.isWritten;
-    if (!isWritten) {
-      this.leave();
-      return;
-    }
-    this.endUse();
-    this.socket.destroySoon();
+    if (isWritten) {
+      this.endUse();
+      this.socket.destroySoon();
+    } else this.leave();
   }
 
   onDrain(): boolean {
