@@ -5,6 +5,7 @@
  * a configuration without a mistake of shape has no need of it. This check never takes what that
  * one refuses; what it cannot tell at once it leaves to it.
  */
+import { isObject } from '../base/json-object.js';
 import { isDurationInRange, isSizeInRange } from './quantity-range.js';
 import type { SchemaNode } from './schema-node.js';
 
@@ -25,7 +26,7 @@ export function fitsNode(node: SchemaNode, value: unknown): boolean {
   if (typeof value === 'string') return fitsText(node, value);
   if (typeof value === 'number') return fitsNumber(node, value);
   if (Array.isArray(value)) return fitsList(node, value);
-  if (typeof value === 'object' && value !== null) return fitsObject(node, value);
+  if (isObject(value)) return fitsObject(node, value);
   return node.oneOf === undefined;
 }
 
@@ -40,8 +41,7 @@ function isOfType(type: string, value: unknown): boolean {
   if (type === 'number') return Number.isFinite(value);
   if (type === 'array') return Array.isArray(value);
   if (type === 'null') return value === null;
-  if (type === 'object')
-    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (type === 'object') return isObject(value);
   return (type === 'string' || type === 'boolean') && typeof value === type;
 }
 

@@ -53,7 +53,6 @@ export function checkedConfig(value: unknown): CheckedConfig {
 }
 
 function keysAt(value: unknown, key: string): string[] {
-  const map: unknown =
-    typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
+  const map = isObject(value) ? value[key] : undefined;
   return isObject(map) ? Object.keys(map) : [];
 }

@@ -14,7 +14,7 @@
 export const REMEMBERED_BYTES_MAX = 2048;
 /** Reading fewer bytes of fields costs no more than to compare them and to copy their text. */
 export const FIELDS_BYTES_MIN = 128;
-/** Heads that pass at most, where none comes again, before one is copied for nothing. */
+/** Heads that pass at most, where none comes again, before one is remembered for nothing. */
 const PAUSE_MAX = 127;
 /** Memory is taken in steps of this, so that heads of similar length share it. */
 const STEP_BYTES = 256;
@@ -34,6 +34,30 @@ export class HeadNumbers {
   }
 }
 
+/** Heads that are not remembered after some that did not come again: more of them each time. */
+export class HeadPause {
+  private length = 0;
+  private left = 0;
+
+  /** Whether it lasts, for one head more. */
+  takeOne(): boolean {
+    if (this.left === 0) return false;
+    this.left -= 1;
+    return true;
+  }
+
+  /** It was in vain once more. */
+  begin(): void {
+    this.length = Math.min(2 * this.length + 1, PAUSE_MAX);
+    this.left = this.length;
+  }
+
+  /** One has come again: the next pause is short. */
+  forget(): void {
+    this.length = 0;
+  }
+}
+
 export class HeadMemory {
   private bytes = NO_BYTES;
   /** Bytes of the head that is remembered; 0: none is. */
@@ -43,9 +67,7 @@ export class HeadMemory {
   private rules: object | null = null;
   /** What is remembered, or was last, has not come again. */
   private isUnproven = false;
-  /** Heads that are not remembered after one that did not come again; how many of them are left. */
-  private pause = 0;
-  private pauseLeft = 0;
+  private readonly pause = new HeadPause();
 
   // Hot path (bench/gateway/plain-get): once for every head.
   /** How many bytes from `at` are the remembered head, with its end; 0: they are another one. */
@@ -54,7 +76,7 @@ export class HeadMemory {
     if (length === 0 || end - at < length || rules !== this.rules) return 0;
     if (bytes.compare(this.bytes, 0, length, at, at + length) !== 0) return 0;
     this.isUnproven = false;
-    this.pause = 0;
+    this.pause.forget();
     return length;
   }
 
@@ -65,10 +87,7 @@ export class HeadMemory {
    * Returns whether it is remembered now. `rules`: the object that says how it was read.
    */
   offer(bytes: Buffer, start: number, end: number, rules: object): boolean {
-    if (this.pauseLeft > 0) {
-      this.pauseLeft -= 1;
-      return false;
-    }
+    if (this.pause.takeOne()) return false;
     const length = end - start;
     const mayRepeat = length === this.lastLength && length <= REMEMBERED_BYTES_MAX;
     this.lastLength = length;
@@ -88,8 +107,7 @@ export class HeadMemory {
     if (!this.isUnproven) return false;
     this.isUnproven = false;
     this.length = 0;
-    this.pause = Math.min(2 * this.pause + 1, PAUSE_MAX);
-    this.pauseLeft = this.pause;
+    this.pause.begin();
     return true;
   }
 

@@ -11,6 +11,7 @@
  * and the memory is bounded: BLOCKS_MAX, each with a block of BLOCK_BYTES_MAX and a text of
  * TEXT_CHARS_MAX.
  */
+import { HeadPause } from '../http1/head-memory.js';
 import type { Http2RequestHead } from './request-fields.js';
 
 /** How many different requests are remembered. */
@@ -19,9 +20,8 @@ export const BLOCKS_MAX = 8;
 export const BLOCK_BYTES_MAX = 512;
 /** Nor is a head remembered of which the lanes get a longer text. */
 export const TEXT_CHARS_MAX = 2048;
-/** Unknown blocks in a row after which some are not looked up; and how many of these at most. */
+/** Unknown blocks in a row after which some are not looked up. */
 const MISSES_MAX = 2 * BLOCKS_MAX;
-const PAUSE_MAX = 127;
 
 /** Under which circumstances a block says the same. */
 export interface BlockCircumstances {
@@ -46,14 +46,14 @@ export class BlockMemory {
   private asked = '';
   /** Blocks in a row that nobody knew. */
   private misses = 0;
-  private pause = 0;
-  private pauseLeft = 0;
+  /** Who sends no block twice pays for few of these searches. */
+  private readonly pause = new HeadPause();
 
   // Hot path (bench/gateway/http2-single): once for every request.
   /** What the block says; null: it has to be read, and may be offered then. */
   find(block: Buffer, circumstances: BlockCircumstances): Http2RequestHead | null {
     this.asked = '';
-    if (block.length > BLOCK_BYTES_MAX || this.isPausing()) return null;
+    if (block.length > BLOCK_BYTES_MAX || this.pause.takeOne()) return null;
     const { known } = this;
     const { tableChanges, rules, endsStream } = circumstances;
     if (tableChanges !== this.tableChanges || rules !== this.rules) {
@@ -65,7 +65,7 @@ export class BlockMemory {
     const found = known.get(text);
     if (found?.endsStream === endsStream) {
       this.misses = 0;
-      this.pause = 0;
+      this.pause.forget();
       return found.head;
     }
     this.asked = text;
@@ -73,19 +73,11 @@ export class BlockMemory {
     return null;
   }
 
-  /** Who sends no block twice pays for few of these searches. */
-  private isPausing(): boolean {
-    if (this.pauseLeft === 0) return false;
-    this.pauseLeft -= 1;
-    return true;
-  }
-
   private countMiss(): void {
     this.misses += 1;
     if (this.misses < MISSES_MAX) return;
     this.misses = 0;
-    this.pause = Math.min(2 * this.pause + 1, PAUSE_MAX);
-    this.pauseLeft = this.pause;
+    this.pause.begin();
   }
 
   /** The block that find() did not know says this. The oldest one makes room for it. */
