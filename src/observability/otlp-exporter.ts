@@ -25,6 +25,8 @@ const SAMPLED = 1;
 const SEND_EVERY_MS = 1000;
 const WAITING_SPANS_MAX = 4096;
 const SEND_MS_MAX = 5000;
+/** The sender, which tries again, gives up before the batch does: only the sender knows why. */
+const TRY_MS_MAX = 4000;
 /** A missing receiver causes the same warning again and again: one in this time is logged. */
 const COMPLAINTS_APART_MS = 10_000;
 
@@ -51,7 +53,7 @@ export class OtlpExporter implements SpanExporter {
     const exporter = new OTLPTraceExporter({
       url: options.endpoint,
       headers: Object.fromEntries(options.headers),
-      timeoutMillis: SEND_MS_MAX,
+      timeoutMillis: TRY_MS_MAX,
     });
     const { next } = this;
     this.provider = new TracerProvider({
