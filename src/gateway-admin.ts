@@ -234,8 +234,10 @@ export class GatewayAdmin {
 
 /** Resolves with what came of a reload, or as soon as it is on trial. */
 function untilTrial(reloader: Reloader): Promise<ChangeOutcome> {
-  const onTrial = reloader.nextTrial().then((trial) => ({ outcome: 'onTrial', ...trial }) as const);
-  return Promise.race([reloader.reload('admin').then(outcomeOf), onTrial]);
+  return new Promise((resolve) => {
+    const result = reloader.reload('admin', (trial) => resolve({ outcome: 'onTrial', ...trial }));
+    void result.then((told) => resolve(outcomeOf(told)));
+  });
 }
 
 function outcomeOf(result: ReloadResult): ChangeOutcome {

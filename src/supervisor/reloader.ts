@@ -27,6 +27,8 @@ const HISTORY_MAX = 10;
 /** Of a reload with more changes the log only has their number. */
 const CHANGES_TOLD_MAX = 50;
 
+const ASKED_FOR_ANOTHER = 'another configuration was asked for';
+
 export type ReloadResult =
   | {
       readonly outcome: 'applied';
@@ -69,6 +71,9 @@ export interface ReloaderOptions {
   epochsInUse(): readonly number[];
 }
 
+/** Hears of the trial of the version that it has asked for, when that begins. */
+export type TellTrial = (trial: TrialFigures) => void;
+
 export class Reloader {
   private written: KeptVersion;
   private inForce: Pick<GatewaySettings, 'epoch' | 'upstreams' | 'reload'>;
@@ -81,10 +86,15 @@ export class Reloader {
    */
   private addresses: TargetAddresses = NO_ADDRESSES;
   private tail: Promise<unknown> = Promise.resolve();
-  private waiting: Promise<ReloadResult> | null = null;
+  /** A reload that has not begun; it is the same for all who ask until then. */
+  private waiting: { readonly result: Promise<ReloadResult>; readonly tells: TellTrial[] } | null =
+    null;
+  /** Changes that have not begun. */
+  private waitingCount = 0;
   /** null: nothing is on trial, and what was has an outcome. */
   private onTrial: Pick<ConfigTrial, 'abort' | 'figures'> | null = null;
-  private trialWaiters: ((trial: TrialFigures) => void)[] = [];
+  /** Who has asked for the change that is being made. */
+  private tells: readonly TellTrial[] = [];
   private applied = 0;
   private refused = 0;
   private last: ReloadStatus['lastReload'] = null;
@@ -109,19 +119,14 @@ export class Reloader {
   }
 
   /** Reads the source again and applies it. Never rejects. */
-  reload(trigger: ReloadTrigger): Promise<ReloadResult> {
-    this.waiting ??= this.queue(trigger, () => {
-      this.waiting = null;
-      const { source } = this.options;
-      if (source !== undefined) return this.apply({ kind: 'file', file: source.order() }, true);
-      return refuse('the configuration was made by a program: there is no file to read again');
-    });
-    return this.waiting;
-  }
-
-  /** Resolves when the next version goes on trial; never, if it does not. */
-  nextTrial(): Promise<TrialFigures> {
-    return new Promise((resolve) => this.trialWaiters.push(resolve));
+  reload(trigger: ReloadTrigger, tellTrial: TellTrial = () => {}): Promise<ReloadResult> {
+    if (this.waiting === null) {
+      const tells: TellTrial[] = [];
+      const result = this.queue(trigger, () => this.readAgain(), tells);
+      this.waiting = { result, tells };
+    }
+    this.waiting.tells.push(tellTrial);
+    return this.waiting.result;
   }
 
   /** Applies a configuration that a program made. Never rejects. */
@@ -185,12 +190,25 @@ export class Reloader {
     };
   }
 
+  private readAgain(): ReloadResult | Promise<ReloadResult> {
+    this.waiting = null;
+    const { source } = this.options;
+    if (source !== undefined) return this.apply({ kind: 'file', file: source.order() }, true);
+    return refuse('the configuration was made by a program: there is no file to read again');
+  }
+
   private queue(
     trigger: ReloadTrigger,
     change: () => ReloadResult | Promise<ReloadResult>,
+    tells: readonly TellTrial[] = [],
   ): Promise<ReloadResult> {
-    this.onTrial?.abort('another configuration was asked for');
-    const result = this.tail.then(() => this.run(trigger, change));
+    this.waitingCount += 1;
+    this.onTrial?.abort(ASKED_FOR_ANOTHER);
+    const result = this.tail.then(() => {
+      this.waitingCount -= 1;
+      this.tells = tells;
+      return this.run(trigger, change);
+    });
     this.tail = result;
     return result;
   }
@@ -206,7 +224,6 @@ export class Reloader {
     } catch (error) {
       result = { outcome: 'refused', reasons: [reasonOf(error)] };
     }
-    this.trialWaiters = [];
     this.record(trigger, result);
     this.onTrial = null;
     this.options.onEnded();
@@ -253,8 +270,8 @@ export class Reloader {
     const trial = this.onTrial.figures();
     const { epoch, endsInMs } = trial;
     this.options.logger.info({ epoch, endsInMs }, 'configuration on trial');
-    for (const tell of this.trialWaiters) tell(trial);
-    this.trialWaiters = [];
+    for (const tell of this.tells) tell(trial);
+    if (this.waitingCount > 0) this.onTrial.abort(ASKED_FOR_ANOTHER);
   }
 
   private prepare(

@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { eventually } from '../../support/eventually.js';
 import { GatewayProcess } from '../../support/gateway-process.js';
 import { PairFiles } from '../../support/pair-files.js';
 import { TestAuthority } from '../../support/test-authority.js';
@@ -18,7 +19,14 @@ export interface SoakStats {
   readonly workers: readonly { readonly served: boolean; readonly in_flight: number }[];
   readonly targets: readonly { readonly in_flight: number }[];
   readonly plugins: readonly { readonly name: string; readonly state: string }[];
+  readonly configuration: {
+    readonly trial: object | null;
+    readonly last_reload: { readonly outcome: string } | null;
+  };
 }
+
+/** A trial takes three seconds once the threads have its version. */
+const TRIAL_MS_MAX = 60_000;
 
 interface RigParts {
   readonly folder: string;
@@ -57,14 +65,29 @@ export class SoakRig {
     return new SoakRig({ folder, authority, files, origins, configuration, gateway });
   }
 
-  /** Brings this version into force; what is wrong with that, or ''. */
+  /** Brings this version into force, after its trial if it has one; what is wrong, or ''. */
   async reload(version: number): Promise<string> {
     this.gateway.rewrite({
       ...this.parts.configuration.version(version),
       admin: { port: 0, token: ADMIN_TOKEN, replay: { memory: '1MiB' } },
     });
     const { status, body } = await this.admin<object>('POST', '/reload');
-    return status < 300 ? '' : `reload: ${status} ${JSON.stringify(body)}`;
+    if (status >= 300) return `reload: ${status} ${JSON.stringify(body)}`;
+    return status === 202 ? this.trialEnds() : '';
+  }
+
+  private async trialEnds(): Promise<string> {
+    let { configuration } = await this.stats();
+    await eventually(
+      'the trial is over',
+      async () => {
+        ({ configuration } = await this.stats());
+        return configuration.trial === null;
+      },
+      TRIAL_MS_MAX,
+    );
+    const { last_reload: last } = configuration;
+    return last?.outcome === 'applied' ? '' : `reload: taken back ${JSON.stringify(last)}`;
   }
 
   /** An order to the admin listener. */

@@ -77,6 +77,7 @@ class Soak {
   private turn = 0;
   private version = 0;
   private isFaulty = false;
+  private isReloading = false;
   private readonly begunMs = Date.now();
   private reloadedMs = Date.now();
 
@@ -139,12 +140,19 @@ class Soak {
     }
   }
 
+  /** One after the other: who asks for another version ends the trial of the one before. */
   private async reload(): Promise<void> {
+    if (this.isReloading) return;
+    this.isReloading = true;
     this.version += 1;
     const begunMs = Date.now();
     this.reloadedMs = begunMs;
-    const wrong = await this.rig.reload(this.version);
-    if (wrong !== '') this.fail('reload', wrong, begunMs);
+    try {
+      const wrong = await this.rig.reload(this.version);
+      if (wrong !== '') this.fail('reload', wrong, begunMs);
+    } finally {
+      this.isReloading = false;
+    }
   }
 
   private async injectFault(): Promise<void> {

@@ -1,7 +1,10 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { GatewayConfig } from '../../../src/config/gateway-config.js';
 import type { ServedConfig } from '../../../src/config/shared/shared-config.js';
+import type { ConfigSource } from '../../../src/config/source/config-source.js';
 import { loadObject } from '../../../src/config/source/load-file.js';
+import type { TrialFigures } from '../../../src/observability/gateway-status.js';
+import { TrialFailedError } from '../../../src/supervisor/config-trial.js';
 import { EpochTable } from '../../../src/supervisor/epoch-table.js';
 import { keepVersion, writtenOf } from '../../../src/supervisor/loading/kept-version.js';
 import { prepareVersion } from '../../../src/supervisor/loading/prepare-version.js';
@@ -137,5 +140,63 @@ describe('addresses of names', () => {
     addresses.set('a.test', ['10.0.0.1']);
     expect(await reloader.useAddresses()).toBe(closed);
     expect(swaps).toEqual([]);
+  });
+});
+
+describe('a reload while another one is on trial', () => {
+  it('ends that trial, and who asks for it hears of its own', async () => {
+    const canary = { workers: 1, for: '3s' };
+    const versions = [1, 2, 3].map((turn) => ({
+      ...WRITTEN,
+      reload: { canary },
+      routes: [{ ...WRITTEN.routes[0], timeout: `${turn}s` }],
+    })) as GatewayConfig[];
+    const first = keepVersion(loadObject({ ...WRITTEN, reload: { canary } } as GatewayConfig));
+    const epochTable = new EpochTable(first.compiled);
+    const trials: { abort(reason: string): void; figures(): TrialFigures }[] = [];
+    const reloader = new Reloader({
+      ...{ first, clock: new FakeClock(), logger: recordingLogger() },
+      source: {
+        name: 'a test',
+        order: () => ({ file: '', environment: {} }),
+        onFilesRead: () => {},
+      } as unknown as ConfigSource,
+      addresses: () => new Map(),
+      prepare: (order) => {
+        const written = versions.shift() as GatewayConfig;
+        return prepareVersion({ ...order, source: { kind: 'object', written } }, () => 0);
+      },
+      beginVersion: () => epochTable.beginVersion(),
+      swap: (shared, asked) =>
+        new Promise((_, reject) => {
+          const { epoch } = shared.settings;
+          trials.push({
+            abort: (reason) => reject(new TrialFailedError(reason)),
+            figures: () => ({ epoch }) as TrialFigures,
+          });
+          asked?.onBegun();
+        }),
+      trial: () => trials.at(-1) ?? null,
+      ...{ onApplied: () => {}, onBegun: () => {}, onEnded: () => {} },
+      ...{ closedReason: () => '', epochsInUse: () => [] },
+      onTakenBack: () => Promise.resolve(),
+    });
+    const onTrial: [string, number][] = [];
+    const reload = (name: string) =>
+      reloader.reload('admin', ({ epoch }) => onTrial.push([name, epoch]));
+    const begun = async (count: number) =>
+      await vi.waitFor(() => expect(trials).toHaveLength(count));
+    const one = reload('one');
+    await begun(1);
+    const two = reload('two');
+    expect(await one).toMatchObject({ outcome: 'refused' });
+    // Asked for before the trial of the second has begun.
+    const three = reload('three');
+    expect(await two).toMatchObject({ outcome: 'refused' });
+    await begun(3);
+    expect(onTrial.map(([name]) => name)).toEqual(['one', 'two', 'three']);
+    expect(new Set(onTrial.map(([, epoch]) => epoch)).size).toBe(3);
+    trials.at(-1)?.abort('the test is over');
+    expect(await three).toMatchObject({ reasons: ['the test is over'] });
   });
 });
