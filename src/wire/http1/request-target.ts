@@ -35,7 +35,8 @@ export function readOddTarget(method: string, text: string): OddTarget | null {
   const match = ABSOLUTE.exec(text);
   if (match === null) return null;
   const [, scheme = '', authority = '', rest = ''] = match;
-  if (!isHost(authority)) return null;
+  // Raw characters are encoded by now, which no host has: a target could decode them.
+  if (authority.includes('%') || !isHost(authority)) return null;
   const defaultPort = PORTS.get(scheme.toLowerCase()) ?? '';
   // RFC 9112 3.2.4: OPTIONS for a server as a whole, sent through a proxy.
   if (rest === '' && method === 'OPTIONS') return { target: '*', authority, defaultPort };

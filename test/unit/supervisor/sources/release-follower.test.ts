@@ -26,7 +26,17 @@ beforeEach(() => {
   copy = new LastGoodCopy(join(folder, 'state'), 'memory:sluice', systemClock);
 });
 // A gateway that still runs may be writing its copy.
-afterEach(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 20 }));
+afterEach(() => eventually('its folder is removed', () => isRemoved(folder)));
+
+function isRemoved(path: string): boolean {
+  try {
+    rmSync(path, { recursive: true, force: true });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTEMPTY') return false;
+    throw error;
+  }
+}
 
 /** A gateway that has used `body`, and has ended. */
 async function runOnce(body: string): Promise<void> {
