@@ -121,15 +121,10 @@ export class MergedFigures {
     return totalsOf(byStatusClass);
   }
 
-  /** The requests of all routes; cut replies count as errors whatever their status. */
-  ofAll(blocks: readonly CounterBlock[] = this.blocks): RequestTotals {
-    const walk = this.walkAll(blocks);
-    let step = walk.next();
-    while (step.done !== true) step = walk.next();
-    return step.value;
-  }
-
-  /** The same, with places to pause. */
+  /**
+   * The requests of all routes, with places to pause; cut replies count as errors whatever their
+   * status.
+   */
   *walkAll(blocks: readonly CounterBlock[] = this.blocks): Generator<string, RequestTotals> {
     const all = STATUS_CLASSES.map(() => 0);
     for (let route = RETIRED_ROUTES; route < this.routeCount; route += 1) {

@@ -13,19 +13,27 @@ export interface CompiledLogging {
   readonly keptRecords: CompiledAccessLog;
 }
 
+/** Which requests get a record, and what the record shows. */
 export interface CompiledAccessLog {
-  /** Of the requests that nothing below names. */
+  /**
+   * The percentage (0 to 100) of the remaining requests, which no filter selects, that get a
+   * record.
+   */
   readonly samplePercent: number;
-  /** First and last of each range. */
+  /** First and last of each range of statuses whose requests always get a record. */
   readonly statuses: readonly (readonly [number, number])[];
-  /** -1: no such filter. */
+  /** Requests that took longer always get a record; -1: no such filter. */
   readonly slowerThanMs: number;
-  /** Lower case. */
+  /** Request fields to show, lower case. */
   readonly headers: readonly string[];
-  /** Fields that keys of an authenticator come in, lower case. */
+  /**
+   * Fields of which the record shows only that they were present, lower case, beside the usual
+   * ones.
+   */
   readonly secretHeaders: readonly string[];
-  /** Lower case. */
+  /** Query parameters whose values are hidden, lower case. */
   readonly redactQuery: readonly string[];
+  /** Whether bodies are shown of routes that have them shown. */
   readonly showsBodies: boolean;
 }
 

@@ -7,6 +7,7 @@
 import type { Random } from '../base/clock.js';
 import { flat } from '../base/flat-text.js';
 import { quoteJson } from '../base/json-text.js';
+import type { CompiledAccessLog } from '../config/compiled-observability.js';
 import { PIPE_WRITE_BYTES, type RecordOutput, type ThreadLogger } from './logger.js';
 import { REDACTED_TEXT, redactQuery } from './redact-query.js';
 
@@ -143,30 +144,6 @@ export interface AccessRecord {
   readonly known?: KnownSubject | null;
 }
 
-/** Which requests get a record, and what the record shows. */
-export interface AccessLogOptions {
-  /**
-   * The percentage (0 to 100) of the remaining requests, which no filter selects, that get a
-   * record.
-   */
-  readonly samplePercent: number;
-  /** First and last of each range of statuses whose requests always get a record. */
-  readonly statuses: readonly (readonly [number, number])[];
-  /** Requests that took longer always get a record; -1: no such filter. */
-  readonly slowerThanMs: number;
-  /** Request fields to show, lower case. */
-  readonly headers: readonly string[];
-  /**
-   * Fields of which the record shows only that they were present, lower case, beside the usual
-   * ones.
-   */
-  readonly secretHeaders: readonly string[];
-  /** Query parameters whose values are hidden, lower case. */
-  readonly redactQuery: readonly string[];
-  /** Whether bodies are shown of routes that have them shown. */
-  readonly showsBodies: boolean;
-}
-
 /** Takes records of requests. */
 export interface RequestLog {
   /** Whether a request with this result gets a record. */
@@ -177,9 +154,9 @@ export interface RequestLog {
 /** What records are written of. */
 export interface RecordOptions {
   /** null: none go to the log. */
-  readonly accessLog: AccessLogOptions | null;
+  readonly accessLog: CompiledAccessLog | null;
   /** What those show that are kept for a replay. */
-  readonly keptRecords: AccessLogOptions;
+  readonly keptRecords: CompiledAccessLog;
 }
 
 /**
@@ -228,7 +205,7 @@ export class AccessLog implements RequestLog {
   /** `random` draws the sample. */
   constructor(
     private readonly output: RecordOutput,
-    private readonly options: AccessLogOptions,
+    private readonly options: CompiledAccessLog,
     private readonly random: Random,
   ) {
     this.hidden = new Set(options.redactQuery);

@@ -59,11 +59,6 @@ export class EpochTable {
     return this.newest.config;
   }
 
-  /** The version in force, as threads get it. */
-  get currentShared(): SharedConfig {
-    return this.newest.shared;
-  }
-
   private get newest(): Member {
     return defined(this.members.at(-1), 'the version in force');
   }

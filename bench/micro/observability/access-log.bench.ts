@@ -6,14 +6,11 @@
  * lines go through; and a request that a filter leaves out.
  */
 import pino from 'pino';
-import {
-  AccessLog,
-  type AccessLogOptions,
-  type AccessRecord,
-} from '../../../src/observability/access-log.js';
+import type { CompiledAccessLog } from '../../../src/config/compiled-observability.js';
+import { AccessLog, type AccessRecord } from '../../../src/observability/access-log.js';
 import { type Bench, fold } from '../../support/bench-harness.js';
 
-const OPTIONS: AccessLogOptions = {
+const OPTIONS: CompiledAccessLog = {
   samplePercent: 100,
   statuses: [],
   slowerThanMs: -1,
@@ -89,7 +86,11 @@ function recordOf(at: number, target: string): AccessRecord {
   };
 }
 
-function writeRecords(options: AccessLogOptions, target: string, operations: number): () => number {
+function writeRecords(
+  options: CompiledAccessLog,
+  target: string,
+  operations: number,
+): () => number {
   let bytes = 0;
   const sink = {
     thread: 'worker-0',
@@ -128,7 +129,7 @@ function writeThroughPino(operations: number): () => number {
   };
 }
 
-function filterRecords(options: AccessLogOptions, operations: number): () => number {
+function filterRecords(options: CompiledAccessLog, operations: number): () => number {
   const output = { thread: '', time: () => '', write: () => {} };
   const log = new AccessLog(output, options, Math.random);
   return () => {

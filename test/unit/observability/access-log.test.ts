@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { CompiledAccessLog } from '../../../src/config/compiled-observability.js';
 import {
   AccessLog,
-  type AccessLogOptions,
   type AccessRecord,
   inMicroseconds,
 } from '../../../src/observability/access-log.js';
@@ -10,7 +10,7 @@ import {
 /** What one write to a pipe takes without mixing with those of other threads. */
 const PIPE_BYTES = 4096;
 
-const EVERYTHING: AccessLogOptions = {
+const EVERYTHING: CompiledAccessLog = {
   samplePercent: 100,
   statuses: [],
   slowerThanMs: -1,
@@ -85,7 +85,7 @@ describe('the cause of a refusal', () => {
   });
 });
 
-function textOf(wish: Partial<AccessRecord>, options: Partial<AccessLogOptions> = {}): string {
+function textOf(wish: Partial<AccessRecord>, options: Partial<CompiledAccessLog> = {}): string {
   let text = '';
   const output = {
     thread: 'worker-0',
@@ -273,7 +273,7 @@ describe('access record', () => {
 
 describe('which requests write a record', () => {
   const output = { thread: '', time: () => '', write: () => {} };
-  const log = (options: Partial<AccessLogOptions>, draw = 0.5) =>
+  const log = (options: Partial<CompiledAccessLog>, draw = 0.5) =>
     new AccessLog(output, { ...EVERYTHING, ...options }, () => draw);
 
   it('is all of them without filters', () => {

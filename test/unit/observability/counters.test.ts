@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MergedFigures, quantileMs } from '../../../src/admin/merged-figures.js';
+import { MergedFigures, quantileMs, type RequestTotals } from '../../../src/admin/merged-figures.js';
 import {
   BYPASS_REASONS,
   MISS_REASONS,
@@ -97,6 +97,13 @@ describe('the places of figures', () => {
   });
 });
 
+function ofAll(figures: MergedFigures): RequestTotals {
+  const walk = figures.walkAll();
+  let step = walk.next();
+  while (step.done !== true) step = walk.next();
+  return step.value;
+}
+
 describe('figures of several threads', () => {
   const buffers = [allocateCounters(counterCount(SHAPE)), allocateCounters(counterCount(SHAPE))];
   const [one, other] = buffers.map((buffer) => new CounterBlock(buffer));
@@ -113,7 +120,7 @@ describe('figures of several threads', () => {
 
   it('are added up', () => {
     expect(figures.ofRoute(0)).toEqual({ requests: 9, errors: 2, byStatusClass: [0, 7, 0, 0, 2] });
-    expect(figures.ofAll()).toEqual({ requests: 11, errors: 3, byStatusClass: [0, 7, 0, 2, 2] });
+    expect(ofAll(figures)).toEqual({ requests: 11, errors: 3, byStatusClass: [0, 7, 0, 2, 2] });
     expect(figures.durationsOf(0)).toMatchObject({ count: 2, sumMs: 60_003 });
   });
 
@@ -125,7 +132,7 @@ describe('figures of several threads', () => {
     expect(figures.durationsOf(0).count).toBe(0);
     expect(figures.ofRoute(RETIRED_ROUTES).requests).toBe(9);
     expect(figures.durationsOf(RETIRED_ROUTES).count).toBe(2);
-    expect(figures.ofAll().requests).toBe(11);
+    expect(ofAll(figures).requests).toBe(11);
     const retries = UPSTREAM_COUNTERS.retries;
     expect(figures.sum(upstreamCounter(SHAPE, RETIRED_UPSTREAMS, retries))).toBe(4);
     expect(figures.sum(upstreamCounter(SHAPE, 1, retries))).toBe(0);
