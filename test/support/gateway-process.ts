@@ -48,6 +48,8 @@ export class GatewayProcess {
   stderr = '';
   exitCode: number | null = null;
   signal: NodeJS.Signals | null = null;
+  private readonly read: LogRecord[] = [];
+  private readChars = 0;
   private ports: { port: number; admin: number } = { port: 0, admin: 0 };
   readonly exited: Promise<void>;
 
@@ -133,10 +135,13 @@ export class GatewayProcess {
   /** The log so far. Throws when a line is not whole JSON. */
   records(): LogRecord[] {
     const text = this.logFile === undefined ? this.stdout : readFileSync(this.logFile, 'utf8');
-    const lines = text.split('\n');
-    // The last piece may still be on its way.
-    lines.pop();
-    return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as LogRecord);
+    // The last piece may still be on its way; conditions ask again and again for what came before.
+    const end = text.lastIndexOf('\n') + 1;
+    for (const line of text.slice(this.readChars, end).split('\n')) {
+      if (line !== '') this.read.push(JSON.parse(line) as LogRecord);
+    }
+    this.readChars = Math.max(this.readChars, end);
+    return [...this.read];
   }
 
   find(message: string): LogRecord[] {

@@ -6,6 +6,7 @@ import {
   RECORD_HEADER_BYTES,
   RING_CONTROL_BYTES,
 } from '../../../src/channel/byte-ring.js';
+import { runs } from '../../support/long-form.js';
 import { aRingAt, type ModelRecord, RingModel } from '../../support/ring-model.js';
 
 const CAPACITY = 1024;
@@ -81,7 +82,7 @@ describe('byte ring', () => {
           expect(model.producer.backlogBytes).toBe(0);
         },
       ),
-      { numRuns: 1500 },
+      runs(1500),
     );
   });
 

@@ -6,6 +6,7 @@ import {
   createSchemaEngine,
   schemaProblem,
 } from '../../../src/filters/validation/schema-engine.js';
+import { runs } from '../../support/long-form.js';
 
 /**
  * Pieces of patterns; each is one on its own. Without `\B`: V8 finds it between the halves of a
@@ -129,7 +130,7 @@ function nativeAnswer(matcher: RegExp, text: string): boolean | null {
 function expectSame(linear: LinearPattern, native: RegExp, text: string): boolean {
   const answer = nativeAnswer(native, text);
   if (answer === null) return false;
-  expect([native, text, linear.test(text)]).toEqual([native, text, answer]);
+  if (linear.test(text) !== answer) expect.fail(`${native} with ${text}: ${!answer}`);
   return true;
 }
 
@@ -150,9 +151,9 @@ describe('a pattern of a schema', () => {
         const linear = new LinearPattern(pattern);
         for (const text of texts) if (expectSame(linear, native, text)) compared += 1;
       }),
-      { numRuns: 3000 },
+      runs(3000),
     );
-    expect(compared).toBeGreaterThan(3000);
+    expect(compared).toBeGreaterThan(700);
   });
 
   it('matches so with conditions before it', () => {
@@ -165,7 +166,7 @@ describe('a pattern of a schema', () => {
         const linear = new LinearPattern(pattern);
         for (const text of texts) expectSame(linear, native, text);
       }),
-      { numRuns: 1500 },
+      runs(1500),
     );
   });
 

@@ -2,6 +2,7 @@ import { Ajv } from 'ajv';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { createSchemaEngine } from '../../../src/filters/validation/schema-engine.js';
+import { runs } from '../../support/long-form.js';
 
 const UNIQUE = { type: 'array', uniqueItems: true } as const;
 
@@ -37,9 +38,9 @@ it('items are found to be unique where ajv finds them so, and the same two are n
       expect(new Ajv().validate({ const: items[i] as object }, items[j])).toBe(true);
       expect(message).toBe(`must NOT have duplicate items (items ## ${j} and ${i} are identical)`);
     }),
-    { numRuns: 2000 },
+    runs(2000),
   );
-  expect(repeated).toBeGreaterThan(100);
+  expect(repeated).toBeGreaterThan(30);
 });
 
 it('numbers too large to be told apart from nothing are told apart from null', () => {

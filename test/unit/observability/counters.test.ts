@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { MergedFigures, quantileMs, type RequestTotals } from '../../../src/admin/merged-figures.js';
+import {
+  MergedFigures,
+  quantileMs,
+  type RequestTotals,
+} from '../../../src/admin/merged-figures.js';
 import {
   BYPASS_REASONS,
   MISS_REASONS,

@@ -8,6 +8,7 @@ import {
   VERDICT_CIRCUIT_OPEN,
 } from '../../../../src/channel/coordinator/coordinator-records.js';
 import { RetryPlanner } from '../../../../src/worker/tries/retry-planner.js';
+import { runs } from '../../../support/long-form.js';
 import {
   ATTEMPTS,
   expectAllSettled,
@@ -69,7 +70,7 @@ describe('the tries of an exchange', () => {
           expect(rig.heads, 'a client gets one head').toBeLessThanOrEqual(1);
         },
       ),
-      { numRuns: 3000 },
+      runs(3000),
     );
   });
 
