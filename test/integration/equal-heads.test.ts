@@ -1,10 +1,10 @@
 /**
  * Heads that come again, through a whole gateway: what a client is told, what targets get, what the
  * log says and what is counted are the same as for a gateway to which each request comes over a
- * connection of its own. One stays the same while workers and the coordinator die and
- * configurations change.
+ * connection of its own: over HTTP/1.1 and HTTP/2, with certificates of clients and without. One
+ * stays the same while acceptors, workers and the coordinator die and configurations change.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
@@ -20,14 +20,20 @@ import {
   BLOCKED,
   configOf,
   nearly,
+  type ScenarioParts,
   type ScenarioRequest,
   TRUSTED,
 } from '../support/head-scenario.js';
+import { Http2HeadClient } from '../support/http2-head-client.js';
+import type { AcceptorRow } from '../support/several-acceptors.js';
+import { TestAuthority } from '../support/test-authority.js';
 
 const IS_LONG = process.env['SLUICE_TEST_LONG'] === '1';
 const SEED = Number(process.env['SLUICE_TEST_SEED'] ?? 9110);
 /** Requests of a connection between two changes. */
-const REQUESTS = IS_LONG ? 300 : 30;
+const REQUESTS = IS_LONG ? 300 : 14;
+/** How often the last one before a change comes again behind it. */
+const LAST_AGAIN = 3;
 /** How often the configuration changes. */
 const CHANGES = IS_LONG ? 6 : 1;
 /** Without its coordinator a gateway may come to decisions too late, which says nothing here. */
@@ -39,9 +45,19 @@ const RUN_MAX = 9;
 /** Addresses of clients, and whom a proxy names. */
 const ADDRESSES = ['127.0.0.2', TRUSTED, BLOCKED, '127.0.0.2'];
 const NAMED = ['203.0.113.5', '198.51.100.7'];
-const CONNECTIONS = ADDRESSES.length + NAMED.length;
+/** Over TLS, in this version, with a certificate that names this client; '': with none. */
+const SECURE = [
+  ['http1', 'ada'],
+  ['h2', 'ada'],
+  ['h2', 'bob'],
+  ['h2', ''],
+] as const;
+const CONNECTIONS = ADDRESSES.length + NAMED.length + SECURE.length;
 
 let folder = '';
+let credentials: Pick<ScenarioParts, 'folder' | 'pair' | 'ca'>;
+/** By the name of the client. */
+const certificates = new Map<string, { readonly key: string; readonly cert: string }>();
 const closers: (() => Promise<void>)[] = [];
 
 afterEach(async () => {
@@ -53,14 +69,45 @@ afterEach(async () => {
 const COUNTED =
   /^gateway_(?:requests|request_fields|local_replies|filter|fault|cache|fallbacks)\w*_total/;
 
+function makeCredentials(): void {
+  folder = mkdtempSync(join(tmpdir(), 'sluice-heads-'));
+  const write = (name: string, text: string): string => {
+    const file = join(folder, name);
+    writeFileSync(file, text);
+    return file;
+  };
+  const authority = new TestAuthority();
+  try {
+    const { cert, key } = authority.sign({ names: 'DNS:h.example' });
+    const pair = { cert: write('cert.pem', cert), key: write('key.pem', key) };
+    credentials = { folder, pair, ca: write('ca.pem', authority.cert) };
+    for (const name of ['ada', 'bob']) {
+      certificates.set(name, authority.sign({ subject: `/CN=${name}` }));
+    }
+  } finally {
+    authority.remove();
+  }
+}
+
+type Client = Pick<HeadClient, 'ask' | 'close'>;
+
+/** Where a connection comes from, and what it speaks. */
+interface Place extends ClientPlace {
+  readonly isHttp2?: boolean;
+}
+
+function clientAt(place: Place): Client {
+  return place.isHttp2 === true ? new Http2HeadClient(place) : new HeadClient(place);
+}
+
 /** A gateway with its targets. */
 class Side {
   private constructor(
     readonly gateway: GatewayProcess,
     readonly upstream: FakeUpstream,
     readonly copies: FakeUpstream,
-    private readonly places: readonly ClientPlace[],
-    private readonly clients: readonly HeadClient[] | null,
+    private readonly places: readonly Place[],
+    private readonly clients: readonly Client[] | null,
   ) {}
 
   /** `repeats`: connections are kept. */
@@ -73,7 +120,7 @@ class Side {
         answer(one, request, response);
       };
     }
-    const parts = { url: upstream.url, copies: copies.url, folder };
+    const parts = { url: upstream.url, copies: copies.url, ...credentials };
     const gateway = await GatewayProcess.start(configOf(parts, 'one'), { GATEWAY_CHAOS: '1' });
     closers.push(async () => {
       await gateway.stop();
@@ -89,7 +136,7 @@ class Side {
           ?.address.split(':')
           .at(-1),
       );
-    const places = [
+    const places: Place[] = [
       ...ADDRESSES.map((localAddress) => {
         return { port: portOf('plain'), localAddress, preamble: '' };
       }),
@@ -97,8 +144,12 @@ class Side {
         const preamble = `PROXY TCP4 ${name} 127.0.0.1 5000 80\r\n`;
         return { port: portOf('behind'), localAddress: '127.0.0.5', preamble };
       }),
+      ...SECURE.map(([protocol, name]) => {
+        const where = { port: portOf('secure'), localAddress: '127.0.0.2', preamble: '' };
+        return { ...where, tls: certificates.get(name) ?? {}, isHttp2: protocol === 'h2' };
+      }),
     ];
-    const clients = repeats ? places.map((place) => new HeadClient(place)) : null;
+    const clients = repeats ? places.map(clientAt) : null;
     closers.push(async () => {
       for (const client of clients ?? []) client.close();
     });
@@ -114,8 +165,7 @@ class Side {
     const client = this.clients?.[connection];
     const replies: TakenReply[] = [];
     for (const burst of client === undefined ? requests.map((one) => [one]) : burstsOf(requests)) {
-      const place = this.places[connection] as ClientPlace;
-      const one = client ?? new HeadClient(place);
+      const one = client ?? clientAt(this.places[connection] as Place);
       const taken = await one.ask(burst);
       replies.push(...taken);
       if (client === undefined) one.close();
@@ -129,7 +179,7 @@ class Side {
   }
 
   async reload(version: string): Promise<void> {
-    const parts = { url: this.upstream.url, copies: this.copies.url, folder };
+    const parts = { url: this.upstream.url, copies: this.copies.url, ...credentials };
     this.gateway.rewrite(configOf(parts, version));
     const { status, body } = await this.gateway.post('/reload', ADMIN_TOKEN);
     expect([status, body.reasons ?? body.detail]).toEqual([200, undefined]);
@@ -137,13 +187,36 @@ class Side {
 
   async loseThreads(): Promise<void> {
     for (const path of LOSSES) {
-      const { status } = await this.gateway.post(`/chaos/${path}`, ADMIN_TOKEN);
-      expect(status).toBe(202);
-      await eventually('all threads serve', async () => {
-        const { workers } = await this.gateway.stats<{ workers: { served: boolean }[] }>();
-        return workers.every(({ served }) => served);
+      await this.inject(path);
+      await eventually('all workers serve', async () => {
+        return (await this.threads()).workers.every(({ served }) => served);
       });
     }
+  }
+
+  /** Workers keep what they know; the next acceptor gives other heads the same numbers. */
+  async loseAcceptor(): Promise<void> {
+    const { acceptors: before } = await this.threads();
+    await this.inject('acceptor/0/crash');
+    await eventually('another acceptor serves', async () => {
+      const { acceptors, workers } = await this.threads();
+      const isBack = acceptors.every(({ serving, deaths }, at) => {
+        return serving && deaths > (before[at]?.deaths ?? 0);
+      });
+      return isBack && workers.every(({ served }) => served);
+    });
+  }
+
+  private async inject(path: string): Promise<void> {
+    const { status } = await this.gateway.post(`/chaos/${path}`, ADMIN_TOKEN);
+    expect(status).toBe(202);
+  }
+
+  private threads(): Promise<{
+    readonly acceptors: readonly AcceptorRow[];
+    readonly workers: readonly { readonly served: boolean }[];
+  }> {
+    return this.gateway.stats();
   }
 
   async nothingInFlight(): Promise<void> {
@@ -186,7 +259,7 @@ class Side {
       .replaceAll(`127.0.0.1:${this.copies.port}`, 'COPIES')
       .replace(/\bsluice-[0-9a-f]{16}\b/g, 'LOOP')
       .replace(/\b[0-9a-f]+-[0-9a-f]{8}\b/g, 'ID')
-      .replace(/X-Response-Time: [\d.]+s/g, '')
+      .replace(/X-Response-Time: [\d.]+s/gi, '')
       .replace(/\b(date|age|retry-after): [^\r]*/gi, '$1')
       .replace(/\bttl=-?\d+/g, 'ttl')
       .replace(/\bt=\d+/g, 't');
@@ -205,10 +278,14 @@ function burstsOf(requests: readonly ScenarioRequest[]): ScenarioRequest[][] {
   return bursts;
 }
 
-/** Runs of one head, at times with a small change. */
-function requestsOf(random: Random, connection: number, count: number): ScenarioRequest[] {
-  const requests: ScenarioRequest[] = [];
-  while (requests.length < count) {
+/** Runs of one head, at times with a small change. They begin with `last`, where there is one. */
+function requestsOf(
+  random: Random,
+  connection: number,
+  last: ScenarioRequest | undefined,
+): ScenarioRequest[] {
+  const requests = last === undefined ? [] : new Array<ScenarioRequest>(LAST_AGAIN).fill(last);
+  while (requests.length < REQUESTS) {
     const request = aRequest(random, connection);
     const run = 2 + below(random, RUN_MAX);
     for (let at = 0; at < run; at++) requests.push(request);
@@ -228,6 +305,8 @@ class Comparison {
   /** Connections on which some decision came too late: what is left of limits is not known. */
   private readonly uncertain = new Set<number>();
   compared = 0;
+  /** By connection: what it has sent last. */
+  private last: (ScenarioRequest | undefined)[] = [];
   private readonly ids = new Set<string>();
 
   constructor(
@@ -237,7 +316,10 @@ class Comparison {
 
   async run(random: Random): Promise<void> {
     const { again, fresh } = this;
-    const all = Array.from({ length: CONNECTIONS }, (_, at) => requestsOf(random, at, REQUESTS));
+    const all = Array.from({ length: CONNECTIONS }, (_, at) => {
+      return requestsOf(random, at, this.last[at]);
+    });
+    this.last = all.map((requests) => requests.at(-1));
     const [known = [], read = []] = await Promise.all(
       [again, fresh].map((side) => Promise.all(all.map((requests, at) => side.ask(at, requests)))),
     );
@@ -259,7 +341,7 @@ class Comparison {
     this.compared += 1;
     const [one, other] = [this.again.plain(known), this.fresh.plain(read)];
     expect(one, `connection ${connection}: ${text}`).toBe(other);
-    const id = /X-Request-Id: (?!mine)(.+)/.exec(known)?.[1] ?? '';
+    const id = /X-Request-Id: (?!mine)(.+)/i.exec(known)?.[1] ?? '';
     expect(this.ids.has(id), `${id} again: ${text}`).toBe(false);
     if (id !== '') this.ids.add(id);
   }
@@ -282,13 +364,15 @@ class Comparison {
 it(
   'say to everybody what they would say if they came for the first time',
   async () => {
-    folder = mkdtempSync(join(tmpdir(), 'sluice-heads-'));
+    makeCredentials();
     const random = seeded(SEED);
     const again = await Side.start(true);
     const fresh = await Side.start(false);
     const comparison = new Comparison(again, fresh);
     for (let change = 0; change <= CHANGES; change++) {
       if (change > 0) {
+        await Promise.all([again, fresh].map((side) => side.loseAcceptor()));
+        await comparison.run(random);
         const version = change % 2 === 0 ? 'one' : 'two';
         await Promise.all([again, fresh].map((side) => side.reload(version)));
         await Promise.all([again, fresh].map((side) => side.loseThreads()));

@@ -3,6 +3,7 @@
  * connection, or with each request on another one.
  */
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 const WAIT_MS_MAX = 20_000;
 
@@ -12,6 +13,8 @@ export interface ClientPlace {
   readonly localAddress: string;
   /** A header of the PROXY protocol, or ''. */
   readonly preamble: string;
+  /** Absent: no TLS. With a certificate of the client, or without one. */
+  readonly tls?: { readonly key?: string; readonly cert?: string };
 }
 
 export interface SentRequest {
@@ -34,8 +37,10 @@ export class HeadClient {
   constructor(private readonly place: ClientPlace) {}
 
   private open(): Socket {
-    const { preamble, ...options } = this.place;
-    const socket = connect({ ...options, host: '127.0.0.1' });
+    const { preamble, tls, port, localAddress } = this.place;
+    const options = { port, localAddress, host: '127.0.0.1' };
+    const secure = { ...options, ...tls, rejectUnauthorized: false };
+    const socket = tls === undefined ? connect(options) : connectTls(secure);
     this.text = '';
     socket.setEncoding('latin1').on('data', (piece: string) => {
       this.text += piece;

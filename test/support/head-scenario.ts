@@ -56,11 +56,14 @@ export interface ScenarioParts {
   readonly url: string;
   readonly copies: string;
   readonly folder: string;
+  /** Files of the gateway's certificate, and of the authority of its clients. */
+  readonly pair: { readonly cert: string; readonly key: string };
+  readonly ca: string;
 }
 
 /** `version`: what differs from one version of the configuration to the next. */
 export function configOf(
-  { url, copies, folder }: ScenarioParts,
+  { url, copies, folder, pair, ca }: ScenarioParts,
   version: string,
 ): Record<string, unknown> {
   const isSecond = version === 'two';
@@ -73,9 +76,13 @@ export function configOf(
     listen: [
       { name: 'plain', port: 0, engine: 'wire', keepAliveRequests: 400 },
       { name: 'behind', port: 0, engine: 'wire', proxyProtocol: 'v1' },
+      {
+        ...{ name: 'secure', port: 0, engine: 'wire' },
+        tls: { certificates: [pair], clientCertificates: { mode: 'request', ca } },
+      },
     ],
     admin: { port: 0, token: ADMIN_TOKEN },
-    workers: 2,
+    ...{ acceptors: 1, workers: 2 },
     reload: { watch: false },
     logging: { level: 'info', accessLog: { headers: ['user-agent', 'x-kind', 'authorization'] } },
     hardening: { faults: 'allow' },
@@ -92,6 +99,10 @@ export function configOf(
         ...{ from: ['header:authorization', 'query:access_token', 'cookie:token'] },
         claimHeaders: { 'x-user': 'sub', 'x-role': 'role' },
         forwardCredentials: isSecond,
+      },
+      certified: {
+        ...{ type: 'clientCertificate', consumerFrom: 'commonName' },
+        ...{ claimHeaders: { 'x-user': 'sub' }, forwardCredentials: isSecond },
       },
       keys: { type: 'apiKey', header: 'x-api-key', keys: [{ id: 'acme', sha256: SHA256 }] },
     },
@@ -131,6 +142,13 @@ export function configOf(
       }),
       route('users', { authenticate: ['users'], securityHeaders: true }),
       route('told', { authenticate: ['told', 'keys'], upstream: 'kept', anonymous: 'allow' }),
+      route('certified', { authenticate: ['certified'], cache: isSecond ? undefined : {} }),
+      // What a reload makes of routes whose heads are known.
+      route('closed', isSecond ? { authenticate: ['users'] } : { cache: {} }),
+      route('filtered', isSecond ? { ipFilter: { allow: ['127.0.0.2'] } } : {}),
+      route('extended', isSecond ? { plugins: ['edits'] } : {}),
+      route('limited', isSecond ? { rateLimit: { ...limit, key: 'clientIp' } } : {}),
+      route(isSecond ? 'taken' : 'given', { match: { path: '/renamed/*' } }),
       route('few', { rateLimit: { ...limit, key: 'clientIp' } }),
       route('named', { rateLimit: { ...limit, key: ['header:x-kind', 'clientIp'] } }),
       route('caller', {
@@ -189,7 +207,8 @@ const BODIED: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 const PATHS = [
   ...['/plain', '/kept', '/set', '/added', '/body', '/users', '/told', '/few', '/named', '/caller'],
   ...['/stored', '/pages', '/local', '/away', '/inside', '/guarded', '/copied', '/shared'],
-  ...['/failing', '/faulty', '/plugged', '/versions', '/chosen', '/elsewhere'],
+  ...['/failing', '/faulty', '/plugged', '/versions', '/chosen', '/elsewhere', '/certified'],
+  ...['/closed', '/filtered', '/extended', '/limited', '/renamed'],
 ] as const;
 /** What the target does with it. */
 const DOINGS = [
