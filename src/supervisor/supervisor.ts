@@ -7,7 +7,7 @@
 import type { Logger } from 'pino';
 import type { AcceptorFront } from '../acceptor/acceptor-front.js';
 import { defined } from '../base/assert.js';
-import type { Clock, Random } from '../base/clock.js';
+import type { Clock, Random, Timer } from '../base/clock.js';
 import { allocateCache, type CacheMemory } from '../channel/cache/cache-memory.js';
 import type { CoordinatorFault } from '../channel/coordinator/coordinator-messages.js';
 import { allocateRollouts } from '../channel/coordinator/rollout-memory.js';
@@ -47,6 +47,9 @@ import type { Threads } from './threads.js';
 
 /** How long a gateway that starts waits for the store. */
 const STORE_WAIT_MS_MAX = 1000;
+
+/** Until a spare thread that could not be started is tried again. */
+const SPARE_AGAIN_MS = 5000;
 
 export interface SupervisorOptions {
   readonly first: SharedConfig;
@@ -101,6 +104,8 @@ export class Supervisor {
   private readonly intensity = new RestartIntensity();
   private readonly identity: IdentityServices;
   private isStopping = false;
+  /** null: there is a spare thread, or one that starts. */
+  private spareAgain: Timer | null = null;
 
   constructor(private readonly options: SupervisorOptions) {
     const { first, clock, random, threads, logger } = options;
@@ -124,7 +129,10 @@ export class Supervisor {
     const secret = config.store?.secret ?? '';
     this.shared =
       this.store === null ? null : new SharedState({ store: this.store, secret, clock, logger });
-    threads.lanes.onIdleError((error) => logger.error({ err: error }, 'worker pool error'));
+    threads.lanes.onIdleError((error) => {
+      logger.error({ err: error }, 'worker pool error');
+      this.standByLater();
+    });
     const size = counterCount(config.capacity);
     const recordBytes = recordBytesOf(config);
     this.counters = Array.from({ length: config.workers }, () =>
@@ -218,8 +226,18 @@ export class Supervisor {
     // Without a spare thread a lane waits for its next thread to start, which is no reason to end
     // anything.
     this.options.threads.lanes.warmSpare().catch((error: unknown) => {
-      if (!this.isStopping)
-        this.options.logger.warn({ err: error }, 'no spare worker thread could be started');
+      if (this.isStopping) return;
+      this.options.logger.warn({ err: error }, 'no spare worker thread could be started');
+      this.standByLater();
+    });
+  }
+
+  /** What kept the spare thread from starting, files that had run out say, may be over by then. */
+  private standByLater(): void {
+    if (this.spareAgain !== null || this.isStopping) return;
+    this.spareAgain = this.options.clock.after(SPARE_AGAIN_MS, () => {
+      this.spareAgain = null;
+      this.standBy();
     });
   }
 
@@ -437,6 +455,7 @@ export class Supervisor {
   /** Ends all threads; requests in flight are lost. */
   async stop(): Promise<void> {
     this.isStopping = true;
+    this.spareAgain?.cancel();
     this.prober.stop();
     this.identity.stop();
     await Promise.all(this.lanes.map((lane) => lane.stop()));

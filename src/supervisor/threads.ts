@@ -27,7 +27,10 @@ export interface LaneThreads {
    * after `serve` has rejected. Never, when it is not known by now.
    */
   whenEnded(threadId: number): Promise<void>;
-  /** Keeps one spare thread that has loaded its code. Does nothing while there is one. */
+  /**
+   * Keeps one spare thread that has loaded its code. Does nothing while there is one. Rejects when
+   * none could be started.
+   */
   warmSpare(): Promise<void>;
   /** Calls the listener when a thread dies that serves no lane. */
   onIdleError(listener: (error: unknown) => void): void;

@@ -89,9 +89,21 @@ export class WorkerPool implements LaneThreads {
 
   async warmSpare(): Promise<void> {
     this.young?.hold();
+    const controller = new AbortController();
+    let onLost: (error: unknown) => void = () => {};
+    const lost = new Promise<never>((_, reject) => {
+      onLost = reject;
+    });
+    // Of a thread that dies before it is ready the task stays in the queue.
+    this.piscina.once('error', onLost);
+    const { signal } = controller;
     try {
-      await this.piscina.run(undefined, { name: 'warmUp' });
+      await Promise.race([this.piscina.run(undefined, { name: 'warmUp', signal }), lost]);
+    } catch (error) {
+      controller.abort();
+      throw error;
     } finally {
+      this.piscina.off('error', onLost);
       this.young?.letGrow();
     }
   }

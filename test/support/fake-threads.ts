@@ -209,6 +209,10 @@ export class FakeThreads implements Threads {
   /** Node's ids of the threads that were ended. */
   readonly terminated: number[] = [];
   spares = 0;
+  /** Why no spare thread can be started; null: one can. */
+  spareFailure: Error | null = null;
+  /** A thread that serves no lane has died. */
+  onIdleError: (error: unknown) => void = () => {};
   isClosed = false;
 
   readonly lanes: LaneThreads = {
@@ -227,9 +231,12 @@ export class FakeThreads implements Threads {
     },
     warmSpare: () => {
       this.spares += 1;
-      return Promise.resolve();
+      const { spareFailure } = this;
+      return spareFailure === null ? Promise.resolve() : Promise.reject(spareFailure);
     },
-    onIdleError: () => {},
+    onIdleError: (listener) => {
+      this.onIdleError = listener;
+    },
     close: () => {
       this.isClosed = true;
       return Promise.resolve();

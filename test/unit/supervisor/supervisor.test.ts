@@ -225,6 +225,28 @@ describe('threads that die', () => {
     expect(threads.spares).toBe(31);
   });
 
+  it('have a spare in their place that is tried again while none can start, and once dead', async () => {
+    await start();
+    threads.spareFailure = new Error('no files');
+    threads.onIdleError(new Error('heap is full'));
+    for (const spares of [2, 3, 4]) {
+      expect(threads.spares).toBe(spares - 1);
+      clock.advance(5000);
+      await settled();
+      expect(threads.spares).toBe(spares);
+    }
+    threads.spareFailure = null;
+    clock.advance(5000);
+    await settled();
+    clock.advance(60_000);
+    await settled();
+    expect(threads.spares).toBe(5);
+    threads.onIdleError(new Error('heap is full'));
+    void supervisor.stop();
+    clock.advance(60_000);
+    expect(threads.spares).toBe(5);
+  });
+
   it('leave every worker with a new way to be woken, when the coordinator was it', async () => {
     await start();
     threads.coordinator.end();
