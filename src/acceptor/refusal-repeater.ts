@@ -108,8 +108,8 @@ export class RefusalRepeater implements RepeatSource {
   /** Gives the refusal of this head again, if there is one that holds. False: there is none. */
   tryRepeat(request: ClientRequest, socket: ClientSocket, context: RepeatContext): boolean {
     const { headNumber = 0 } = request;
-    if (headNumber === 0) return false;
     const held = this.held[headNumber & (HELD_MAX - 1)] ?? null;
+    // No refusal is held for 0, which is any head that has no number.
     if (held === null || held.hold.headNumber !== headNumber) return false;
     const isOver = request.receivedMs >= held.hold.untilMs || !isInForce(held);
     // It stays: its worker may end before it has counted all repeats.

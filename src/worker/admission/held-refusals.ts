@@ -100,10 +100,8 @@ export class HeldRefusals {
     if (route === null || epoch === null || epoch.errorPages !== null) return false;
     if (known?.routed?.matcher !== epoch.matcher) return false;
     if (upload.bodyBytes !== 0 || exchange.wantsTunnel || exchange.grpc !== null) return false;
-    if (exchange.identity !== ANYBODY || exchange.caching !== null) return false;
-    if (exchange.trace !== null || exchange.plugins !== null) return false;
     const { ledger, isLogBehind } = this.parts;
-    if (ledger.looksClosely || isLogBehind()) return false;
+    if (exchange.identity !== ANYBODY || ledger.looksClosely || isLogBehind()) return false;
     return isPlain(route) && (plan.isFirst || isOpen(route));
   }
 

@@ -1,6 +1,7 @@
 /** Which requests get a refusal again, what of it is new, and when it holds no more. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import type {
+  ClientListener,
   ClientRequest,
   ClientSocket,
   ReplyHead,
@@ -58,14 +59,20 @@ class Rig {
   readonly errors: unknown[] = [];
   isDraining = false;
   isAborted = false;
+  /** Lanes on which repeats are to be told. */
+  readonly lanes: unknown[] = [];
   prefix = OWN_PREFIX;
   /** What the connection throws as it gets a reply. */
   failure: Error | null = null;
 
   ask(more: Partial<ClientRequest> = {}): boolean {
+    let listener: ClientListener | null = null;
     const socket = {
-      attach: () => {},
+      attach: (one: ClientListener) => {
+        listener = one;
+      },
       sendHead: ({ text, inlineBody }: ReplyHead, closing: string) => {
+        expect(listener).toMatchObject({ isConversation: false });
         if (this.failure !== null) throw this.failure;
         const [head, body] = [text, inlineBody].map((bytes) => Buffer.from(bytes).toString());
         this.sent.push(`${closing}|${head}|${body}`);
@@ -78,7 +85,7 @@ class Rig {
       clock: { nowMs: () => 100.5 },
       requestIds: this.ids,
       isDraining: this.isDraining,
-      dispatcher: { repeats: { onRepeat: () => {} } },
+      dispatcher: { repeats: { onRepeat: (lane) => void this.lanes.push(lane) } },
       onError: (error) => this.errors.push(error),
     });
   }
@@ -116,6 +123,7 @@ describe('a refusal that is kept', () => {
     expect(rig.told()).toEqual(
       [1, 2].map((idNumber) => ({ headNumber: 7, durationMs: 0.5, idNumber })),
     );
+    expect([rig.lanes, rig.repeater.idPrefix]).toEqual([[rig.lane, rig.lane], OWN_PREFIX]);
   });
 
   it('has the id of its client where the client may choose', () => {

@@ -6,6 +6,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { NO_ID_NUMBER } from '../../../../src/channel/records/repeat-records.js';
 import type { GatewayConfig } from '../../../../src/config/gateway-config.js';
 import { COUNTERS } from '../../../../src/observability/counters.js';
+import { JWT_SECRET } from '../../../support/configs.js';
+import { eventually } from '../../../support/eventually.js';
+import { signHs256 } from '../../../support/hs256-token.js';
 import { type RigClient, type RigRequest, WorkerRig } from '../../../support/worker-rig.js';
 
 const HOLDS_MS_MAX = 20;
@@ -116,7 +119,9 @@ describe('a refusal by a limit', () => {
       { limit: 1, window: '1m', key: 'consumer' },
     ],
   };
-  const jwt = { users: { type: 'jwt', algorithms: ['HS256'], secret: 'x'.repeat(32) } };
+  const jwt = { users: { type: 'jwt', algorithms: ['HS256'], secret: JWT_SECRET } };
+  const caller = ['authorization', `Bearer ${signHs256({ sub: 'ada', exp: 4_000_000_000 })}`];
+  const call = { method: 'POST', fields: ['content-type', 'application/grpc'] };
   it.each([
     ['its head has no number', {}, {}, { path: '/few' }],
     ['it has a body', {}, {}, { ...HEAD, method: 'POST', bodyBytes: 3 }],
@@ -126,15 +131,22 @@ describe('a refusal by a limit', () => {
     ['it has a page', {}, PAGES, HEAD],
     ['a filter sees all requests', {}, { ipFilter: { deny: ['203.0.113.9'] } }, HEAD],
     ['traces are sampled', {}, { tracing: { endpoint: 'http://127.0.0.1:1' } }, HEAD],
-    ['it is known who calls', IDENTIFIED, { authenticators: jwt }, HEAD],
+    ['it is known who calls', IDENTIFIED, { authenticators: jwt }, { ...HEAD, fields: caller }],
+    ['it asks for a tunnel', {}, {}, { ...HEAD, wantsTunnel: true }],
+    ['it is a call of gRPC', {}, {}, { ...HEAD, ...call }],
   ] as const)('does not hold where %s', async (_, route, top, request) => {
     const rig = await aRig(route, top);
-    const clients = Array.from({ length: 6 }, () => {
+    const clients: RigClient[] = [];
+    for (let count = 0; count < 6; count += 1) {
       const client = rig.request(request);
+      clients.push(client);
       if ('bodyBytes' in request && !client.isEnded) client.send('abc', true);
-      rig.settle();
-      return client;
-    });
+      // A token that is seen for the first time is verified aside.
+      await eventually('a reply', () => {
+        rig.settle();
+        return !client.isWaiting;
+      });
+    }
     expect(clients.map(({ hold }) => hold)).toEqual(clients.map(() => null));
   });
 
@@ -199,6 +211,15 @@ describe('refusals that were given again', () => {
     const request = rig.write(HEAD);
     rig.changeLane();
     expect([rig.records.length, request.isWaiting]).toEqual([before + 2, true]);
+  });
+
+  it('leave room for those of another acceptor, in a round that it is told', async () => {
+    const rig = await aRig();
+    refusedAgain(rig);
+    rig.changeLane();
+    const { hold } = refusedAgain(rig, { ...HEAD, headNumber: 7 + 1024 });
+    expect([hold?.headNumber, hold?.round]).toEqual([7 + 1024, rig.refusalRound]);
+    expect(rig.refusalRound).not.toBe(0);
   });
 
   it('are counted also when another head takes their place, which waits for their end', async () => {
