@@ -195,4 +195,15 @@ describe('files that a configuration includes', () => {
     write('routes/b.yaml', 'routes: []');
     await changed();
   });
+
+  it.each([
+    ['JSON', JSON.stringify({ include: ['routes/*.yaml'], upstreams: {} })],
+    ['JSON with escapes', '{ "incl\\u0075de": "routes/*.yaml", "upstreams": {} }'],
+    ['YAML in braces', '{ include: routes/*.yaml, # ours\n upstreams: {} }'],
+  ])('change the stamp where the main file is %s', async (_, text) => {
+    const source = fileSource(write('main.yaml', text), {});
+    const before = await source.stamp();
+    write('routes/a.yaml', 'routes: []');
+    expect(await source.stamp()).not.toBe(before);
+  });
 });
