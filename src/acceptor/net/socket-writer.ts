@@ -8,6 +8,7 @@
  */
 import type { Socket } from 'node:net';
 import { BufferPool } from '../../base/buffer-pool.js';
+import { takesDirectWrites, writeDirectly } from '../../base/direct-write.js';
 import { BODY_RECORD_BYTES_MAX } from '../../channel/lane.js';
 
 /** With more than this waiting a connection is blocked. */
@@ -85,6 +86,7 @@ export class SocketWriter {
   /** Bytes of bodies that count as not taken. */
   private untaken = 0;
   private isBlockedNow = false;
+  private readonly isDirect: boolean;
   private readonly onFlushed = (): void => {
     try {
       this.look();
@@ -97,7 +99,9 @@ export class SocketWriter {
     private readonly socket: Socket,
     private readonly memory: WriteMemory,
     private readonly owner: WriterOwner,
-  ) {}
+  ) {
+    this.isDirect = takesDirectWrites(socket);
+  }
 
   get isBlocked(): boolean {
     return this.isBlockedNow;
@@ -123,19 +127,25 @@ export class SocketWriter {
   // Hot path (bench/gateway/plain-get): once for every reply.
   /** Writes the first `bytes` of what reserve() gave; `bodyBytes` of them belong to a body. */
   send(memory: Buffer, bytes: number, bodyBytes: number): void {
-    const { socket } = this;
     this.hasWritten = true;
-    if (memory !== this.memory.small) {
-      this.sendPiece(memory, bytes);
-    } else if (socket.writableLength > 0) {
+    if (memory === this.memory.small) this.sendSmall(memory, bytes);
+    else this.sendPiece(memory, bytes);
+    this.count(bodyBytes);
+  }
+
+  private sendSmall(memory: Buffer, bytes: number): void {
+    const { socket } = this;
+    const taken = this.isDirect ? writeDirectly(socket, memory, bytes) : 0;
+    if (taken === bytes) return;
+    const rest = memory.subarray(taken, bytes);
+    if (socket.writableLength > 0) {
       // A slow client: its few bytes would keep all of the slab.
-      socket.write(Buffer.from(memory.subarray(0, bytes)));
+      socket.write(Buffer.from(rest));
     } else {
-      socket.write(memory.subarray(0, bytes));
+      socket.write(rest);
       // The socket reads on in the memory until it is empty.
       if (socket.writableLength > 0) this.memory.keepSmall(bytes);
     }
-    this.count(bodyBytes);
   }
 
   /** Writes bytes that nobody changes. */

@@ -1,11 +1,13 @@
 /**
  * Writes a streamed body to the socket of a lean connection, at the socket's pace.
  *
- * Thread: worker. Each piece is copied once, out of the lane: a socket reads its buffer for as long
- * as the target takes. The copies lie in buffers that all bodies of the thread share in turn.
+ * Thread: worker. Short pieces, as of tunnels, go to the kernel from the lane's memory while it
+ * takes them. Others are copied: a socket reads its buffer for as long as the target takes. The
+ * copies lie in buffers that all bodies of the thread share in turn.
  */
 import type { Socket } from 'node:net';
 import { BufferPool } from '../../base/buffer-pool.js';
+import { takesDirectWrites, writeDirectly } from '../../base/direct-write.js';
 import type { FieldBlock } from '../../base/field-block.js';
 import { BODY_RECORD_BYTES_MAX } from '../../channel/lane.js';
 import { CHUNK_END, chunkStart, lastChunk } from '../../wire/http1/request-writer.js';
@@ -20,6 +22,7 @@ export class BodyWriter implements BodySink {
   isComplete = false;
   private isStopped = false;
   private readonly isChunked: boolean;
+  private readonly isDirect: boolean;
 
   constructor(
     protected readonly socket: Socket,
@@ -27,6 +30,7 @@ export class BodyWriter implements BodySink {
     private readonly onDropped: () => void,
   ) {
     this.isChunked = body.bytes === -1;
+    this.isDirect = !this.isChunked && takesDirectWrites(socket);
   }
 
   /** The target takes no more; who waits for window waits on, until the reply has ended. */
@@ -36,20 +40,27 @@ export class BodyWriter implements BodySink {
 
   onPiece(bytes: Uint8Array): void {
     if (this.isStopped) return;
-    const piece = pool.copyOf(bytes);
+    const taken = this.isDirect ? writeDirectly(this.socket, bytes, bytes.length) : 0;
+    if (taken === bytes.length) this.body.onTaken(taken);
+    else this.writeRest(taken === 0 ? bytes : bytes.subarray(taken), bytes.length);
+  }
+
+  /** `bytes` are those of the piece that the socket has not taken yet. */
+  private writeRest(bytes: Uint8Array, pieceBytes: number): void {
+    const rest = pool.copyOf(bytes);
     const onWritten = (error?: Error | null): void => {
       // After an error it is not known who still looks at it.
       if (error || this.isStopped) return;
-      pool.release(piece);
-      this.body.onTaken(piece.length);
+      pool.release(rest);
+      this.body.onTaken(pieceBytes);
     };
     if (!this.isChunked) {
-      this.socket.write(piece, onWritten);
+      this.socket.write(rest, onWritten);
       return;
     }
     this.socket.cork();
-    this.socket.write(chunkStart(piece.length), 'latin1');
-    this.socket.write(piece);
+    this.socket.write(chunkStart(rest.length), 'latin1');
+    this.socket.write(rest);
     this.socket.write(CHUNK_END, 'latin1', onWritten);
     this.socket.uncork();
   }

@@ -13,6 +13,7 @@
  * inside the call only: read-memory.ts says where it lies.
  */
 import type { Socket } from 'node:net';
+import { DIRECT_BYTES_MAX, takesDirectWrites, writeDirectly } from '../../base/direct-write.js';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import {
   HEAD_TOO_LARGE,
@@ -49,6 +50,9 @@ import type {
 const JOINED_BODY_BYTES_MAX = 4096;
 
 const NO_BYTES = Buffer.alloc(0);
+
+/** Where heads become bytes, with their small bodies; what is longer is left to the socket. */
+const memoryOfText = Buffer.allocUnsafeSlow(DIRECT_BYTES_MAX);
 
 const CONNECTING = 0;
 const IDLE = 1;
@@ -93,6 +97,7 @@ export class LeanConnection
 
   private state: ConnectionState = CONNECTING;
   private readonly socket: Socket;
+  private readonly isDirect: boolean;
   private isTcpConnected = false;
   private hasWriteFailed = false;
   private readonly reader: ReplyReader;
@@ -122,6 +127,7 @@ export class LeanConnection
     this.reader = new ReplyReader(this, address.replyHeadBytes);
     this.buffer = memory.begin();
     this.socket = openTargetSocket(address, this);
+    this.isDirect = takesDirectWrites(this.socket);
   }
 
   get isConnecting(): boolean {
@@ -181,21 +187,32 @@ export class LeanConnection
     this.state = IN_USE;
     if (asksForTunnel) {
       this.asking = waiting;
-      this.socket.write(text, 'latin1');
+      this.writeText(text);
     } else if (body === null) {
-      this.socket.write(text, 'latin1');
+      this.writeText(text);
     } else if (body instanceof StreamedBody) {
-      this.socket.write(text, 'latin1');
+      this.writeText(text);
       this.upload = new BodyWriter(this.socket, body, () => this.onDropped());
       body.flowTo(this.upload);
     } else if (body.length <= JOINED_BODY_BYTES_MAX) {
-      this.socket.write(text + body.toString('latin1'), 'latin1');
+      this.writeText(text + body.toString('latin1'));
     } else {
       this.socket.cork();
       this.socket.write(text, 'latin1');
       this.socket.write(body);
       this.socket.uncork();
     }
+  }
+
+  /** Each character is a byte. */
+  private writeText(text: string): void {
+    const { socket } = this;
+    let taken = 0;
+    if (this.isDirect && text.length <= memoryOfText.length) {
+      memoryOfText.write(text, 0, 'latin1');
+      taken = writeDirectly(socket, memoryOfText, text.length);
+    }
+    if (taken < text.length) socket.write(taken === 0 ? text : text.slice(taken), 'latin1');
   }
 
   nowMs(): number {

@@ -83,6 +83,23 @@ describe('small writes', () => {
     expect(Buffer.concat(received).equals(Buffer.concat(expected))).toBe(true);
   });
 
+  it('of which the kernel takes a part go on where it has stopped', async () => {
+    const [slow, client] = await connectPair();
+    const toSlow = new SocketWriter(slow, new WriteMemory(), OWNER);
+    const expected: Buffer[] = [];
+    for (let at = 0; toSlow.isEmpty; at += 1) {
+      const bytes = Buffer.alloc(1999, `${at} `);
+      expected.push(bytes);
+      write(toSlow, bytes);
+    }
+    const received: Buffer[] = [];
+    client.on('data', (chunk: Buffer) => received.push(chunk));
+    slow.end();
+    client.resume();
+    await once(client, 'end');
+    expect(Buffer.concat(received).equals(Buffer.concat(expected))).toBe(true);
+  });
+
   it('of many that wait take no memory that one alone would not need', () => {
     const memory = new WriteMemory();
     const first = memory.reserveSmall(300);

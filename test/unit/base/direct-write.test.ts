@@ -1,0 +1,108 @@
+/**
+ * Writes past the stream of a socket: what the kernel takes, and what is left to the stream.
+ */
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  DIRECT_BYTES_MAX,
+  takesDirectWrites,
+  writeDirectly,
+} from '../../../src/base/direct-write.js';
+
+const open: { destroy(): void }[] = [];
+
+afterEach(() => {
+  for (const one of open.splice(0)) one.destroy();
+});
+
+async function connectPair(): Promise<[server: Socket, client: Socket]> {
+  const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1').pause();
+  const [accepted] = (await once(server, 'connection')) as [Socket];
+  server.close();
+  open.push(accepted, client);
+  return [accepted, client];
+}
+
+/** No two places of it that are near each other look alike. */
+const PIECE = Buffer.from(Array.from({ length: DIRECT_BYTES_MAX }, (_, at) => (at >> 8) ^ at));
+
+/** Writes pieces until one is not taken whole: how many are, and how much of the last one is. */
+function fill(socket: Socket): { pieces: number; part: number } {
+  for (let pieces = 0; ; pieces += 1) {
+    const part = writeDirectly(socket, PIECE, PIECE.length);
+    if (part < PIECE.length) return { pieces, part };
+  }
+}
+
+describe('a direct write', () => {
+  it('has arrived when it returns, from shared memory too', async () => {
+    const [socket, client] = await connectPair();
+    const shared = Buffer.from(new SharedArrayBuffer(64), 8);
+    shared.write('from shared memory, and more');
+    expect(writeDirectly(socket, shared, 18)).toBe(18);
+    expect(socket.writableLength).toBe(0);
+    client.resume();
+    const [received] = (await once(client, 'data')) as [Buffer];
+    expect(received.toString()).toBe('from shared memory');
+  });
+
+  it('to a full socket leaves the rest to the stream, and overtakes nothing there', async () => {
+    const [socket, client] = await connectPair();
+    const { pieces, part } = fill(socket);
+    expect(pieces).toBeGreaterThan(0);
+    expect(socket.writableLength).toBe(0);
+    expect(socket.destroyed).toBe(false);
+    socket.write(PIECE.subarray(part));
+    expect(socket.writableLength).toBeGreaterThan(0);
+    const received: Buffer[] = [];
+    client.on('data', (bytes: Buffer) => {
+      received.push(bytes);
+      // There may be room again before the stream hears of it.
+      expect(socket.writableLength === 0 || writeDirectly(socket, PIECE, 1) === 0).toBe(true);
+    });
+    socket.end('end');
+    client.resume();
+    await once(client, 'end');
+    const expected = [...Array.from({ length: pieces + 1 }, () => PIECE), Buffer.from('end')];
+    expect(Buffer.concat(received).equals(Buffer.concat(expected))).toBe(true);
+  });
+
+  it('is a short one', async () => {
+    const [socket] = await connectPair();
+    expect(writeDirectly(socket, Buffer.alloc(DIRECT_BYTES_MAX + 1), DIRECT_BYTES_MAX + 1)).toBe(0);
+    expect(socket.writableLength).toBe(0);
+  });
+
+  it('to a peer that has reset the connection leaves the error to the stream', async () => {
+    const [socket, client] = await connectPair();
+    socket.pause();
+    client.resetAndDestroy();
+    await once(client, 'close');
+    expect(writeDirectly(socket, Buffer.from('late'), 4)).toBe(0);
+    const failed = once(socket, 'error');
+    socket.write('late');
+    const [error] = (await failed) as [NodeJS.ErrnoException];
+    expect(error.code).toBe('EPIPE');
+  });
+
+  it('to a socket that is closed, or connects still, writes nothing', async () => {
+    const [socket] = await connectPair();
+    socket.destroy();
+    expect(writeDirectly(socket, Buffer.from('x'), 1)).toBe(0);
+    const early = connect(1, '127.0.0.1').on('error', () => {});
+    open.push(early);
+    expect(writeDirectly(early, Buffer.from('x'), 1)).toBe(0);
+  });
+
+  it('is for sockets without TLS alone', async () => {
+    const [socket] = await connectPair();
+    expect(takesDirectWrites(socket)).toBe(true);
+    const secure = new TLSSocket(socket);
+    open.push(secure);
+    expect(takesDirectWrites(secure)).toBe(false);
+  });
+});
