@@ -18,6 +18,9 @@ export const EXACT_MS_MAX = 5000;
 /** By how much clocks may differ in speed. */
 const DRIFT = 1.002;
 
+/** What one telling carries. Costs are told in tokens, of which two buckets count at most. */
+const TOLD_MAX = 0x7fffffff;
+
 /** What the store has said of a key, as far as it holds. */
 export const CLUSTER_ADMITS = 1;
 export const CLUSTER_REFUSES = 2;
@@ -64,8 +67,10 @@ export class Lease extends LeaseState {
   allowance = 0;
   /** When the store last decided upon the key. */
   answeredMs = Number.NEGATIVE_INFINITY;
-  /** Admissions that the store was told of, and did not confirm yet. */
+  /** What the store was told of, and did not confirm yet. Costs: told once more it is the same. */
   told = 0;
+  /** Of that: which telling it is. */
+  toldStamp = 0;
   /** Of the ask that told of them; 0: none is on its way. */
   toldSerial = 0;
   toldMs = Number.NEGATIVE_INFINITY;
@@ -78,7 +83,7 @@ export class Lease extends LeaseState {
     readonly low: number,
   ) {
     super();
-    this.used = new UsedUnits(limit.rule.windowMs);
+    this.used = new UsedUnits(limit.rule.owedMs);
     this.hash = hashOf(limit.scope.digest, high, low);
   }
 
@@ -89,8 +94,8 @@ export class Lease extends LeaseState {
     const isKnown = nowMs < this.answeredMs + rule.settleMs;
     const left = isKnown ? Math.floor(this.left / nodes) : Number.POSITIVE_INFINITY;
     // What this gateway has used already is of its own part.
-    const own = Math.ceil(rule.admissions / nodes) - this.used.count(nowMs);
-    this.allowance = Math.min(left, own);
+    const used = Math.ceil(this.used.count(nowMs) / rule.usedPerTake);
+    this.allowance = Math.min(left, Math.ceil(rule.admissions / nodes) - used);
     this.aloneUntilMs = nowMs + rule.settleMs;
     return this.aloneUntilMs;
   }
@@ -127,7 +132,7 @@ export class Lease extends LeaseState {
     const { rule } = this.limit;
     this.use(nowMs);
     this.usedMs = nowMs;
-    this.used.add(1, nowMs);
+    this.used.add(rule.usedPerTake, nowMs);
     decision.admissionsLeft -= 1;
     decision.remaining = decision.admissionsLeft * rule.cost + rule.rest;
     if (decision.resetMs === 0) decision.resetMs = Math.ceil(rule.windowMs / rule.admissions);
@@ -135,10 +140,19 @@ export class Lease extends LeaseState {
 
   /** What the store is told now, with what it was told before and did not confirm in time. */
   tell(nowMs: number, timeoutMs: number): number {
-    if (!this.used.has(nowMs)) this.told = 0;
+    if (!this.used.has(nowMs) || this.isPaid(nowMs)) this.told = 0;
     if (this.isTelling(nowMs, timeoutMs)) return 0;
-    this.told += this.used.takeUndeclared(nowMs);
+    if (this.limit.rule.isTold && this.told > 0) return this.told;
+    const untold = this.used.takeUndeclared(nowMs);
+    if (untold > 0) this.toldStamp = Math.max(this.toldStamp + 1, Math.floor(nowMs * 1000));
+    this.told = Math.min(this.told + untold, TOLD_MAX);
     return this.told;
+  }
+
+  /** What a telling has told is owed no more. The store knows its stamp for longer. */
+  private isPaid(nowMs: number): boolean {
+    const { isTold, owedMs } = this.limit.rule;
+    return isTold && nowMs - this.toldStamp / 1000 > owedMs;
   }
 
   /** What it was told may still be confirmed. */
@@ -172,8 +186,9 @@ export function makeLimit(
  * whoever hears it keeps this gateway's part free. In order: it takes this gateway for alive, then
  * for silent; the others hear of it, use what they were given, and all of it leaves the window.
  */
-function quietMsOf({ settleMs, validMs }: LeaseRule, timeoutMs: number): number {
-  if (settleMs > EXACT_MS_MAX) return 0;
+function quietMsOf({ isTold, settleMs, validMs }: LeaseRule, timeoutMs: number): number {
+  // A reserve may be held for long: nobody waits for that.
+  if (isTold || settleMs > EXACT_MS_MAX) return 0;
   const usableMs = Math.max(validMs, timeoutMs);
   return (TOKEN_MS_MAX + SILENCE_MS + VIEW_MS_MAX + usableMs + settleMs) * DRIFT;
 }

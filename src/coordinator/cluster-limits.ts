@@ -28,6 +28,7 @@ import type { StoreAsker } from '../channel/store/store-channel.js';
 import {
   createTakeFields,
   TAKE_BUCKET,
+  TAKE_COSTS,
   TAKE_FIXED,
   TAKE_SLIDING,
   TAKEN_DECIDED,
@@ -38,6 +39,7 @@ import {
 import { VIEW_MS_MAX } from '../channel/store/store-status.js';
 import type { LimiterLookup } from '../config/shared/shared-config.js';
 import { type LeaseRule, reservedOf } from '../policy/rate-limit/lease.js';
+import { ClusterCosts, type HeldReserve } from './cluster-costs.js';
 import {
   type ClusterLimit,
   EXACT_MS_MAX,
@@ -71,6 +73,9 @@ const ALGORITHMS = {
   fixedWindow: TAKE_FIXED,
 } as const;
 
+/** Nobody waits for what is answered. */
+const NO_SERIAL = 0;
+
 interface HeldLease {
   readonly lease: Lease;
   readonly dueMs: number;
@@ -90,6 +95,8 @@ export class ClusterLimits implements OutsideLimits {
   private limits: (ClusterLimit | null | undefined)[] = [];
   /** Requests in flight. */
   readonly places: ClusterPlaces;
+  /** What requests cost that are in flight, where their replies tell it. */
+  readonly costs: ClusterCosts;
   /** By a hash of limit and key, the one that was asked for longest ago first. */
   private readonly leases = new Map<number, Lease>();
   private readonly bySerial = new Map<number, Lease>();
@@ -121,6 +128,11 @@ export class ClusterLimits implements OutsideLimits {
   constructor(private readonly parts: ClusterParts) {
     this.epochs = parts.store.status.epochs;
     if (parts.store.status.hasUntold) this.forgottenUntilMs = Number.POSITIVE_INFINITY;
+    this.costs = new ClusterCosts({
+      leaseOf: ({ limit, high, low }) => this.find(limit, high, low) ?? this.add(limit, high, low),
+      tell: (lease) => this.untold.add(lease),
+      settle: (lease, held, nowMs) => this.settle(lease, held, nowMs),
+    });
     this.places = new ClusterPlaces({
       ...{ store: parts.store, timeoutMs: parts.timeoutMs },
       nodes: () => this.nodes,
@@ -185,7 +197,7 @@ export class ClusterLimits implements OutsideLimits {
 
   /** An admission without the store, which is told when it is back. */
   noteUntold(lease: Lease, nowMs: number): void {
-    lease.used.addUntold(1, nowMs);
+    lease.used.addUntold(lease.limit.rule.usedPerTake, nowMs);
     this.untold.add(lease);
   }
 
@@ -248,28 +260,17 @@ export class ClusterLimits implements OutsideLimits {
     nowMs: number,
   ): boolean {
     const { take } = this;
-    const { scope, rule } = lease.limit;
     const { store } = this.parts;
-    take.generation = store.generation;
+    this.describe(lease, nowMs);
     take.serial = this.nextSerial;
-    take.algorithm = ALGORITHMS[rule.algorithm];
-    take.digest = scope.digest;
-    take.keyHashHigh = lease.high;
-    take.keyHashLow = lease.low;
     take.needed = needed;
     take.wanted = wanted;
-    take.validUs = Math.floor(this.validMsOf(rule) * 1000);
     take.returned = lease.units;
-    take.declared = lease.tell(nowMs, this.parts.timeoutMs);
-    take.limit = rule.limit;
-    take.windowUs = Math.ceil(rule.windowMs * 1000);
-    take.unitsPerTake = rule.unitsPerTake;
-    if (lease.limit.quietMs > 0) this.reserve(lease.limit, nowMs);
-    take.unitsPerMs = rule.unitsPerMs;
-    take.unitsPerToken = rule.unitsPerToken;
+    take.cost = 0;
     take.stamp = lease.stamp;
     take.epoch = lease.epoch;
-    take.sentMs = nowMs;
+    take.declared = lease.tell(nowMs, this.parts.timeoutMs);
+    take.toldStamp = lease.toldStamp;
     // What comes back cannot be used any more, whether it arrives or not.
     lease.units = 0;
     if (!store.ask(take)) return false;
@@ -283,6 +284,36 @@ export class ClusterLimits implements OutsideLimits {
     lease.wanted = wanted;
     this.bySerial.set(lease.serial, lease);
     return true;
+  }
+
+  /** What the store needs to know of the limit and the key. */
+  private describe({ limit, high, low }: Lease, nowMs: number): void {
+    const { take } = this;
+    const { scope, rule } = limit;
+    take.generation = this.parts.store.generation;
+    take.algorithm = rule.isTold ? TAKE_COSTS : ALGORITHMS[rule.algorithm];
+    take.digest = scope.digest;
+    take.keyHashHigh = high;
+    take.keyHashLow = low;
+    take.validUs = Math.floor(this.validMsOf(rule) * 1000);
+    take.limit = rule.limit;
+    take.windowUs = Math.ceil((rule.isTold ? rule.holdMs : rule.windowMs) * 1000);
+    take.unitsPerTake = rule.unitsPerTake;
+    if (limit.quietMs > 0) this.reserve(limit, nowMs);
+    take.unitsPerMs = rule.unitsPerMs;
+    take.unitsPerToken = rule.unitsPerToken;
+    take.sentMs = nowMs;
+  }
+
+  /** Sent once: where it is lost, the reserve is what the request has cost. */
+  private settle(lease: Lease, { stamp, epoch, cost }: HeldReserve, nowMs: number): void {
+    const { take } = this;
+    const { store } = this.parts;
+    if (!store.isUp) return;
+    this.describe(lease, nowMs);
+    Object.assign(take, NOTHING, { serial: NO_SERIAL, declared: 0 });
+    Object.assign(take, { returned: 1, cost, stamp, epoch });
+    if (store.ask(take)) store.flush();
   }
 
   /** A lease is worth nothing that is over when its answer comes. */
@@ -335,7 +366,9 @@ export class ClusterLimits implements OutsideLimits {
         this.untold.delete(lease);
         continue;
       }
-      if (lease.isTelling(nowMs, this.parts.timeoutMs) || lease.serial !== 0) continue;
+      // An ask that is on its way may have told it.
+      const isAsked = lease.serial !== 0 && nowMs - lease.sentMs < 2 * this.parts.timeoutMs;
+      if (isAsked || lease.isTelling(nowMs, this.parts.timeoutMs)) continue;
       if (told === TOLD_PER_TICK_MAX || !this.send(lease, NOTHING, nowMs)) return;
       told += 1;
     }

@@ -22,6 +22,7 @@ import type { ClusterLimits } from './cluster-limits.js';
 import { BY_LEASE, BY_NOTHING, BY_ROW, type LimitCase } from './limit-case.js';
 import type { Limiter } from './limiter.js';
 import { createLimiter } from './limiters.js';
+import type { HeldCounts } from './reserved-limiter.js';
 import type { BucketTable } from './state/bucket-table.js';
 
 /** When a client that is refused for the store's sake may ask again. */
@@ -38,6 +39,7 @@ export class ClusterShare {
     private readonly config: CompiledLimiter,
     private readonly table: BucketTable,
     private readonly cluster: ClusterLimits,
+    private readonly held: HeldCounts,
   ) {
     this.onStoreLost = defined(config.cluster, 'a limit over all gateways').onStoreLost;
   }
@@ -106,7 +108,7 @@ export class ClusterShare {
     assert(algorithm !== 'inFlight', 'requests in flight are counted by each gateway');
     const part = shareOf({ ...this.config, algorithm }, nodes);
     this.nodes = nodes;
-    this.part = createLimiter({ ...this.config, ...part }, this.table);
+    this.part = createLimiter({ ...this.config, ...part }, this.table, this.held);
     return this.part;
   }
 }

@@ -24,6 +24,7 @@ import {
 import { CoordinatorStatus, counterIndex } from '../channel/coordinator/coordinator-status.js';
 import type { ReturnView } from '../channel/coordinator/key-grant-returns.js';
 import type { CheckResult } from '../channel/coordinator/target-states.js';
+import type { ToldCosts } from '../channel/coordinator/tell-costs.js';
 import type { UnitedConfig } from '../config/shared/unite-configs.js';
 import { NO_POSITION } from '../policy/load-balancing/candidates.js';
 import { seededRandom } from '../policy/load-balancing/seeded-random.js';
@@ -31,7 +32,6 @@ import type { ClusterLimits } from './cluster-limits.js';
 import { ConcurrencyLimits } from './concurrency-limits.js';
 import { type DeferredAsk, DeferredAsks, NO_WAIT, type OutsideLimits } from './deferred-asks.js';
 import { RateLimits } from './rate-limits.js';
-import type { ToldCosts } from './reserves.js';
 import { type RolloutListener, Rollouts } from './rollouts.js';
 import type { PlaceHolder } from './state/in-flight-tickets.js';
 import type { TargetListener } from './state/target-events.js';

@@ -70,7 +70,7 @@ export class LimiterRules {
       config,
       limiter: hasRows ? createLimiter(config, this.tableOf(config), held) : null,
       grants: keyGrantRule(config),
-      share: isShared ? new ClusterShare(config, this.tableOf(config), cluster) : null,
+      share: isShared ? new ClusterShare(config, this.tableOf(config), cluster, held) : null,
     };
     this.rules[limiterIndex] = rule;
     return rule;

@@ -13,6 +13,7 @@ import type { AskView, ReplyFields } from '../channel/coordinator/coordinator-re
 import { type CoordinatorStatus, counterIndex } from '../channel/coordinator/coordinator-status.js';
 import type { ReturnView } from '../channel/coordinator/key-grant-returns.js';
 import { LimitCounts, limitCounter } from '../channel/coordinator/limit-counts.js';
+import type { ToldCosts } from '../channel/coordinator/tell-costs.js';
 import type { CompiledLimiter } from '../config/compiled-config.js';
 import type { LimiterLookup } from '../config/shared/shared-config.js';
 import type { UnitedConfig } from '../config/shared/unite-configs.js';
@@ -23,8 +24,7 @@ import { keyGrantCount } from './key-grant-rule.js';
 import { BY_LEASE, BY_PLACES, BY_ROW, LimitCase } from './limit-case.js';
 import type { Limiter } from './limiter.js';
 import { LimiterRules } from './limiter-rules.js';
-import { ReservedLimiter } from './reserved-limiter.js';
-import { ALL_FREE, ALL_UNKNOWN, Reserves, reservedRule, type ToldCosts } from './reserves.js';
+import { ALL_FREE, ALL_UNKNOWN, Reserves, reservedRule } from './reserves.js';
 import { COMPACT_ROW_WORDS, LARGE_ROW_WORDS, WIDE_ROW_WORDS } from './state/bucket-layout.js';
 import { BucketTable, NO_ROW, type RowGauge } from './state/bucket-table.js';
 import { InFlightTickets, type PlaceHolder } from './state/in-flight-tickets.js';
@@ -94,7 +94,8 @@ export class RateLimits implements RowGauge {
     ];
     this.workers = config.workers;
     this.counts = new LimitCounts(defined(memory.limitCounts[0], "counts of one's own"));
-    this.reserves = new Reserves(this.counts, (index) => reservedRule(this.rules.find(index)));
+    const ruleOf = (index: number) => reservedRule(this.rules.find(index));
+    this.reserves = new Reserves(this.counts, ruleOf, cluster?.costs ?? null);
     this.serials = new ReturnSerials(memory.returns);
     this.configs = config.limiters;
     this.rules = new LimiterRules(config.limiters, {
@@ -171,7 +172,7 @@ export class RateLimits implements RowGauge {
       this.counts.count(one.limiterIndex, ADMITTED, 1);
       this.commitCase(one, nowMs);
     }
-    if (this.hasPlaces) reply.inFlightTicket = this.takePlaces(holder);
+    if (this.hasPlaces) reply.inFlightTicket = this.takePlaces(holder, nowMs);
     if (ask.keyGrantWish > 0) this.grant(ask.keyGrantWish, reply, nowMs);
     this.describe(reply, true);
   }
@@ -270,13 +271,18 @@ export class RateLimits implements RowGauge {
   }
 
   private peekCase(one: LimitCase, nowMs: number): boolean {
+    const isAdmitted = this.peekLimit(one, nowMs);
+    const isTold = this.configOf(one.limiterIndex).told !== undefined;
+    return isTold ? this.peekReserve(one, isAdmitted) : isAdmitted;
+  }
+
+  private peekLimit(one: LimitCase, nowMs: number): boolean {
     const share = this.rules.find(one.limiterIndex)?.share ?? null;
     one.lease = null;
     if (share?.decides(one, nowMs) === true) return one.decision.admitted;
     const { limiter } = one;
     if (limiter === null) return this.peekPlaces(one, nowMs);
     const isAdmitted = this.peekRow(one, limiter, nowMs);
-    if (limiter instanceof ReservedLimiter) return this.peekReserve(one, isAdmitted);
     return isAdmitted && (share === null || share.allows(one, nowMs));
   }
 
@@ -351,17 +357,24 @@ export class RateLimits implements RowGauge {
     limiter.commit(base, nowMs, one.decision);
   }
 
-  private takePlaces(holder: PlaceHolder): number {
+  private takePlaces(holder: PlaceHolder, nowMs: number): number {
     const entry = this.tickets.open(holder);
     for (let position = 0; position < this.caseCount; position += 1) {
       const one = this.caseAt(position);
-      const isReserve = one.limiter instanceof ReservedLimiter;
+      const isReserve = this.configOf(one.limiterIndex).told !== undefined;
       if (one.kind !== BY_PLACES && !isReserve) continue;
       if ((this.shadowRefused & (1 << position)) !== 0) continue;
       if (isReserve) this.reserves.onTaken(this.configOf(one.limiterIndex));
       this.tickets.addKey(entry, one.limiterIndex, one.high, one.low);
     }
-    return this.tickets.seal(entry);
+    const ticket = this.tickets.seal(entry);
+    for (let position = 0; position < this.caseCount; position += 1) {
+      const { kind, lease, limiterIndex } = this.caseAt(position);
+      if ((this.shadowRefused & (1 << position)) !== 0 || lease === null) continue;
+      const moment = { isLeased: kind === BY_LEASE, nowMs };
+      if (lease.limit.rule.isTold) this.cluster?.costs.hold(ticket, limiterIndex, lease, moment);
+    }
+    return ticket;
   }
 
   /** An admission of a grant is taken from every limit, so the limit that grants least decides. */

@@ -10,8 +10,10 @@
  */
 import type { LimitCounts } from '../channel/coordinator/limit-counts.js';
 import { limitCounter } from '../channel/coordinator/limit-counts.js';
-import { COST_UNKNOWN } from '../channel/coordinator/tell-costs.js';
+import { COST_UNKNOWN, type ToldCosts } from '../channel/coordinator/tell-costs.js';
 import type { CompiledLimiter } from '../config/compiled-config.js';
+import type { ClusterCosts } from './cluster-costs.js';
+import type { LimiterRule } from './limiter-rules.js';
 import { ReservedLimiter } from './reserved-limiter.js';
 import { NO_ROW } from './state/bucket-table.js';
 import type { InFlightTickets, TicketKey } from './state/in-flight-tickets.js';
@@ -19,12 +21,6 @@ import type { InFlightTickets, TicketKey } from './state/in-flight-tickets.js';
 const RESERVED = limitCounter('costReserved');
 const SETTLED = limitCounter('costSettled');
 const UNKNOWN = limitCounter('costUnknown');
-
-/** What a request has cost, by the row of the limiter. */
-export interface ToldCosts {
-  /** 0: nothing; {@link COST_UNKNOWN}. */
-  costOf(limiterIndex: number): number;
-}
 
 /** Nobody can tell any more. */
 export const ALL_UNKNOWN: ToldCosts = { costOf: () => COST_UNKNOWN };
@@ -42,6 +38,8 @@ export class Reserves {
     private readonly counts: LimitCounts,
     /** null: the limit has no reserves, or is in no version any more. */
     private readonly ruleOf: (limiterIndex: number) => ReservedRule | null,
+    /** Of limits over all gateways; null: no store is configured. */
+    private readonly shared: ClusterCosts | null,
   ) {}
 
   /** A request is admitted, and holds a reserve. */
@@ -56,6 +54,7 @@ export class Reserves {
     for (const key of keys) this.beforeEnd(key, told, nowMs);
     tickets.settle(ticket);
     for (const key of keys) this.afterEnd(key, told);
+    this.shared?.settle(ticket, told, nowMs);
   }
 
   private beforeEnd([index, high, low]: TicketKey, told: ToldCosts, nowMs: number): void {
@@ -90,8 +89,9 @@ function rowOf({ config, limiter }: ReservedRule, high: number, low: number): nu
 
 /** A limit's rule, if it has reserves. */
 export function reservedRule(
-  rule: { readonly config: CompiledLimiter; readonly limiter: unknown } | undefined,
+  rule: Pick<LimiterRule, 'config' | 'limiter' | 'share'> | undefined,
 ): ReservedRule | null {
-  if (rule === undefined || !(rule.limiter instanceof ReservedLimiter)) return null;
-  return { config: rule.config, limiter: rule.limiter };
+  const limiter = rule?.limiter ?? rule?.share?.limiter;
+  if (rule === undefined || !(limiter instanceof ReservedLimiter)) return null;
+  return { config: rule.config, limiter };
 }

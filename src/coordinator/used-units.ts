@@ -28,6 +28,17 @@ export class UsedUnits {
     this.newerUntold += units;
   }
 
+  /** Of what was used within a window it is known now that it was less. */
+  remove(units: number, nowMs: number): void {
+    this.turn(nowMs);
+    // Whichever it was: what is left is forgotten later rather than sooner.
+    const older = Math.min(units, this.older);
+    this.older -= older;
+    this.newer = Math.max(0, this.newer - (units - older));
+    this.olderUntold = Math.min(this.olderUntold, this.older);
+    this.newerUntold = Math.min(this.newerUntold, this.newer);
+  }
+
   /** Whether something was used within a window. */
   has(nowMs: number): boolean {
     return this.count(nowMs) > 0;

@@ -73,7 +73,7 @@ export function takeArguments(
     ...takes.flatMap((take) => [
       ...[take.algorithm, take.needed, take.wanted, take.validUs, take.returned, take.declared],
       ...[take.limit, take.windowUs, take.unitsPerTake, take.unitsPerMs, take.unitsPerToken],
-      ...[take.stamp, take.epoch],
+      ...[take.stamp, take.epoch, take.cost, take.toldStamp],
     ]),
   ];
   return { names, values };

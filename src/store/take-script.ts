@@ -12,11 +12,16 @@
  *
  * State of a key, as text: numbers are integers below 2^53, written whole.
  *
- *     last ; a ; b ; end:units,end:units,…
+ *     last ; a ; b ; end:units,end:units,… ; gateway:stamp:end,…
  *
  *     sliding window   groups: a group counts until `end`, which is its latest use and a window
  *     token bucket     a: moment of b, b: debt. Groups: units that may still be used until `end`;
  *                      they count whole, and their debt begins to be paid at `end`
+ *     costs            a bucket whose groups are reserves of requests in flight. One that ends
+ *                      takes its unit out of its group, and its cost is debt; of one that is not
+ *                      heard of until `end` the reserve is. What costs more is told until it is
+ *                      confirmed: `gateway:stamp` is the last telling of each gateway, which is
+ *                      nothing when it comes again. Debt is two buckets at most
  *     fixed window     a: its begin, b: what is used
  *
  *     places           gateway:places:end:stamp,… in place of all: places count until `end`; a
@@ -46,9 +51,10 @@ local recovering = fence > now
 
 local function load(key)
   local s = { last = now, a = 0, b = 0, ends = {}, units = {}, total = 0, dirty = false }
+  s.told, s.kept = {}, {}
   local raw = redis.call('GET', key)
   if not raw then return s end
-  local last, a, b, rest = string.match(raw, '^(%d+);(%d+);(%d+);(.*)$')
+  local last, a, b, rest, told = string.match(raw, '^(%d+);(%d+);(%d+);([^;]*);?(.*)$')
   if not last then return s end
   local back = math.max(0, tonumber(last) - now)
   s.a, s.b = tonumber(a), tonumber(b)
@@ -59,6 +65,10 @@ local function load(key)
     s.units[#s.units + 1] = n
     s.total = s.total + n
   end
+  for id, stamp, e in string.gmatch(told, '([%w_-]+):(%d+):(%d+)') do
+    local ends = tonumber(e) - back
+    if ends > now then s.told[id], s.kept[id] = tonumber(stamp), ends end
+  end
   return s
 end
 
@@ -68,6 +78,12 @@ local function save(key, s, keep)
     if s.units[i] > 0 then parts[#parts + 1] = text(s.ends[i]) .. ':' .. text(s.units[i]) end
   end
   local raw = text(now) .. ';' .. text(s.a) .. ';' .. text(s.b) .. ';' .. table.concat(parts, ',')
+  local told = {}
+  for id, stamp in pairs(s.told) do
+    told[#told + 1] = id .. ':' .. text(stamp) .. ':' .. text(s.kept[id])
+    keep = math.max(keep, s.kept[id] - now)
+  end
+  if #told > 0 then raw = raw .. ';' .. table.concat(told, ',') end
   redis.call('SET', key, raw, 'PX', text(math.ceil(math.max(keep, 1000) / 1000) + 1000))
 end
 
@@ -108,9 +124,10 @@ local function giveback(s, stamp, units)
       s.units[i] = s.units[i] - n
       s.total = s.total - n
       s.dirty = s.dirty or n > 0
-      return
+      return n
     end
   end
+  return 0
 end
 
 local function share(room, limit, needed, wanted)
@@ -154,10 +171,21 @@ local function pay(s, p, upto)
   end
 end
 
+local function isnews(s, p)
+  if p.algorithm ~= 5 then return true end
+  if (s.told[gateway] or 0) >= p.told then return false end
+  s.told[gateway] = p.told
+  s.kept[gateway] = now + math.ceil(3 * p.limit / p.refill) * 1000 + 60000000
+  return true
+end
+
 local function bucket(key, p)
   local s = load(key)
+  local span, groups, size, most = p.valid, 4, p.size, p.limit
+  local costs = p.algorithm == 5
+  if costs then span, groups, size, most = p.window, 62, p.token, 2 * p.limit end
   if s.a == 0 then s.a = now end
-  if p.returned > 0 then giveback(s, p.stamp, p.returned) end
+  local ended = p.returned > 0 and giveback(s, p.stamp, p.returned) or 0
   for i = 1, #s.ends do
     if s.ends[i] <= now then
       pay(s, p, math.max(s.ends[i], s.a))
@@ -166,14 +194,15 @@ local function bucket(key, p)
   end
   drop(s, now)
   pay(s, p, now)
-  if p.declared > 0 then
-    s.b = math.min(p.limit, s.b + p.declared * p.size)
+  if ended > 0 then s.b = s.b + p.cost * p.token end
+  if p.declared > 0 and isnews(s, p) then
+    s.b = math.min(most, s.b + p.declared * size)
     s.dirty = true
   end
   local used = s.b + s.total * p.size
   local room = math.floor((p.limit - used) / p.size)
-  local cell = math.max(1000, math.ceil(p.valid / 4))
-  local at = math.ceil((now + p.valid) / cell) * cell
+  local cell = math.max(1000, math.ceil(span / groups))
+  local at = math.ceil((now + span) / cell) * cell
   local units = recovering and 0 or share(room, p.limit, p.needed, p.wanted)
   if units > 0 then
     add(s, at, units)
@@ -187,6 +216,7 @@ local function bucket(key, p)
   local lack = used - (p.limit - p.size)
   local function whenpaid(units)
     if units <= s.b then return math.max(1, s.a + math.ceil(units / p.refill) * 1000 - now) end
+    if costs then return 1000000 end
     return math.max(1, (s.ends[1] or now + 1000) - now)
   end
   if units == 0 and lack > 0 then wait = whenpaid(lack) end
@@ -241,17 +271,17 @@ end
 
 local reply = { recovering and 1 or 0, epoch, now }
 for k = 2, #KEYS do
-  local o = 4 + (k - 2) * 13
+  local o = 4 + (k - 2) * 15
   local function arg(n) return tonumber(ARGV[o + n]) end
   local p = {
-    needed = arg(2), wanted = arg(3), valid = arg(4), returned = arg(5), declared = arg(6),
-    limit = arg(7), window = arg(8), size = arg(9), refill = arg(10), token = arg(11),
-    stamp = arg(12)
+    algorithm = arg(1), needed = arg(2), wanted = arg(3), valid = arg(4), returned = arg(5),
+    declared = arg(6), limit = arg(7), window = arg(8), size = arg(9), refill = arg(10),
+    token = arg(11), stamp = arg(12), cost = arg(14), told = arg(15)
   }
   if arg(13) ~= epoch then p.returned = 0 end
   local one = bucket
-  if arg(1) == 1 then one = sliding elseif arg(1) == 3 then one = fixed end
-  if arg(1) == 4 then one = places end
+  if p.algorithm == 1 then one = sliding elseif p.algorithm == 3 then one = fixed end
+  if p.algorithm == 4 then one = places end
   local units, stamp, left, wait, reset, valid = one(KEYS[k], p)
   local r = #reply
   reply[r + 1], reply[r + 2], reply[r + 3] = units, stamp, left

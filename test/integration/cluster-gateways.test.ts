@@ -33,9 +33,12 @@ describeUnless(redisMissing(), 'gateways that share a store', () => {
     const rateLimit = { limit: 10, window: '1h', key: 'route', scope: 'cluster' };
     const password = 'never shown';
     const store = { type: 'redis', url: `redis://127.0.0.1:${port}`, password, nodes: 2 };
+    const cost = { reply: '/bodyBytes', reserve: 30 };
+    const byCost = { limit: 100, window: '1h', key: 'route', cost, scope: 'cluster' };
+    const all = { name: 'all', match: { path: '/*' }, upstream: 'api', rateLimit };
+    const tokens = { ...all, name: 'tokens', match: { path: '/tokens' }, rateLimit: byCost };
     const config = aConfig([upstream.url], {
-      route: { rateLimit },
-      top: { workers: 1, logging: { accessLog: false }, store },
+      top: { workers: 1, logging: { accessLog: false }, store, routes: [all, tokens] },
     });
     const env = { GATEWAY_CHAOS: '1' };
     const gateways = await Promise.all([
@@ -68,6 +71,11 @@ describeUnless(redisMissing(), 'gateways that share a store', () => {
     const together = await statuses(20);
     expect(together.filter((status) => status === 200).length).toBeLessThanOrEqual(6);
     expect(together.slice(-4)).toEqual([429, 429, 429, 429]);
+    // What a reply tells to one gateway is owed at the other.
+    const call = async (one: GatewayProcess, bytes: number) =>
+      (await fetch(`${one.url}/tokens`, { method: 'POST', body: 'x'.repeat(bytes) })).status;
+    expect([await call(first, 0), await call(first, 80)]).toEqual([200, 200]);
+    await eventually('the cost is owed', async () => (await call(second, 0)) === 429);
     await eventually('the metrics say that the store is up', async () => {
       const metrics = await (await fetch(`${first.adminUrl}/metrics`)).text();
       return /^gateway_store_up 1$/m.test(metrics);

@@ -190,6 +190,47 @@ describeUnless(redisMissing(), 'limits over several gateways', () => {
     );
   });
 
+  it('take what replies tell, at whichever gateway, and let nobody in before it is paid', async () => {
+    const windowMs = 86_400_000;
+    const told = { kind: 'field', name: 'x-cost' } as const;
+    const amounts = { limit: 100, burst: 100, windowMs, cost: 40 };
+    const limit = { ...amounts, algorithm: 'tokenBucket', told, onStoreLost: 'closed' } as const;
+    await withNodes(
+      [limit],
+      async (nodes) => {
+        const [first, second] = nodes as [ClusterNode, ClusterNode];
+        /** Refused ones are believed for a moment. */
+        const admitted = async (node: ClusterNode): Promise<number> => {
+          let ticket = 0;
+          await eventually('it is admitted', async () => {
+            const { isAdmitted, reply } = await node.decide();
+            ticket = reply.inFlightTicket;
+            return isAdmitted;
+          });
+          return ticket;
+        };
+        const tickets = [await admitted(first), await admitted(second)];
+        expect((await first.decide()).reply).toMatchObject({ remaining: 0, refusedUntil: 0 });
+        first.end(tickets[0] ?? 0, 5);
+        first.end(tickets[0] ?? 0, 5);
+        // 5 are used and 40 held: there is room for one more.
+        tickets.push(await admitted(second));
+        expect((await first.decide()).isAdmitted).toBe(false);
+        second.end(tickets[1] ?? 0, 130);
+        second.end(tickets[2] ?? 0);
+        // 135 are used: 75 are to be paid.
+        await eventually('the debt is known', async () => {
+          const { isAdmitted, reply } = await first.decide();
+          return !isAdmitted && Math.abs(reply.retryAfterMs / windowMs - 0.75) < 1e-3;
+        });
+        const [key = ''] = await second.client.keys(`test${clusters}:*:l:*`);
+        // The marks of tellings outlive the debt.
+        expect(await second.client.pttl(key)).toBeGreaterThan(3 * windowMs);
+      },
+      2,
+    );
+  });
+
   it('keep the keys of a limit apart', async () => {
     await withNodes([{ limit: 2, windowMs: 60_000 }], async (nodes) => {
       for (const key of [1, 2, 3]) {

@@ -56,6 +56,7 @@ describeUnless(redisMissing(), 'the scripts of the store', () => {
       { algorithm: 2, limit: 9000, window: 30_000, valid: 1500 },
       { algorithm: 3, limit: 40, window: 15_000, valid: 1000 },
       { algorithm: 4, limit: 7, window: 0, valid: 30_000 },
+      { algorithm: 5, limit: 9000, window: 90_000, valid: 1500 },
     ];
     const stamps = kinds.map(() => 0);
     let epoch = 0;
@@ -74,7 +75,12 @@ describeUnless(redisMissing(), 'the scripts of the store', () => {
           return [
             ...[algorithm ?? 0, needed, needed + random.below(4), valid ?? 0, random.below(3)],
             ...[random.chance(0.1) ? random.below(4) : 0, limit ?? 0, window ?? 0, 100, 7, 300],
-            ...[stamp, random.chance(0.9) ? epoch : 1],
+            ...[
+              stamp,
+              random.chance(0.9) ? epoch : 1,
+              random.below(3),
+              1 + random.below(round + 1),
+            ],
           ];
         }),
       ];

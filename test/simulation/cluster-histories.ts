@@ -38,6 +38,10 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     link.isDeafUp = true;
     later(world, forMs, () => link.heal());
   },
+  losesUp: (world, { link }, forMs) => {
+    link.losesUp = true;
+    later(world, forMs, () => link.heal());
+  },
   deafDown: (world, { link }, forMs) => {
     link.isDeafDown = true;
     later(world, forMs, () => link.heal());

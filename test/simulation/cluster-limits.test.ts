@@ -4,7 +4,7 @@
  * (`SLUICE_TEST_LONG=1`) there are many more histories.
  */
 import { describe, expect, it } from 'vitest';
-import { type LimitWish, mostWithin } from '../support/cluster-node.js';
+import { fullestBucket, type LimitWish, mostWithin } from '../support/cluster-node.js';
 import { IS_LONG } from '../support/long-form.js';
 import { EARLY, FAULTS, LOSSES, play } from './cluster-histories.js';
 import { ClusterWorld, TIMEOUT_MS } from './cluster-world.js';
@@ -46,6 +46,144 @@ describe('limits over several gateways, by default', () => {
       const { gateways } = await play(seed, names);
       const longestMs = Math.max(...gateways.map(({ longestWaitMs }) => longestWaitMs));
       expect(longestMs).toBeLessThanOrEqual(TIMEOUT_MS + 2 * STEP_MS_MAX);
+    });
+  });
+});
+
+it('a bucket that holds more than a window brings is exact when the store forgets', async () => {
+  const wish: LimitWish = { algorithm: 'tokenBucket', limit: 30, windowMs: 300, burst: 1000 };
+  const world = new ClusterWorld(new SimRandom(1), [{ ...wish, onStoreLost: 'closed' }]);
+  const step = async (steps: number, requests: number): Promise<void> => {
+    for (let at = 0; at < steps; at += 1) {
+      await world.step(5);
+      for (let sent = 0; sent < requests; sent += 1) world.gateways[sent % 3]?.request(0, 1);
+    }
+  };
+  await step(100, 12);
+  await step(200, 0);
+  world.server.model.clear();
+  // It gives nothing for two seconds. All gateways can tell it what they used, windows ago.
+  await step(600, 0);
+  await step(100, 12);
+  expect(world.admissions.length).toBeGreaterThan(1000);
+  expect(fullestBucket(world.timesOf(0, 1), 30 / 300)).toBeLessThanOrEqual(1000 + 1e-6);
+});
+
+describe('a limit whose costs replies tell, over three gateways', () => {
+  const [RESERVE, BURST, WINDOW_MS, QUICK_MS] = [10, 300, 60_000, 3000];
+  const KEYS = [1, 2];
+
+  function aWorld(seed: number, wish: Partial<LimitWish> = {}): ClusterWorld {
+    const told = { kind: 'field', name: 'x-cost' } as const;
+    const limit = { limit: BURST, burst: BURST, windowMs: WINDOW_MS, cost: RESERVE, told } as const;
+    const rest = { algorithm: 'tokenBucket', onStoreLost: 'closed', ...wish } as const;
+    return new ClusterWorld(new SimRandom(seed), [{ ...limit, ...rest }]);
+  }
+
+  async function demand(world: ClusterWorld, ms: number): Promise<void> {
+    const endMs = world.agenda.nowMs + ms;
+    while (world.agenda.nowMs < endMs) {
+      await world.step(1 + world.random.next() * 4);
+      const { gateways, random } = world;
+      if (random.chance(0.3)) random.pick(gateways).request(0, random.pick(KEYS));
+    }
+  }
+
+  async function playFaults(world: ClusterWorld, names: readonly string[]): Promise<void> {
+    await demand(world, 1500);
+    for (let at = 0; at < 4; at += 1) {
+      const fault = { ...FAULTS, ...LOSSES }[world.random.pick(names)];
+      fault?.(world, world.random.pick(world.gateways), world.random.pick([20, 300, 1200, 4000]));
+      await demand(world, world.random.pick([10, 300, 2500]));
+    }
+    world.server.goOn();
+    for (const { link } of world.gateways) link.heal();
+    await demand(world, 6000);
+    // What ended last is told as well.
+    for (let atMs = 0; atMs < world.flightMsMax + 500; atMs += 5) await world.step(5);
+  }
+
+  /** The most that one key had reserved and owed at once, as if costs ended at the reserve. */
+  function fullest(world: ClusterWorld, windowMs = WINDOW_MS): number {
+    return Math.max(
+      ...KEYS.map((key) => {
+        const ended = world.ended.filter((one) => one.key === key);
+        const events = [
+          ...world.timesOf(0, key).map((atMs) => ({ atMs, held: RESERVE, used: 0 })),
+          ...ended.map(({ endMs, cost }) => ({
+            atMs: endMs,
+            held: -RESERVE,
+            used: Math.min(cost, RESERVE),
+          })),
+        ].sort((one, other) => one.atMs - other.atMs || one.held - other.held);
+        let [held, owed, most, lastMs] = [0, 0, 0, 0];
+        for (const { atMs, ...event } of events) {
+          owed = Math.max(0, owed - ((atMs - lastMs) * BURST) / windowMs) + event.used;
+          held += event.held;
+          lastMs = atMs;
+          most = Math.max(most, held + owed);
+        }
+        return most;
+      }),
+    );
+  }
+
+  function beyond(world: ClusterWorld): number {
+    return world.ended.reduce((sum, { cost }) => sum + Math.max(0, cost - RESERVE), 0);
+  }
+
+  const NEVER_LOST = [
+    ...['slowLink', 'cut', 'deafUp', 'deafDown', 'hang', 'stop', 'sleep', 'wallClock'],
+    ...['storeClockBack', 'losesUp'],
+  ];
+
+  it('never reserves more than there is, and counts what is beyond once', async () => {
+    await playSeedsInTurn(4 * TIMES, async (seed) => {
+      const world = aWorld(seed);
+      world.flightMsMax = world.random.pick([300, 3000]);
+      await playFaults(world, NEVER_LOST);
+      expect(world.ended.length).toBeGreaterThan(BURST / RESERVE);
+      expect(fullest(world)).toBeLessThanOrEqual(BURST + 1e-6);
+      expect(beyond(world)).toBeGreaterThan(0);
+      expect(world.server.model.tokensBeyond).toBe(beyond(world));
+    });
+  });
+
+  it('counts what was admitted without the store when it is open, and what that cost', async () => {
+    await playSeedsInTurn(2 * TIMES, async (seed) => {
+      const world = aWorld(seed, { onStoreLost: 'open' });
+      await playFaults(world, ['cut', 'deafUp', 'deafDown', 'hang', 'stop', 'losesUp']);
+      const without = world.gateways.reduce((sum, { withoutStore }) => sum + withoutStore, 0);
+      expect(without).toBeGreaterThan(0);
+      expect(world.server.model.tokensBeyond).toBe(beyond(world) + RESERVE * without);
+    });
+  });
+
+  it('holds reserves for as long as requests take, beside what flows in meanwhile', async () => {
+    const world = aWorld(1, { windowMs: QUICK_MS });
+    world.flightMsMax = QUICK_MS;
+    await demand(world, QUICK_MS);
+    expect(fullest(world, QUICK_MS)).toBeLessThanOrEqual(BURST + 1e-6);
+    expect(fullest(world, QUICK_MS)).toBeGreaterThan(BURST - RESERVE);
+  });
+
+  it('is divided while the store is away, each part by what replies tell', async () => {
+    const world = aWorld(1, { windowMs: QUICK_MS, onStoreLost: 'share' });
+    world.flightMsMax = QUICK_MS;
+    for (let at = 0; at < 100; at += 1) await world.step(5);
+    world.server.kill();
+    await demand(world, 3 * QUICK_MS);
+    expect(world.ended.length).toBeGreaterThan(BURST / RESERVE);
+    // Three of four gateways are there: their buckets are three quarters, and so is what flows in.
+    expect(fullest(world, (QUICK_MS * 4) / 3)).toBeLessThanOrEqual((BURST * 3) / 4 + 1e-6);
+  });
+
+  it('keeps that when gateways and coordinators end', async () => {
+    await playSeedsInTurn(2 * TIMES, async (seed) => {
+      const world = aWorld(seed);
+      await playFaults(world, [...NEVER_LOST, 'coordinator', 'die']);
+      expect(fullest(world)).toBeLessThanOrEqual(BURST + 1e-6);
+      expect(world.server.model.tokensBeyond).toBeLessThanOrEqual(beyond(world));
     });
   });
 });

@@ -107,6 +107,8 @@ export class SimLink extends EventEmitter {
   upMs = 0.2;
   downMs = 0.2;
   isDeafUp = false;
+  /** What is sent never arrives. */
+  losesUp = false;
   isDeafDown = false;
   isCut = false;
   private connection = 1;
@@ -155,6 +157,7 @@ export class SimLink extends EventEmitter {
 
   heal(): void {
     this.isDeafUp = false;
+    this.losesUp = false;
     this.isDeafDown = false;
     this.isCut = false;
     this.upMs = 0.2;
@@ -212,6 +215,7 @@ export class SimLink extends EventEmitter {
     const { agenda } = this.server;
     this.lastUpMs = Math.max(this.lastUpMs, agenda.nowMs + this.upMs);
     agenda.at(this.lastUpMs, () => {
+      if (this.losesUp) return;
       if (this.isDeafUp) this.heldUp.push(pass);
       else pass();
     });

@@ -6,6 +6,7 @@
  * each gateway has clocks of its own, which may be a little too quick, stand still, or jump.
  */
 import { VERDICT_ADMITTED } from '../../src/channel/coordinator/coordinator-records.js';
+import { addCost, createTellCosts } from '../../src/channel/coordinator/tell-costs.js';
 import {
   allocateStoreMemory,
   StoreAnswerer,
@@ -35,6 +36,14 @@ export interface Admission {
   readonly limit: number;
   readonly key: number;
   readonly atMs: number;
+}
+
+/** A request in flight, or one that has ended, of a limit that counts these or their costs. */
+export interface Flight extends Admission {
+  readonly ticket: number;
+  readonly endMs: number;
+  /** In tokens, which its reply tells when it ends. */
+  readonly cost: number;
 }
 
 /** Says some answers twice, and some later than others that came after them. */
@@ -77,7 +86,7 @@ export class SimGateway {
   private readonly asked = new Map<number, { limit: number; key: number; atMs: number }>();
   private askId = 0;
   private isWoken = false;
-  private flights: { readonly ticket: number; readonly endMs: number }[] = [];
+  private flights: Flight[] = [];
   longestWaitMs = 0;
   /** Requests that waited although the store was known to be lost. */
   waitedInVain = 0;
@@ -163,6 +172,10 @@ export class SimGateway {
     return this.asker.isUp;
   }
 
+  get withoutStore(): number {
+    return this.rig.status.readCounts().admittedWithoutStore;
+  }
+
   request(limit: number, key: number): void {
     if (this.isStopped || this.isDead) return;
     this.askId += 1;
@@ -198,9 +211,7 @@ export class SimGateway {
       this.longestWaitMs = Math.max(this.longestWaitMs, nowMs - asked.atMs);
       if (verdict !== VERDICT_ADMITTED) continue;
       this.world.admit({ ...asked, atMs: nowMs });
-      if (inFlightTicket === 0) continue;
-      this.flights.push({ ticket: inFlightTicket, endMs: nowMs + this.world.random.below(300) });
-      this.world.noteFlights();
+      if (inFlightTicket !== 0) this.begin({ ...asked, atMs: nowMs }, inFlightTicket);
     }
   }
 
@@ -209,11 +220,25 @@ export class SimGateway {
     return this.isDead ? 0 : this.flights.length;
   }
 
+  private begin(admission: Admission, ticket: number): void {
+    const { random, limits, flightMsMax } = this.world;
+    const cost = random.below(Math.ceil(2.5 * (limits[admission.limit]?.cost ?? 1)));
+    const endMs = admission.atMs + random.below(flightMsMax);
+    this.flights.push({ ...admission, ticket, endMs, cost });
+    this.world.noteFlights();
+  }
+
   private endRequests(): void {
     const worker = this.rig.worker(0);
     const { nowMs } = this.world.agenda;
-    for (const { ticket, endMs } of this.flights)
-      if (endMs <= nowMs) worker.tellInFlightEnd(ticket);
+    for (const flight of this.flights) {
+      const { ticket, endMs, limit, cost } = flight;
+      if (endMs > nowMs) continue;
+      const costs = createTellCosts();
+      addCost(costs, limit, cost);
+      worker.tellInFlightEnd(ticket, costs);
+      this.world.ended.push({ ...flight, endMs: nowMs });
+    }
     this.flights = this.flights.filter(({ endMs }) => endMs > nowMs);
     worker.flush();
   }
@@ -228,6 +253,9 @@ export class ClusterWorld {
   readonly server = new SimServer(this.agenda);
   readonly gateways: SimGateway[] = [];
   readonly admissions: Admission[] = [];
+  readonly ended: Flight[] = [];
+  /** How long requests take at most. */
+  flightMsMax = 300;
   /** The most requests in flight at a time, of limits that count these. */
   mostInFlight = 0;
   private ids = 0;

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { systemClock } from '../../src/base/clock.js';
 import { VERDICT_ADMITTED } from '../../src/channel/coordinator/coordinator-records.js';
+import { addCost, createTellCosts } from '../../src/channel/coordinator/tell-costs.js';
 import {
   allocateStoreMemory,
   StoreAnswerer,
@@ -159,10 +160,12 @@ export class ClusterNode {
     }
   }
 
-  /** A request with this ticket has ended. */
-  end(ticket: number): void {
+  /** A request with this ticket has ended. `cost`: what it has cost by the limit 0. */
+  end(ticket: number, cost = 0): void {
     const worker = this.rig.worker(0);
-    worker.tellInFlightEnd(ticket);
+    const costs = createTellCosts();
+    addCost(costs, 0, cost);
+    worker.tellInFlightEnd(ticket, costs);
     worker.flush();
     this.turn();
   }

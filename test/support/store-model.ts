@@ -8,6 +8,8 @@ interface KeyState {
   a: number;
   b: number;
   groups: { end: number; units: number }[];
+  /** By gateway. */
+  told: ReadonlyMap<string, { readonly stamp: number; readonly end: number }>;
 }
 
 interface Claim {
@@ -35,16 +37,21 @@ interface Take {
   readonly refill: number;
   readonly token: number;
   readonly stamp: number;
+  readonly cost: number;
+  readonly toldStamp: number;
+  readonly gateway: string;
 }
 
 const HEAD_ARGUMENTS = 4;
-const ARGUMENTS_PER_KEY = 13;
+const ARGUMENTS_PER_KEY = 15;
 
 export class StoreModel {
   private readonly keys = new Map<string, KeyState>();
   private readonly claims = new Map<string, Map<string, Claim>>();
   private readonly metas = new Map<string, Meta>();
   private nodes = new Map<string, number>();
+  /** Tokens that were counted beyond reserves. */
+  tokensBeyond = 0;
 
   /** All of it is gone. */
   clear(): void {
@@ -86,7 +93,7 @@ export class StoreModel {
     keys.forEach((key, at) => {
       const first = HEAD_ARGUMENTS + at * ARGUMENTS_PER_KEY;
       const numbers = values.slice(first, first + ARGUMENTS_PER_KEY).map(Number);
-      const moment = { now, epoch, isRecovering };
+      const moment = { now, epoch, isRecovering, gateway: String(gateway) };
       if (numbers[0] === 4) reply.push(...this.claim(key, String(gateway), numbers, moment));
       else reply.push(...this.takeOne(key, numbers, moment));
     });
@@ -112,7 +119,7 @@ export class StoreModel {
   private takeOne(
     key: string,
     numbers: readonly number[],
-    { now, epoch, isRecovering }: { now: number; epoch: number; isRecovering: boolean },
+    { now, epoch, isRecovering, gateway }: Moment & { epoch: number; gateway: string },
   ): number[] {
     const at = (index: number): number => numbers[index] as number;
     const take: Take = {
@@ -128,6 +135,9 @@ export class StoreModel {
       refill: at(9),
       token: at(10),
       stamp: at(11),
+      cost: at(13),
+      toldStamp: at(14),
+      gateway,
     };
     const state = this.load(key, now);
     if (take.algorithm === 1) return this.sliding(key, state, take, { now, isRecovering });
@@ -162,13 +172,18 @@ export class StoreModel {
 
   private load(key: string, now: number): KeyState {
     const known = this.keys.get(key);
-    if (known === undefined) return { last: now, a: 0, b: 0, groups: [] };
+    if (known === undefined) return { last: now, a: 0, b: 0, groups: [], told: new Map() };
     const back = Math.max(0, known.last - now);
     return {
       last: now,
       a: known.a > 0 ? known.a - back : 0,
       b: known.b,
       groups: known.groups.map(({ end, units }) => ({ end: end - back, units })),
+      told: new Map(
+        [...known.told]
+          .map(([id, { stamp, end }]) => [id, { stamp, end: end - back }] as const)
+          .filter(([, { end }]) => end > now),
+      ),
     };
   }
 
@@ -198,7 +213,9 @@ export class StoreModel {
 
   private bucket(key: string, state: KeyState, take: Take, { now, isRecovering }: Moment) {
     if (state.a === 0) state.a = now;
+    const isCosts = take.algorithm === 5;
     let isDirty = giveBack(state, take);
+    const cost = isDirty ? take.cost * take.token : 0;
     for (const { end, units } of state.groups) {
       if (end > now) continue;
       pay(state, take, Math.max(end, state.a));
@@ -206,14 +223,18 @@ export class StoreModel {
     }
     state.groups = state.groups.filter(({ end }) => end > now);
     pay(state, take, now);
-    if (take.declared > 0) {
-      state.b = Math.min(take.limit, state.b + take.declared * take.size);
+    state.b += cost;
+    if (take.declared > 0 && isNews(state, take, now)) {
+      const [most, size] = isCosts ? [2 * take.limit, take.token] : [take.limit, take.size];
+      state.b = Math.min(most, state.b + take.declared * size);
+      this.tokensBeyond += isCosts ? take.declared : 0;
       isDirty = true;
     }
     let used = state.b + totalOf(state) * take.size;
     const room = Math.floor((take.limit - used) / take.size);
-    const cell = Math.max(1000, Math.ceil(take.valid / 4));
-    const at = Math.ceil((now + take.valid) / cell) * cell;
+    const [span, parts] = isCosts ? [take.window, 62] : [take.valid, 4];
+    const cell = Math.max(1000, Math.ceil(span / parts));
+    const at = Math.ceil((now + span) / cell) * cell;
     const units = isRecovering ? 0 : part(room, take);
     if (units > 0) {
       add(state, at, units);
@@ -223,7 +244,9 @@ export class StoreModel {
     const whenPaid = (debt: number): number =>
       debt <= state.b
         ? Math.max(1, state.a + Math.ceil(debt / take.refill) * 1000 - now)
-        : Math.max(1, (state.groups[0]?.end ?? now + 1000) - now);
+        : isCosts
+          ? 1_000_000
+          : Math.max(1, (state.groups[0]?.end ?? now + 1000) - now);
     const lack = used - (take.limit - take.size);
     const wait = units === 0 && lack > 0 ? whenPaid(lack) : 0;
     const over = modulo(take.limit - used, take.token);
@@ -277,6 +300,15 @@ function giveBack({ groups }: KeyState, { returned, stamp }: Take): boolean {
   const units = Math.min(returned, group.units);
   group.units -= units;
   return units > 0;
+}
+
+/** What was told of costs before is not counted again. */
+function isNews(state: KeyState, { algorithm, gateway, toldStamp, ...take }: Take, now: number) {
+  if (algorithm !== 5) return true;
+  if ((state.told.get(gateway)?.stamp ?? 0) >= toldStamp) return false;
+  const end = now + Math.ceil((3 * take.limit) / take.refill) * 1000 + 60_000_000;
+  state.told = new Map([...state.told, [gateway, { stamp: toldStamp, end }]]);
+  return true;
 }
 
 function add({ groups }: KeyState, end: number, units: number): void {

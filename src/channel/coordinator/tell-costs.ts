@@ -11,6 +11,12 @@ export const TOLD_COST_MAX = 0x7fffffff;
 /** Nobody has told: the request costs its reserve. */
 export const COST_UNKNOWN = -1;
 
+/** What a request has cost, by the row of the limiter. */
+export interface ToldCosts {
+  /** 0: nothing; {@link COST_UNKNOWN}. */
+  costOf(limiterIndex: number): number;
+}
+
 /** Limiter index and cost, `count` times. */
 export interface TellCosts {
   count: number;

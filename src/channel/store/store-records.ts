@@ -13,8 +13,8 @@
  *     8, 9  units needed · most useful           wait µs
  *     10    validity of the lease, µs            reset µs
  *     11    units that come back                 ┘
- *     12    units used while the store was lost  validity µs
- *     13    —                                    ┘
+ *     12    used, and the store was not told     validity µs
+ *     13    cost of what comes back              ┘
  *     14    limit, or size of the bucket         epoch
  *     16    window, µs
  *     18    size of an admission (bucket)
@@ -23,17 +23,21 @@
  *     24    its epoch
  *     26    when it was sent, ms of the shared clock
  *     28    size of a token (bucket)
+ *     30    stamp of what it is told of
  */
 export const TAKE_SLIDING = 1;
 export const TAKE_BUCKET = 2;
 export const TAKE_FIXED = 3;
 /** Places of requests in flight, all that a gateway wants of a key. */
 export const TAKE_PLACES = 4;
+/** A bucket of which requests take a reserve, and their cost when they end. */
+export const TAKE_COSTS = 5;
 export type TakeAlgorithm =
   | typeof TAKE_SLIDING
   | typeof TAKE_BUCKET
   | typeof TAKE_FIXED
-  | typeof TAKE_PLACES;
+  | typeof TAKE_PLACES
+  | typeof TAKE_COSTS;
 
 /** The store has decided: units, or none. */
 export const TAKEN_DECIDED = 1;
@@ -57,8 +61,14 @@ export interface TakeFields {
   wanted: number;
   validUs: number;
   returned: number;
+  /** Of costs: what they have cost that come back, in tokens; at most their reserves. */
+  cost: number;
+  /** What the store was not told: units; of costs, tokens. */
   declared: number;
+  /** Of costs: says which of two tellings of this gateway is the newer one. */
+  toldStamp: number;
   limit: number;
+  /** Of costs: how long a reserve is kept for a request that does not end. */
   windowUs: number;
   unitsPerTake: number;
   unitsPerMs: number;
@@ -101,7 +111,9 @@ export function createTakeFields(): TakeFields {
     wanted: 0,
     validUs: 0,
     returned: 0,
+    cost: 0,
     declared: 0,
+    toldStamp: 0,
     limit: 0,
     windowUs: 0,
     unitsPerTake: 0,
@@ -134,6 +146,7 @@ export class StoreSlots {
     words[base + 10] = take.validUs;
     words[base + 11] = take.returned;
     words[base + 12] = take.declared;
+    words[base + 13] = take.cost;
     const at = (base >> 1) + 7;
     floats[at] = take.limit;
     floats[at + 1] = take.windowUs;
@@ -143,6 +156,7 @@ export class StoreSlots {
     floats[at + 5] = take.epoch;
     floats[at + 6] = take.sentMs;
     floats[at + 7] = take.unitsPerToken;
+    floats[at + 8] = take.toldStamp;
   }
 
   /** A copy: the slot may be given back. */
@@ -161,6 +175,7 @@ export class StoreSlots {
       validUs: words[base + 10] as number,
       returned: words[base + 11] as number,
       declared: words[base + 12] as number,
+      cost: words[base + 13] as number,
       limit: this.float(at),
       windowUs: this.float(at + 1),
       unitsPerTake: this.float(at + 2),
@@ -169,6 +184,7 @@ export class StoreSlots {
       epoch: this.float(at + 5),
       sentMs: this.float(at + 6),
       unitsPerToken: this.float(at + 7),
+      toldStamp: this.float(at + 8),
     };
   }
 

@@ -141,10 +141,6 @@ function checkToldCost(
     const message = `a cost that replies tell needs "tokenBucket": ${reason}`;
     findings.addValue(`${pointer}/algorithm`, message);
   }
-  if (limit.scope === 'cluster') {
-    const message = 'a cost that replies tell is counted by each gateway: needs scope: local';
-    findings.addValue(`${pointer}/scope`, message);
-  }
   if (isAnsweredHere) {
     findings.addValue(at, 'the gateway itself answers this route: no reply would tell a cost');
   }

@@ -92,9 +92,11 @@ function compileRateLimit(
 /** Whatever changes what is counted gives another digest: gateways must agree on all of it. */
 function digestOf(
   routeName: string,
-  { name, algorithm, limit, windowMs, burst, cost, keys, callers }: LimiterFields,
+  { name, algorithm, limit, windowMs, burst, cost, told, keys, callers }: LimiterFields,
 ): number[] {
-  const parts = [routeName, name, algorithm, limit, windowMs, burst, cost, keys, callers ?? 'all'];
+  const amounts = [limit, windowMs, burst, cost];
+  const parts = [routeName, name, algorithm, ...amounts, keys, callers ?? 'all', told];
+  if (told === undefined) parts.pop();
   const digest = createHash('sha256').update(JSON.stringify(parts)).digest();
   return [0, 4, 8].map((at) => digest.readInt32LE(at));
 }

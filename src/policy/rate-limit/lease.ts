@@ -22,6 +22,11 @@ const VALID_MS_MIN = 2;
 const VALID_PARTS = 20;
 /** By how much the clocks of two machines may differ in speed. */
 const DRIFT = 0.001;
+/** A refusal is believed for this time where requests that end may give something back. */
+const TOLD_REFUSAL_MS_MAX = 100;
+/** How long a reserve is kept for a request that does not end: as the bucket takes to fill. */
+const HOLD_MS_MIN = 10_000;
+const HOLD_MS_MAX = 600_000;
 /** Weight of the newest time between two asks in the rate of a key. */
 const NEWEST_WEIGHT = 0.5;
 
@@ -38,6 +43,14 @@ export interface LeaseRule {
   readonly validMs: number;
   /** Whether more is asked for than somebody waits for. */
   readonly isLeased: boolean;
+  /** Whether replies tell what requests cost: `cost` is the reserve then. */
+  readonly isTold: boolean;
+  /** How long a request may take whose reserve comes back; only where costs are told. */
+  readonly holdMs: number;
+  /** After this time nothing is owed for what was used. */
+  readonly owedMs: number;
+  /** In what {@link UsedUnits} counts an admission: 1, or tokens where costs are told. */
+  readonly usedPerTake: number;
   readonly cost: number;
   /** What is left of the limit where its last admission is used. */
   readonly rest: number;
@@ -54,6 +67,8 @@ export interface LeaseConfig {
   readonly windowMs: number;
   readonly burst: number;
   readonly cost: number;
+  /** There where replies tell what requests cost. */
+  readonly told?: object;
 }
 
 /** `timeoutMs`: how long an answer of the store is waited for. */
@@ -61,15 +76,22 @@ export function leaseRule(config: LeaseConfig, timeoutMs: number): LeaseRule {
   const { algorithm, cost, windowMs } = config;
   const most = algorithm === 'tokenBucket' ? config.burst : config.limit;
   const admissions = admissionsOf(most, cost);
-  const isLeased = admissions >= LEASE_LIMIT_MIN;
+  const isTold = config.told !== undefined;
+  const isLeased = admissions >= LEASE_LIMIT_MIN && !isTold;
   const bucket = algorithm === 'tokenBucket' ? tokenBucketRule(config) : null;
   const fillMs = bucket === null ? windowMs : bucket.unitsMax / bucket.unitsPerMs;
   const longestMs = Math.min(isLeased ? VALID_MS_MAX : timeoutMs, VALID_MS_MAX);
   const validMs = Math.min(longestMs, windowMs / VALID_PARTS, fillMs / VALID_PARTS);
   return {
     ...{ algorithm, admissions, windowMs, isLeased, cost, settleMs: fillMs },
+    isTold,
+    holdMs: Math.min(HOLD_MS_MAX, Math.max(HOLD_MS_MIN, fillMs)),
+    // A cost beyond the reserve may leave a debt of one more bucket.
+    owedMs: isTold ? 2 * fillMs : fillMs,
+    usedPerTake: isTold ? cost : 1,
     validMs: Math.max(VALID_MS_MIN, validMs),
-    rest: Math.floor(most) - admissions * cost,
+    // What is left is only known in whole reserves.
+    rest: isTold ? 0 : Math.floor(most) - admissions * cost,
     limit: bucket?.unitsMax ?? admissions,
     unitsPerTake: bucket?.unitsPerTake ?? 1,
     unitsPerMs: bucket?.unitsPerMs ?? 1,
@@ -145,8 +167,9 @@ export class LeaseState {
     this.left = 0;
     this.lastRefusalMs = nowMs;
     this.resetAtMs = nowMs + resetMs;
-    this.refusedUntilMs = Math.max(sentMs + rule.validMs / 2, nowMs + waitMs);
-    this.retryAtMs = this.refusedUntilMs;
+    const believedMs = rule.isTold ? Math.min(waitMs, TOLD_REFUSAL_MS_MAX) : waitMs;
+    this.refusedUntilMs = Math.max(sentMs + rule.validMs / 2, nowMs + believedMs);
+    this.retryAtMs = Math.max(this.refusedUntilMs, nowMs + waitMs);
   }
 
   /** A unit is used. What is left of a lease that was smaller than wanted is made to last. */
@@ -156,6 +179,11 @@ export class LeaseState {
     if (this.units > 0 || nowMs >= this.pauseUntilMs) return;
     this.refusedUntilMs = this.pauseUntilMs;
     this.retryAtMs = this.pauseUntilMs;
+  }
+
+  /** Something came back: what the store has refused it may give now. */
+  forgetRefusal(): void {
+    this.refusedUntilMs = Number.NEGATIVE_INFINITY;
   }
 
   /** Nothing of it may be used any more: clocks have become doubtful. */
@@ -182,7 +210,7 @@ export interface Refused {
 }
 
 /** The part of a limit that one of `nodes` gateways may use by itself. */
-export function shareOf(config: LeaseConfig, nodes: number): LeaseConfig {
+export function shareOf<T extends LeaseConfig>(config: T, nodes: number): T {
   const { limit, burst, windowMs, cost } = config;
   const least = Math.max(1, cost);
   const [part, burstPart] = [Math.floor(limit / nodes), Math.floor(burst / nodes)];

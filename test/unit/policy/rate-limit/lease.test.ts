@@ -33,6 +33,28 @@ describe('leaseRule', () => {
   });
 });
 
+describe('leaseRule where replies tell costs', () => {
+  const bucket = { ...CONFIG, algorithm: 'tokenBucket', told: {} } as const;
+
+  it('gives nothing in advance, and holds reserves as long as the bucket takes to fill', () => {
+    const rule = leaseRule({ ...bucket, limit: 2000, burst: 2000, windowMs: 60_000, cost: 3 }, 50);
+    expect(rule).toMatchObject({ isLeased: false, isTold: true, admissions: 666, rest: 0 });
+    expect(rule).toMatchObject({ holdMs: 60_000, owedMs: 120_000, usedPerTake: 3 });
+  });
+
+  it('holds reserves for 10 s at least and 10 min at most', () => {
+    expect(leaseRule(bucket, 50).holdMs).toBe(10_000);
+    expect(leaseRule({ ...bucket, windowMs: 86_400_000 }, 50).holdMs).toBe(600_000);
+  });
+
+  it('believes a refusal for 0.1 s, and says how long it may last', () => {
+    const lease = new LeaseState();
+    lease.onRefused(leaseRule(bucket, 50), { waitMs: 900, resetMs: 900, sentMs: 100 }, 101);
+    expect([lease.isRefused(200), lease.isRefused(201)]).toEqual([true, false]);
+    expect(lease.retryAtMs).toBe(1001);
+  });
+});
+
 describe('LeaseState', () => {
   const rule = leaseRule(CONFIG, 50);
   const given = { units: 2, wanted: 2, sentMs: 100, validMs: 50, left: 5, resetMs: 10 };

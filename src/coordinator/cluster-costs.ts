@@ -1,0 +1,97 @@
+/**
+ * Limits over all gateways whose costs replies tell: what requests in flight hold of them.
+ *
+ * Thread: coordinator. Owns who holds a reserve that the store has given, in ordinary memory.
+ *
+ *     admitted  its reserve is in a group of the bucket (stamp), which counts until `holdMs`
+ *     ended     one unit leaves the group, and the cost, up to the reserve, is debt: sent once
+ *     beyond    what it cost beyond its reserve is debt: told again until it is confirmed
+ *
+ * Invariants:
+ *   C1  Over any time t, over all gateways, the costs that are taken are at most
+ *       burst + t * limit / window, and the debt at its end: costs beyond the reserves of requests
+ *       that were in flight. Debt is paid before anybody is admitted.
+ *   C2  A request costs what it told, in the moment when it ends; its reserve where nobody told it,
+ *       the message about it is lost, or it took longer than `holdMs`. Never less.
+ *   C3  What it cost beyond its reserve is not lost with a message, a connection or an outage, as
+ *       long as it would still be owed. It is not counted twice: one telling of a key is on its way
+ *       at a time, stays the same until it is confirmed, and the store knows it by its stamp.
+ *   C4  A unit leaves its group once, by the ticket that is settled once, and in the epoch that
+ *       gave it. After the state in the store was lost nothing comes back of what was held.
+ *   C5  A gateway that dies loses what its requests in flight cost beyond their reserves, and what
+ *       was not told. A coordinator that ends loses the same, of what it admitted.
+ */
+import { COST_UNKNOWN, type ToldCosts } from '../channel/coordinator/tell-costs.js';
+import type { ClusterLimit, Lease } from './cluster-lease.js';
+
+/** What one request holds of one limit. */
+interface Held {
+  readonly limiterIndex: number;
+  readonly limit: ClusterLimit;
+  readonly high: number;
+  readonly low: number;
+  /** 0: it was admitted without the store, which is told of it. */
+  readonly stamp: number;
+  readonly epoch: number;
+  readonly atMs: number;
+}
+
+/** What comes back to the store for one request. */
+export interface HeldReserve {
+  readonly stamp: number;
+  readonly epoch: number;
+  /** Tokens, at most the reserve. */
+  readonly cost: number;
+}
+
+export interface CostsParts {
+  leaseOf(held: Pick<Held, 'limit' | 'high' | 'low'>): Lease;
+  /** The store is not told of all that the key has used. */
+  tell(lease: Lease): void;
+  settle(lease: Lease, held: HeldReserve, nowMs: number): void;
+}
+
+export class ClusterCosts {
+  /** By ticket: as many as requests in flight at most. */
+  private readonly held = new Map<number, Held[]>();
+
+  constructor(private readonly parts: CostsParts) {}
+
+  /** The request with this ticket was admitted, by a lease or without the store. */
+  hold(ticket: number, limiterIndex: number, lease: Lease, at: HoldMoment): void {
+    const { limit, high, low, stamp, epoch } = lease;
+    const given = at.isLeased ? { stamp, epoch } : { stamp: 0, epoch: 0 };
+    const one = { limiterIndex, limit, high, low, ...given, atMs: at.nowMs };
+    const known = this.held.get(ticket);
+    if (known === undefined) this.held.set(ticket, [one]);
+    else known.push(one);
+  }
+
+  /** It has ended. */
+  settle(ticket: number, told: ToldCosts, nowMs: number): void {
+    const all = this.held.get(ticket);
+    if (all === undefined) return;
+    this.held.delete(ticket);
+    for (const one of all) this.settleOne(one, told.costOf(one.limiterIndex), nowMs);
+  }
+
+  private settleOne(held: Held, told: number, nowMs: number): void {
+    const { stamp, epoch, limit, atMs } = held;
+    const { cost: reserve, owedMs } = limit.rule;
+    const cost = told === COST_UNKNOWN ? reserve : told;
+    const lease = this.parts.leaseOf(held);
+    if (cost > reserve) {
+      lease.used.addUntold(cost - reserve, nowMs);
+      this.parts.tell(lease);
+    } else if (stamp !== 0 && nowMs - atMs < owedMs) lease.used.remove(reserve - cost, nowMs);
+    if (stamp === 0) return;
+    this.parts.settle(lease, { stamp, epoch, cost: Math.min(cost, reserve) }, nowMs);
+    if (cost < reserve) lease.forgetRefusal();
+  }
+}
+
+export interface HoldMoment {
+  /** The store has given the reserve. */
+  readonly isLeased: boolean;
+  readonly nowMs: number;
+}
