@@ -42,7 +42,7 @@ const ANY = (): boolean => true;
 function headOf(key: string): EntryHead {
   return {
     ...{ key, variant: '', status: 200, fields: FIELDS, date: 'Sun, 29 Nov 2026 19:45:45 GMT' },
-    ...{ bornUnixMs: 1, freshMs: 1e9, whileRevalidateMs: 0, ifErrorMs: 0 },
+    ...{ bornMs: 1, bornUnixMs: 1, freshMs: 1e9, whileRevalidateMs: 0, ifErrorMs: 0 },
     ...{ isAlwaysValidated: false, serials: [1, 0] },
   };
 }

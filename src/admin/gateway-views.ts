@@ -4,7 +4,7 @@
  *
  * Thread: supervisor (on the main thread). Only reads memory: no thread is asked, and nobody waits.
  */
-import type { Clock, Moment } from '../base/clock.js';
+import { type Clock, type Moment, momentOf } from '../base/clock.js';
 import type { CacheMemory } from '../channel/cache/cache-memory.js';
 import { ConcurrencyView } from '../channel/coordinator/concurrency-memory.js';
 import { CoordinatorStatus } from '../channel/coordinator/coordinator-status.js';
@@ -82,8 +82,7 @@ export class GatewayViews {
 
   /** The present moment on both clocks. */
   get moment(): Moment {
-    const { clock } = this.sources;
-    return { nowMs: clock.nowMs(), unixMs: clock.unixMs() };
+    return momentOf(this.sources.clock);
   }
 
   /** The configuration in force. */

@@ -34,6 +34,10 @@ export interface Moment {
   readonly unixMs: number;
 }
 
+export function momentOf(clock: Pick<Clock, 'nowMs' | 'unixMs'>): Moment {
+  return { nowMs: clock.nowMs(), unixMs: clock.unixMs() };
+}
+
 /** Gives numbers from 0 up to and without 1. For choices only: secrets come from node:crypto. */
 export type Random = () => number;
 

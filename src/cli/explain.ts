@@ -6,6 +6,7 @@
  * to any target.
  */
 import { isIP } from 'node:net';
+import { momentOf } from '../base/clock.js';
 import { StartupError } from '../base/startup-error.js';
 import { withImaginedTargets } from '../config/shared/imagined-targets.js';
 import { shareConfig } from '../config/shared/share-config.js';
@@ -60,7 +61,7 @@ async function explainOffline(
     memory: null,
     cache: CacheCopy.empty(),
     hashKey: [1, 2],
-    moment: { nowMs: io.clock.nowMs(), unixMs: io.clock.unixMs() },
+    moment: momentOf(io.clock),
   });
 }
 

@@ -5,6 +5,7 @@
  */
 import { defined } from '../base/assert.js';
 import type { BypassReason } from '../base/cache-reasons.js';
+import type { Moment } from '../base/clock.js';
 import { freshLeftS, mayServeOnError } from '../policy/caching/reuse.js';
 import { RouteCache } from '../worker/cache/route-cache.js';
 import type { Caching } from '../worker/exchange/caching.js';
@@ -19,7 +20,7 @@ export interface CacheInquiry {
   readonly exchange: Exchange;
   readonly route: WorkerRoute;
   readonly looked: CacheLooked;
-  readonly unixMs: number;
+  readonly now: Moment;
 }
 
 export function cacheStep(inquiry: CacheInquiry): StepFound {
@@ -31,14 +32,14 @@ export function cacheStep(inquiry: CacheInquiry): StepFound {
   return { step: 'cache', detail, reply };
 }
 
-export function cacheShown({ exchange, route, looked, unixMs }: CacheInquiry): CacheShown {
+export function cacheShown({ exchange, route, looked, now }: CacheInquiry): CacheShown {
   const caching = defined(exchange.caching, 'what was looked for');
   const { entry } = caching;
   return {
     result: resultOf(looked, caching),
     key: shownKey(exchange, caching),
-    freshSeconds: entry === null ? null : freshLeftS(entry.head, unixMs),
-    why: whyOf(looked, caching, { exchange, route, unixMs }),
+    freshSeconds: entry === null ? null : freshLeftS(entry.head, now),
+    why: whyOf(looked, caching, { exchange, route, now }),
     notStored: caching.notStored ?? '',
   };
 }
@@ -61,19 +62,19 @@ function whyOf({ look }: CacheLooked, caching: Caching, context: WhyContext): st
   const { entry, bypass, reason } = caching;
   if (bypass !== null) return `not asked, ${BYPASS_TEXTS[bypass]}`;
   if (look === 'wait') return 'another request is fetching the reply: this one waits for it';
-  const leftS = entry === null ? 0 : freshLeftS(entry.head, context.unixMs);
+  const leftS = entry === null ? 0 : freshLeftS(entry.head, context.now);
   if (look === 'serve') return leftS > 0 ? `fresh for ${leftS} s more` : `stale for ${-leftS} s`;
   if (entry !== null) return validateText(caching, leftS, context);
   const missed = reason === 'vary-miss' ? 'only for other requests, by Vary' : 'nothing is stored';
   return typeof look === 'object' ? missed : `${missed}; ${storedText(caching, context)}`;
 }
 
-function validateText(caching: Caching, leftS: number, { unixMs }: WhyContext): string {
+function validateText(caching: Caching, leftS: number, { now }: WhyContext): string {
   const { entry, isValidating, reason } = caching;
   const age = leftS > 0 ? `fresh for ${leftS} s more` : `stale for ${-leftS} s`;
   const why = reason === 'request' ? `${age}, but the client wants a new one` : age;
   const asked = isValidating ? 'the target is asked whether it is still good' : 'fetched again';
-  const mayServe = entry !== null && mayServeOnError(entry.head, unixMs);
+  const mayServe = entry !== null && mayServeOnError(entry.head, now);
   return `${why}; ${asked}${mayServe ? '; it answers where the targets fail' : ''}`;
 }
 

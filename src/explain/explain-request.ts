@@ -62,13 +62,12 @@ export async function explainRequest(
   const { cache, moment } = context;
   if (reply === null && given !== null) cache.take(exchange, given, moment);
   const looked = cache.foundFor(exchange);
-  const { unixMs } = moment;
   return {
     ...head,
     upstream: taken.upstream?.name ?? '',
     request: { ...shown, consumer: exchange.consumer },
     steps: shownSteps(steps),
-    cache: looked === undefined ? null : cacheShown({ exchange, route, looked, unixMs }),
+    cache: looked === undefined ? null : cacheShown({ exchange, route, looked, now: moment }),
     limits,
     targets,
     outcome: reply === null ? forwardedTo(picked, exchange, taken) : outcomeOf(reply, exchange),

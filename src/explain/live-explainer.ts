@@ -7,7 +7,7 @@
  */
 import type { NotedRefusal } from '../admin/recent-refusals.js';
 import type { Recent } from '../admin/recent-rows.js';
-import type { Clock } from '../base/clock.js';
+import { type Clock, momentOf } from '../base/clock.js';
 import type { CacheMemory } from '../channel/cache/cache-memory.js';
 import type { CoordinatorMemory } from '../channel/coordinator/coordinator-memory.js';
 import type { ServedConfig } from '../config/shared/shared-config.js';
@@ -87,7 +87,7 @@ export class LiveExplainer {
       memory,
       cache: this.cache,
       hashKey,
-      moment: { nowMs: clock.nowMs(), unixMs: clock.unixMs() },
+      moment: momentOf(clock),
     });
   }
 }

@@ -258,7 +258,7 @@ function cacheSteps(inquiry: Inquiry, decided: Decided): StepFound[] {
     const isLate = route.fallback !== null && route.upstream !== null;
     return isLate ? targetSteps(route.upstream, decided) : [];
   }
-  const step = cacheStep({ exchange, route, looked, unixMs: context.moment.unixMs });
+  const step = cacheStep({ exchange, route, looked, now: context.moment });
   if (step.reply !== null || route.upstream === null) return [step];
   return [step, ...targetSteps(route.upstream, decided)];
 }

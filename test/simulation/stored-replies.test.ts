@@ -108,7 +108,13 @@ class World {
     if (isPurged) this.purgeAtSomeWrite(lane);
     const head = {
       ...{ key, variant: '', status: 200, fields: NO_FIELDS, date: String(version) },
-      ...{ bornUnixMs: version, freshMs: FOREVER_MS, whileRevalidateMs: 0, ifErrorMs: 0 },
+      ...{
+        bornMs: version,
+        bornUnixMs: version,
+        freshMs: FOREVER_MS,
+        whileRevalidateMs: 0,
+        ifErrorMs: 0,
+      },
       ...{ isAlwaysValidated: false, serials: [] },
     };
     const before = this.known.get(key) ?? { version: 0, isUnsure: false };

@@ -8,7 +8,8 @@
  *     +12  status   +16 lengths of key, variant, fields and date   +32 pairs   +36 body
  *     +40  born, fresh, whileRevalidate, ifError, float64 each, in ms
  *     +72  flags, int16: always validated, a coded form   +74 its number, 48 bits
- *     +80  pairs: hash of a place, and its serial when the reply was asked for
+ *     +80  born on the monotonic clock, float64, in ms
+ *     +88  pairs: hash of a place, and its serial when the reply was asked for
  *     …    key, variant, fields, date: latin-1; then the body
  */
 import { assert } from '../../base/assert.js';
@@ -20,15 +21,16 @@ export const LENGTH_WORD = 0;
 export const SLOT_WORD = 1;
 export const HASH_WORD = 2;
 
-const HEADER_BYTES = 80;
+const HEADER_BYTES = 88;
 const PAIR_BYTES = 8;
 const FLAGS_AT = 72;
 const NUMBER_AT = 74;
 const NUMBER_BYTES = 6;
+const BORN_MS_AT = 80;
 const ALWAYS_VALIDATED = 1;
 const CODED_FORM = 2;
 
-/** What is stored of a reply, but for its body. Times are wall-clock milliseconds. */
+/** What is stored of a reply, but for its body. */
 export interface EntryHead {
   /** What is asked for, and under which rules. */
   readonly key: string;
@@ -38,6 +40,9 @@ export interface EntryHead {
   readonly fields: FieldBlock;
   /** Date, where it is not among the fields; '': none. */
   readonly date: string;
+  /** When it was made, on the monotonic clock. */
+  readonly bornMs: number;
+  /** The same on the wall clock. */
   readonly bornUnixMs: number;
   readonly freshMs: number;
   readonly whileRevalidateMs: number;
@@ -71,6 +76,7 @@ export function encodeEntry(
   const ints = [length, -1, hash, head.status, key.length, variant.length, fields.length];
   ints.push(date.length, serials.length / 2, body.length);
   for (const [at, value] of ints.entries()) bytes.writeInt32LE(value, at * 4);
+  bytes.writeDoubleLE(head.bornMs, BORN_MS_AT);
   bytes.writeDoubleLE(head.bornUnixMs, 40);
   bytes.writeDoubleLE(head.freshMs, 48);
   bytes.writeDoubleLE(head.whileRevalidateMs, 56);
@@ -137,6 +143,7 @@ export function decodeHead(bytes: Buffer): EntryHead {
     date,
     serials,
     status: bytes.readInt32LE(12),
+    bornMs: bytes.readDoubleLE(BORN_MS_AT),
     bornUnixMs: bytes.readDoubleLE(40),
     freshMs: bytes.readDoubleLE(48),
     whileRevalidateMs: bytes.readDoubleLE(56),

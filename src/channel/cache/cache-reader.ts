@@ -47,7 +47,7 @@ export class CacheReader {
     let best: FoundEntry | null = null;
     for (const entry of this.candidates(key, hash)) {
       if (!fits(entry.head.variant)) continue;
-      const isBetter = best === null || entry.head.bornUnixMs > best.head.bornUnixMs;
+      const isBetter = best === null || entry.head.bornMs > best.head.bornMs;
       if (isBetter) best = entry;
     }
     return best;

@@ -27,6 +27,7 @@ export function formHead(coding: Coding, level: number): EntryHead {
     status: level,
     fields: NO_FIELDS,
     date: '',
+    bornMs: 0,
     bornUnixMs: 0,
     freshMs: 0,
     whileRevalidateMs: 0,

@@ -1,15 +1,20 @@
 /**
  * How old a reply is, and for how long it is fresh.
  *
- * Thread: any (pure). RFC 9111 section 4.2. Times are wall-clock milliseconds.
+ * Thread: any (pure). RFC 9111 section 4.2. What fields say is wall-clock time. Time that passes
+ * here is told by both clocks, and the one that has gone further counts.
  * Invariant: an age and a lifetime are never negative and never above SECONDS_MAX seconds, whatever
  * clocks and fields say.
  */
+import type { Moment } from '../../base/clock.js';
 import { ABSENT_S, type CacheDirectives, SECONDS_MAX } from './cache-directives.js';
 
 /** When a reply came, and what it says of its own age. */
 export interface ReplyTimes {
-  readonly requestUnixMs: number;
+  /** When its target was asked, on the monotonic clock. */
+  readonly requestMs: number;
+  /** When its head came, on the monotonic clock. */
+  readonly responseMs: number;
   readonly responseUnixMs: number;
   /** Date; NaN: it has none that can be read. */
   readonly dateUnixMs: number;
@@ -30,13 +35,20 @@ const AGE_MAX_MS = SECONDS_MAX * 1000;
 /** No guess is longer than this. */
 const HEURISTIC_MS_MAX = 24 * 3_600_000;
 
-/** When the reply was made as this clock has it: now less that is its age. */
-export function bornUnixMs(times: ReplyTimes): number {
-  const { requestUnixMs, responseUnixMs, dateUnixMs } = times;
+/** When a reply was made, as each clock of this machine has it. */
+export interface Birth {
+  readonly bornMs: number;
+  readonly bornUnixMs: number;
+}
+
+/** Of a reply that has just come. */
+export function birthOf(times: ReplyTimes): Birth {
+  const { requestMs, responseMs, responseUnixMs, dateUnixMs } = times;
   const apparentMs = Number.isNaN(dateUnixMs) ? 0 : Math.max(0, responseUnixMs - dateUnixMs);
-  const delayMs = Math.max(0, responseUnixMs - requestUnixMs);
+  const delayMs = Math.max(0, responseMs - requestMs);
   const correctedMs = ageValueS(times.age) * 1000 + delayMs;
-  return responseUnixMs - Math.min(AGE_MAX_MS, Math.max(apparentMs, correctedMs));
+  const ageMs = Math.min(AGE_MAX_MS, Math.max(apparentMs, correctedMs));
+  return { bornMs: responseMs - ageMs, bornUnixMs: responseUnixMs - ageMs };
 }
 
 /** Of several values the first counts; one that is no number counts as none (section 5.1). */
@@ -46,9 +58,12 @@ function ageValueS(text: string): number {
   return digits === undefined ? 0 : Math.min(SECONDS_MAX, Number(digits));
 }
 
-/** A clock that was set back makes nothing younger than new. */
-export function ageMs(born: number, nowUnixMs: number): number {
-  return Math.min(AGE_MAX_MS, Math.max(0, nowUnixMs - born));
+/**
+ * By the clock that has gone further: a wall clock that was set back keeps nothing fresh, nor does
+ * a monotonic one that stood still while the machine slept.
+ */
+export function ageMs({ bornMs, bornUnixMs }: Birth, { nowMs, unixMs }: Moment): number {
+  return Math.min(AGE_MAX_MS, Math.max(0, nowMs - bornMs, unixMs - bornUnixMs));
 }
 
 /** For a shared cache; undefined: the reply does not say. */

@@ -3,6 +3,7 @@
  *
  * Thread: any (pure). RFC 9111 sections 4, 4.2.4 and 5.2.1; RFC 5861.
  */
+import type { Moment } from '../../base/clock.js';
 import { ABSENT_S, type CacheDirectives } from './cache-directives.js';
 import { ageMs } from './freshness.js';
 import type { Lifetimes } from './storing.js';
@@ -14,13 +15,9 @@ import type { Lifetimes } from './storing.js';
 export type Reuse = 'fresh' | 'stale' | 'validate';
 
 /** `asked` is what the client wants, where clients may say so; null: they may not. */
-export function judgeReuse(
-  stored: Lifetimes,
-  asked: CacheDirectives | null,
-  nowUnixMs: number,
-): Reuse {
+export function judgeReuse(stored: Lifetimes, asked: CacheDirectives | null, now: Moment): Reuse {
   if (stored.isAlwaysValidated || asked?.noCache === true) return 'validate';
-  const age = ageMs(stored.bornUnixMs, nowUnixMs);
+  const age = ageMs(stored, now);
   const leftMs = stored.freshMs - age;
   if (asked !== null && asked.maxAgeS !== ABSENT_S && age > asked.maxAgeS * 1000) {
     return 'validate';
@@ -36,14 +33,14 @@ export function judgeReuse(
 }
 
 /** Whether it may answer where its origin gives no good reply. */
-export function mayServeOnError(stored: Lifetimes, nowUnixMs: number): boolean {
+export function mayServeOnError(stored: Lifetimes, now: Moment): boolean {
   if (stored.isAlwaysValidated) return false;
-  const age = ageMs(stored.bornUnixMs, nowUnixMs);
+  const age = ageMs(stored, now);
   return age < stored.freshMs + stored.ifErrorMs;
 }
 
 /** Seconds of freshness that are left; negative: for how long it has been stale. */
-export function freshLeftS(stored: Lifetimes, nowUnixMs: number): number {
-  const leftMs = stored.freshMs - ageMs(stored.bornUnixMs, nowUnixMs);
+export function freshLeftS(stored: Lifetimes, now: Moment): number {
+  const leftMs = stored.freshMs - ageMs(stored, now);
   return Math.trunc(leftMs / 1000);
 }

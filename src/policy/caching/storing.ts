@@ -15,7 +15,8 @@ import {
   parseTargeted,
 } from './cache-directives.js';
 import {
-  bornUnixMs,
+  type Birth,
+  birthOf,
   explicitLifetimeMs,
   heuristicLifetimeMs,
   type ReplyTimes,
@@ -55,13 +56,15 @@ export interface StoringReply {
   readonly date: string;
   /** -1: not known. */
   readonly bodyBytes: number;
-  readonly requestUnixMs: number;
+  /** On the monotonic clock. */
+  readonly requestMs: number;
+  /** On the monotonic clock. */
+  readonly responseMs: number;
   readonly responseUnixMs: number;
 }
 
 /** How long a stored reply may be used, in milliseconds. */
-export interface Lifetimes {
-  readonly bornUnixMs: number;
+export interface Lifetimes extends Birth {
   readonly freshMs: number;
   /** Beyond freshness, while it is validated. */
   readonly whileRevalidateMs: number;
@@ -193,7 +196,7 @@ function lifetimesOf(
     : freshMs > 0 || isUsefulStale || (hasValidator && status === 200);
   if (!isUseful) return null;
   return {
-    bornUnixMs: bornUnixMs(times),
+    ...birthOf(times),
     freshMs,
     whileRevalidateMs,
     ifErrorMs,
@@ -201,10 +204,11 @@ function lifetimesOf(
   };
 }
 
-function timesOf({ date, fields, requestUnixMs, responseUnixMs }: StoringReply): ReplyTimes {
+function timesOf(reply: StoringReply): ReplyTimes {
+  const { date, fields, requestMs, responseMs, responseUnixMs } = reply;
   const text = date === '' ? listOf(fields, 'date') : date;
   const dateUnixMs = parseHttpDate(text, responseUnixMs);
-  return { requestUnixMs, responseUnixMs, dateUnixMs, age: listOf(fields, 'age') };
+  return { requestMs, responseMs, responseUnixMs, dateUnixMs, age: listOf(fields, 'age') };
 }
 
 /** One that is there twice cannot be read, nor what is no date (section 5.3). */

@@ -5,7 +5,7 @@
  * client that it was begun for, and goes on when that leaves as long as others get it. When it
  * fails, those who have got bytes are cut off, as by any target that dies; the others look again.
  */
-import type { Clock } from '../../base/clock.js';
+import { type Clock, momentOf } from '../../base/clock.js';
 import type { CacheStore } from '../../channel/cache/cache-store.js';
 import type { CacheDirectives } from '../../policy/caching/cache-directives.js';
 import { hitStatus } from '../../policy/caching/cache-status.js';
@@ -25,7 +25,7 @@ const NO_BODY = Buffer.alloc(0);
 
 export interface FlightFollowersParts {
   readonly store: Pick<CacheStore, 'serials' | 'isCurrent'>;
-  readonly clock: Pick<Clock, 'unixMs'>;
+  readonly clock: Pick<Clock, 'nowMs' | 'unixMs'>;
   readonly replies: Pick<ReplyPath, 'head' | 'whole' | 'data' | 'end' | 'trailers' | 'takeBack'>;
   /** The rest of a reply that has begun does not come. */
   onBroken(exchange: Exchange): void;
@@ -49,7 +49,7 @@ export class FlightFollowers {
     // Parts are made of the whole.
     if (!isFor || (head.status === 200 && listIn(exchange, 'range') !== '')) return false;
     if (!store.serials.isPurgeFree(purges) || !store.isCurrent(head)) return false;
-    if (judgeReuse(head, asked, clock.unixMs()) !== 'fresh') return false;
+    if (judgeReuse(head, asked, momentOf(clock)) !== 'fresh') return false;
     caching.flight = flight;
     return true;
   }
@@ -60,14 +60,14 @@ export class FlightFollowers {
     if (flight === null) return;
     const { clock, replies } = this.parts;
     const { head, bodyBytes } = flight.reply;
-    const nowUnixMs = clock.unixMs();
+    const now = momentOf(clock);
     caching.isServing = true;
     caching.isCollapsed = true;
     caching.outcome = 'hit';
     caching.reason = null;
-    caching.statusField = hitStatus(freshLeftS(head, nowUnixMs), { isCollapsed: true });
+    caching.statusField = hitStatus(freshLeftS(head, now), { isCollapsed: true });
     const content = { body: NO_BODY, bodyBytes };
-    const made = memoryReply(memoryRequestOf(exchange), head, content, nowUnixMs);
+    const made = memoryReply(memoryRequestOf(exchange), head, content, now);
     replies.head(exchange, made.status, made, ownFieldsOf(exchange));
     if (exchange.isFinished) return;
     if (exchange.reply.isBodiless) replies.whole(exchange, NO_BODY);

@@ -3,6 +3,7 @@
  *
  * Thread: any (pure). RFC 9110 sections 13 and 14, RFC 9111 section 4.
  */
+import type { Moment } from '../../base/clock.js';
 import {
   entriesOf,
   type FieldBlock,
@@ -65,9 +66,9 @@ export function memoryReply(
   asked: MemoryRequest,
   stored: EntryHead,
   { body, bodyBytes }: { readonly body: Buffer; readonly bodyBytes: number },
-  nowUnixMs: number,
+  now: Moment,
 ): MemoryReply {
-  const age = Math.floor(ageMs(stored.bornUnixMs, nowUnixMs) / 1000);
+  const age = Math.floor(ageMs(stored, now) / 1000);
   const ageField = field('age', String(age));
   const { date, status } = stored;
   if (isPlain(asked)) {
@@ -75,7 +76,7 @@ export function memoryReply(
     return { status, fields, date, bodyBytes: status === 204 ? -1 : bodyBytes, body };
   }
   const validators = validatorsOf(stored);
-  if (status === 200 && isUnmodified(asked, validators, nowUnixMs)) {
+  if (status === 200 && isUnmodified(asked, validators, now.unixMs)) {
     const fields = joinFields(only(stored.fields, KEPT_IN_304), ageField);
     return { status: 304, fields, date, bodyBytes: -1, body: NO_BODY };
   }
@@ -83,7 +84,7 @@ export function memoryReply(
   const length = status === 204 ? -1 : bodyBytes;
   const whole = { status, fields, date, bodyBytes: length, body };
   const mayBeParts = asked.method === 'GET' && status === 200 && asked.range !== '';
-  if (!mayBeParts || !isSameForRange(asked, validators, nowUnixMs)) return whole;
+  if (!mayBeParts || !isSameForRange(asked, validators, now.unixMs)) return whole;
   const ranges = askedRanges(asked.range, bodyBytes);
   if (ranges === 'whole') return whole;
   if (ranges === 'unsatisfiable') {

@@ -8,7 +8,7 @@
  * reply as they see one of a target.
  */
 import { defined } from '../../base/assert.js';
-import type { Clock } from '../../base/clock.js';
+import { type Clock, type Moment, momentOf } from '../../base/clock.js';
 import type { FieldBlock } from '../../base/field-block.js';
 import { PROBLEMS } from '../../base/problems.js';
 import type { EntryHead } from '../../channel/cache/cache-entry.js';
@@ -188,17 +188,17 @@ export class ReplyCache {
   /** Whether something is stored that answers; what only fits is kept for later. */
   private find(exchange: Exchange, caching: Caching, asked: CacheDirectives | null): boolean {
     const request = variedRequest(exchange);
-    const nowUnixMs = this.parts.clock.unixMs();
+    const now = momentOf(this.parts.clock);
     const fits = (variant: string): boolean => fitsVariant(variant, request);
     const entry = this.parts.store.find(caching.key, fits, caching.keyHash);
     const { method } = exchange.head;
     caching.entry = entry;
     caching.body = null;
     if (entry === null) return false;
-    const reuse = reuseOf(entry, asked, nowUnixMs);
+    const reuse = reuseOf(entry, asked, now);
     // What refreshes it behind its reply has no body.
     const isUsable = reuse === 'fresh' || (reuse === 'stale' && method !== QUERY);
-    const isShort = isUsable && wantsNoBody(exchange, entry.head, nowUnixMs);
+    const isShort = isUsable && wantsNoBody(exchange, entry.head, now.unixMs);
     caching.body = isShort ? NO_BODY : entry.copyBody(isUsable);
     // It has gone since.
     if (caching.body === null) caching.entry = null;
@@ -257,7 +257,7 @@ export class ReplyCache {
     const { fields } = exchange.head;
     caching.purges = store.serials.purges;
     caching.placeSerial = store.serials.of(store.hashOf(placeOf(exchange)));
-    caching.askedUnixMs = clock.unixMs();
+    caching.askedMs = clock.nowMs();
     for (const name of CONDITIONS) if (fields.value(name) !== '') fields.replacePlain(name, '');
     const { entry } = caching;
     if (entry === null) return;
@@ -278,7 +278,7 @@ export class ReplyCache {
   serve(exchange: Exchange, caching: Caching): void {
     const { entry } = caching;
     if (entry === null) return;
-    const leftS = freshLeftS(entry.head, this.parts.clock.unixMs());
+    const leftS = freshLeftS(entry.head, momentOf(this.parts.clock));
     const { isCollapsed, needsRefresh } = caching;
     caching.statusField = hitStatus(leftS, { isCollapsed, isRevalidating: needsRefresh });
     this.send(exchange, caching, entry.head);
@@ -290,7 +290,7 @@ export class ReplyCache {
     const bodyBytes = entry?.bodyBytes ?? 0;
     const content = { body: body ?? NO_BODY, bodyBytes };
     caching.isServing = true;
-    const made = memoryReply(memoryRequestOf(exchange), head, content, clock.unixMs());
+    const made = memoryReply(memoryRequestOf(exchange), head, content, momentOf(clock));
     // A part of the body, or none of it, has no forms.
     const isWhole = made.body === content.body && body !== null && body.length > 0;
     if (isWhole && hasStages(exchange)) caching.forms = this.formsOf(caching);
@@ -335,7 +335,7 @@ export class ReplyCache {
     if (caching === null || isAside || reply.isStarted || caching.isServing) return false;
     const { entry, body } = caching;
     if (entry === null || body === null) return false;
-    return mayServeOnError(entry.head, this.parts.clock.unixMs());
+    return mayServeOnError(entry.head, momentOf(this.parts.clock));
   }
 
   serveOnError(exchange: Exchange): void {
@@ -399,8 +399,8 @@ export class ReplyCache {
 }
 
 /** What a soft purge has made stale answers while it is validated, where a stale reply may. */
-function reuseOf(entry: FoundEntry, asked: CacheDirectives | null, nowUnixMs: number): Reuse {
-  const reuse = judgeReuse(entry.head, asked, nowUnixMs);
+function reuseOf(entry: FoundEntry, asked: CacheDirectives | null, now: Moment): Reuse {
+  const reuse = judgeReuse(entry.head, asked, now);
   if (!entry.isSoft || reuse !== 'fresh') return reuse;
   return entry.head.whileRevalidateMs > 0 ? 'stale' : 'validate';
 }

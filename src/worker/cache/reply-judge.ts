@@ -20,7 +20,7 @@ import { askedBy, groupPlaceOf, placeOf, type RouteCache, variedRequest } from '
 
 export interface ReplyJudgeParts {
   readonly store: Pick<CacheStore, 'hashOf' | 'serials' | 'entryBytesMax'>;
-  readonly clock: Pick<Clock, 'unixMs'>;
+  readonly clock: Pick<Clock, 'nowMs' | 'unixMs'>;
 }
 
 export class ReplyJudge {
@@ -52,8 +52,9 @@ export class ReplyJudge {
       directives: askedBy(exchange),
       value: variedRequest(exchange).value,
     };
-    const responseUnixMs = this.parts.clock.unixMs();
-    const times = { requestUnixMs: caching.askedUnixMs, responseUnixMs };
+    const { clock } = this.parts;
+    const [responseMs, responseUnixMs] = [clock.nowMs(), clock.unixMs()];
+    const times = { requestMs: caching.askedMs, responseMs, responseUnixMs };
     const judged = judgeReply(request, { ...reply, ...times }, caching.rules);
     return typeof judged === 'string' ? this.refuse(caching, judged) : judged;
   }

@@ -57,8 +57,8 @@ export class Caching {
   /** Serials when its target was asked. */
   purges = 0;
   placeSerial = 0;
-  /** When its target was asked. */
-  askedUnixMs = 0;
+  /** When its target was asked, on the monotonic clock. */
+  askedMs = 0;
 
   /** What answers is stale, and is to be brought up to date behind it. */
   needsRefresh = false;

@@ -25,7 +25,7 @@ function storesOf(lanes: number, bytes = BYTES) {
 
 function headOf(key: string, wish: Partial<EntryHead> = {}): EntryHead {
   return {
-    ...{ key, variant: '', status: 200, fields: NO_FIELDS, date: '', bornUnixMs: 1 },
+    ...{ key, variant: '', status: 200, fields: NO_FIELDS, date: '', bornMs: 1, bornUnixMs: 1 },
     ...{ freshMs: 1000, whileRevalidateMs: 2, ifErrorMs: 3, isAlwaysValidated: true, serials: [] },
     ...wish,
   };
@@ -51,8 +51,8 @@ describe('a store', () => {
 
   it('puts the newer reply in place of the older one, whoever has stored it', () => {
     const { memory, first, second } = storesOf(2);
-    put(first, headOf('a', { bornUnixMs: 9 }), 'old');
-    put(second, headOf('a', { bornUnixMs: 5 }), 'new');
+    put(first, headOf('a', { bornMs: 9 }), 'old');
+    put(second, headOf('a', { bornMs: 5 }), 'new');
     expect(bodyIn(first, 'a')).toBe('new');
     const live = memory.segments.map((segment) => new CacheSegment(segment).count().entries);
     expect(live).toEqual([0, 1]);
@@ -222,7 +222,7 @@ describe('bodies that go out in this turn', () => {
     if (old === null || old === undefined) throw new Error('there is a body');
     expect(blocks.tryShare(old)).toBe(true);
     for (let round = 2; round < 60; round += 1) {
-      put(store, headOf('a', { bornUnixMs: round }), String(round % 10).repeat(5000));
+      put(store, headOf('a', { bornMs: round }), String(round % 10).repeat(5000));
       expect(bodyNow(store, 'a')?.toString()).toBe(String(round % 10).repeat(5000));
     }
     expect(old.toString()).toBe('1'.repeat(5000));
@@ -261,7 +261,7 @@ it('a head that was read before is not taken for that of another entry', () => {
   // More keys than heads are kept, in few buckets, replaced again and again.
   for (let round = 0; round < 20; round += 1) {
     for (let key = 0; key < 400; key += 1) {
-      const wish = { bornUnixMs: round * 1000 + key, date: `${round} ${key}` };
+      const wish = { bornMs: round * 1000 + key, date: `${round} ${key}` };
       put(key % 2 === 0 ? first : second, headOf(`${key}`, wish), `${round} ${key}`);
     }
     for (let key = 0; key < 400; key += 1) {

@@ -22,7 +22,8 @@ function storesOf(lanes: number) {
 
 function headOf(key: string, variant = ''): EntryHead {
   return {
-    ...{ key, variant, status: 200, fields: NO_FIELDS, date: '', bornUnixMs: 1, freshMs: 1000 },
+    ...{ key, variant, status: 200, fields: NO_FIELDS, date: '', bornMs: 1, bornUnixMs: 1 },
+    ...{ freshMs: 1000 },
     ...{ whileRevalidateMs: 0, ifErrorMs: 0, isAlwaysValidated: true, serials: [] },
   };
 }

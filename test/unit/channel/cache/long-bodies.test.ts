@@ -8,7 +8,8 @@ import { LongBodies } from '../../../../src/channel/cache/long-bodies.js';
 
 const MIB = 2 ** 20;
 const HEAD = {
-  ...{ variant: '', status: 200, fields: NO_FIELDS, date: '', bornUnixMs: 1, freshMs: 1000 },
+  ...{ variant: '', status: 200, fields: NO_FIELDS, date: '', bornMs: 1, bornUnixMs: 1 },
+  ...{ freshMs: 1000 },
   ...{ whileRevalidateMs: 0, ifErrorMs: 0, isAlwaysValidated: true, serials: [] },
 };
 

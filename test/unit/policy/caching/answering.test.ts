@@ -3,6 +3,7 @@
  * so.
  */
 import { describe, expect, it } from 'vitest';
+import type { Moment } from '../../../../src/base/clock.js';
 import { type FieldBlock, field, joinFields, NO_FIELDS } from '../../../../src/base/field-block.js';
 import { parseHttpDate } from '../../../../src/base/http-date.js';
 import {
@@ -47,28 +48,35 @@ const REUSE = [
   ['9111 4.2.4', 60, 0, 0, 61, 'max-stale', 'validate'],
 ] as const;
 
+/** Of a reply that came at NOW, when the monotonic clock began. */
+function momentAt(ms: number): Moment {
+  return { nowMs: ms, unixMs: NOW + ms };
+}
+
 describe('a stored reply', () => {
   it.each(REUSE)('%s: fresh %i, while %i, error %i, age %i, %s', (...all) => {
     const [, freshS, whileS, errorS, ageS, asked, verdict] = all;
     const stored = {
-      bornUnixMs: NOW - ageS * 1000,
+      ...{ bornMs: -ageS * 1000, bornUnixMs: NOW - ageS * 1000 },
       freshMs: freshS * 1000,
       whileRevalidateMs: whileS * 1000,
       ifErrorMs: errorS * 1000,
       isAlwaysValidated: false,
     };
     const directives = asked === '' ? null : parseCacheControl(asked);
-    expect(judgeReuse(stored, directives, NOW)).toBe(verdict);
-    expect(judgeReuse({ ...stored, isAlwaysValidated: true }, directives, NOW)).toBe('validate');
+    expect(judgeReuse(stored, directives, momentAt(0))).toBe(verdict);
+    expect(judgeReuse({ ...stored, isAlwaysValidated: true }, directives, momentAt(0))).toBe(
+      'validate',
+    );
   });
 
   it('5861 4: answers on errors within its time, and never where it needs validation', () => {
-    const stored = { bornUnixMs: NOW, freshMs: 1000, whileRevalidateMs: 0, ifErrorMs: 5000 };
-    const usual = { ...stored, isAlwaysValidated: false };
-    expect(mayServeOnError(usual, NOW + 5999)).toBe(true);
-    expect(mayServeOnError(usual, NOW + 6000)).toBe(false);
-    expect(mayServeOnError({ ...usual, isAlwaysValidated: true }, NOW)).toBe(false);
-    expect([freshLeftS(usual, NOW), freshLeftS(usual, NOW + 3500)]).toEqual([1, -2]);
+    const times = { freshMs: 1000, whileRevalidateMs: 0, ifErrorMs: 5000 };
+    const usual = { bornMs: 0, bornUnixMs: NOW, ...times, isAlwaysValidated: false };
+    expect(mayServeOnError(usual, momentAt(5999))).toBe(true);
+    expect(mayServeOnError(usual, momentAt(6000))).toBe(false);
+    expect(mayServeOnError({ ...usual, isAlwaysValidated: true }, momentAt(0))).toBe(false);
+    expect([freshLeftS(usual, momentAt(0)), freshLeftS(usual, momentAt(3500))]).toEqual([1, -2]);
   });
 });
 

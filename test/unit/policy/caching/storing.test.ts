@@ -3,6 +3,7 @@
  * the section that says so.
  */
 import { describe, expect, it } from 'vitest';
+import type { Moment } from '../../../../src/base/clock.js';
 import { type FieldBlock, field, joinFields, NO_FIELDS } from '../../../../src/base/field-block.js';
 import { parseCacheControl } from '../../../../src/policy/caching/cache-directives.js';
 import { ageMs } from '../../../../src/policy/caching/freshness.js';
@@ -13,6 +14,8 @@ import {
 } from '../../../../src/policy/caching/storing.js';
 
 const NOW = Date.UTC(2026, 0, 10, 12, 0, 0);
+/** The same on the monotonic clock. */
+const CAME_MS = 5_000_000;
 const DATE = 'Sat, 10 Jan 2026 12:00:00 GMT';
 const IN_AN_HOUR = 'Sat, 10 Jan 2026 13:00:00 GMT';
 const AN_HOUR_AGO = 'Sat, 10 Jan 2026 11:00:00 GMT';
@@ -40,6 +43,10 @@ interface Said {
   readonly delayMs?: number;
 }
 
+function momentAt(ms: number): Moment {
+  return { nowMs: CAME_MS + ms, unixMs: NOW + ms };
+}
+
 function blockOf(fields: Fields): FieldBlock {
   return fields.reduce((all, [name, value]) => joinFields(all, field(name, value)), NO_FIELDS);
 }
@@ -58,7 +65,8 @@ function judge(fields: Fields, said: Said = {}): Storable | string {
       fields: blockOf(fields),
       date: '',
       bodyBytes: said.bodyBytes ?? 10,
-      requestUnixMs: NOW - (said.delayMs ?? 0),
+      requestMs: CAME_MS - (said.delayMs ?? 0),
+      responseMs: CAME_MS,
       responseUnixMs: NOW,
     },
     { ...RULES, ...said.rules },
@@ -354,14 +362,20 @@ const AGES: readonly (readonly [string, string, Fields, number, number])[] = [
 
 describe('age', () => {
   it.each(AGES)('%s: %s', (_section, _what, fields, delayMs, seconds) => {
-    const { bornUnixMs } = stored([...cc('max-age=60'), ...fields], { delayMs });
-    expect(ageMs(bornUnixMs, NOW)).toBe(seconds * 1000);
+    const birth = stored([...cc('max-age=60'), ...fields], { delayMs });
+    expect(ageMs(birth, momentAt(0))).toBe(seconds * 1000);
   });
 
   it('9111 4.2.3: is never negative, and never above its bound, whatever the clock does', () => {
-    const { bornUnixMs } = stored(FRESH);
-    expect(ageMs(bornUnixMs, NOW - 1_000_000)).toBe(0);
-    expect(ageMs(bornUnixMs, Number.MAX_SAFE_INTEGER)).toBe(2 ** 31 * 1000);
+    const birth = stored(FRESH);
+    expect(ageMs(birth, momentAt(-1_000_000))).toBe(0);
+    expect(ageMs(birth, momentAt(Number.MAX_SAFE_INTEGER))).toBe(2 ** 31 * 1000);
+  });
+
+  it('grows while the wall clock is set back, and while the other one stands still', () => {
+    const birth = stored([...FRESH, ['Age', '7']]);
+    expect(ageMs(birth, { nowMs: CAME_MS + 20_000, unixMs: NOW - 3_600_000 })).toBe(27_000);
+    expect(ageMs(birth, { nowMs: CAME_MS, unixMs: NOW + 20_000 })).toBe(27_000);
   });
 });
 
