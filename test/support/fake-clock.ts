@@ -24,11 +24,17 @@ export interface FakeTime {
 export class FakeClock implements Clock {
   private timers: FakeTimer[] = [];
   private turn: (() => void)[] = [];
+  private setByMs = 0;
 
   constructor(readonly time: FakeTime = { ms: 1000 }) {}
 
   readonly nowMs = (): number => this.time.ms;
-  readonly unixMs = (): number => UNIX_MS_AT_ZERO + Math.floor(this.time.ms);
+  readonly unixMs = (): number => UNIX_MS_AT_ZERO + this.setByMs + Math.floor(this.time.ms);
+
+  /** Sets the wall clock forward or back; no time passes. */
+  setWall(byMs: number): void {
+    this.setByMs += byMs;
+  }
 
   readonly afterTurn = (step: () => void): void => {
     this.turn.push(step);

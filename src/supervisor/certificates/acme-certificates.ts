@@ -25,8 +25,8 @@ const RENEW_AT = 2 / 3;
 /** Renewals of many gateways spread over this part of the life, and pauses likewise. */
 const JITTER = 1 / 20;
 const ORDER_MS_MAX = 10 * 60_000;
-/** Node's timers hold no more. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
+/** A machine may sleep, and its clock be set: when to renew is looked at so often. */
+const LOOK_MS = 60 * 60_000;
 
 export interface AcmeOptions {
   readonly logger: Logger;
@@ -115,7 +115,8 @@ export class AcmeCertificates {
       this.options.logger.error({ err: error, listener: one.name }, message);
     }
     this.show(key);
-    this.plan(wanted, wanted.pair === null ? 0 : this.renewalDelayMs(wanted.pair));
+    if (wanted.pair === null) this.plan(wanted, 0);
+    else this.awaitRenewal(wanted, this.renewalUnixMs(wanted.pair));
   }
 
   private show(key: string): void {
@@ -125,20 +126,25 @@ export class AcmeCertificates {
     this.options.show(one.listener, { pairs, challenges: one.challenges });
   }
 
-  private renewalDelayMs({ startsAtUnixMs, expiresAtUnixMs }: LoadedPair): number {
-    const { clock, random } = this.options;
+  private renewalUnixMs({ startsAtUnixMs, expiresAtUnixMs }: LoadedPair): number {
     const lifeMs = expiresAtUnixMs - startsAtUnixMs;
-    const atMs = startsAtUnixMs + lifeMs * (RENEW_AT + JITTER * random());
-    return Math.max(0, atMs - clock.unixMs());
+    return startsAtUnixMs + lifeMs * (RENEW_AT + JITTER * this.options.random());
+  }
+
+  private awaitRenewal(one: Wanted, atUnixMs: number): void {
+    if (this.isStopped || one.isDropped) return;
+    const { clock } = this.options;
+    const leftMs = atUnixMs - clock.unixMs();
+    one.timer?.cancel();
+    if (leftMs <= 0) this.plan(one, 0);
+    else one.timer = clock.after(Math.min(leftMs, LOOK_MS), () => this.awaitRenewal(one, atUnixMs));
   }
 
   private plan(one: Wanted, delayMs: number): void {
     if (this.isStopped || one.isDropped) return;
-    const { clock } = this.options;
     one.timer?.cancel();
-    one.timer = clock.after(Math.min(delayMs, TIMER_MS_MAX), () => {
-      if (delayMs > TIMER_MS_MAX) this.plan(one, delayMs - TIMER_MS_MAX);
-      else this.tail = this.tail.then(() => this.order(one));
+    one.timer = this.options.clock.after(delayMs, () => {
+      this.tail = this.tail.then(() => this.order(one));
     });
   }
 
@@ -156,7 +162,7 @@ export class AcmeCertificates {
       const expiresAt = new Date(one.pair.expiresAtUnixMs).toISOString();
       logger.info({ ...facts, expiresAt }, 'a certificate was issued');
       this.showOne(one);
-      this.plan(one, this.renewalDelayMs(one.pair));
+      this.awaitRenewal(one, this.renewalUnixMs(one.pair));
     } catch (error) {
       one.failures += 1;
       this.failed += 1;

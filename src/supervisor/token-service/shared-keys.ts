@@ -23,6 +23,7 @@ const LEAD_MS = 10_000;
 const FIRST_KEYS_MS = 2000;
 const RETRY_LOST_MS = 250;
 const RETRY_MS = 5000;
+const LOOK_MS = 60 * 60_000;
 /** Times that another gateway may be quicker. */
 const TRIES_MAX = 5;
 
@@ -118,8 +119,8 @@ export class SharedKeys implements TokenKeys {
       if (error instanceof StoreLostError) nextMs = RETRY_LOST_MS;
       else onError(error);
     }
-    // Longer delays than this one overflow a timer; then there is nothing to do yet.
-    this.timer = clock.after(Math.min(nextMs, 2 ** 30), () => void this.keep());
+    // The clock may be set meanwhile.
+    this.timer = clock.after(Math.min(nextMs, LOOK_MS), () => void this.keep());
   }
 
   /** Resolves with the newest key. */

@@ -44,8 +44,11 @@ export function rateLimitField(
   remaining: number,
   resetMs: number,
 ): FieldBlock {
-  const reset = limiter.algorithm === 'inFlight' ? '' : `;t=${seconds(resetMs)}`;
-  return field('RateLimit', `"${limiter.name}";r=${Math.max(0, remaining)}${reset}`);
+  const { algorithm, name, windowMs } = limiter;
+  // Time is counted from the end of a millisecond: what is left of it makes no further second.
+  const toldMs = resetMs === windowMs + 1 ? windowMs : resetMs;
+  const reset = algorithm === 'inFlight' ? '' : `;t=${seconds(toldMs)}`;
+  return field('RateLimit', `"${name}";r=${Math.max(0, remaining)}${reset}`);
 }
 
 /** Retry-After in whole seconds, at least one. */

@@ -133,6 +133,15 @@ describe('a certificate by ACME', () => {
     expect(names()).toEqual(['a.test']);
   });
 
+  it('is renewed in time by a clock that is set while it waits', async () => {
+    const made = authority.sign({ names: 'DNS:a.test', days: 90 });
+    const one = listener(0);
+    if (one.tls?.acme) await new AcmeStore(stateDir, one.tls.acme).savePair(made);
+    await acme.adopt([one], stateDir);
+    clock.setWall(66 * DAY);
+    await nextOrder(3_600_000);
+  });
+
   it('is there at the next start', async () => {
     const made = authority.sign({ names: 'DNS:a.test', days: 90 });
     const one = listener(0);
