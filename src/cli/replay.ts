@@ -39,12 +39,17 @@ export function replayCommand(args: CommandArguments, io: CommandIo): Promise<Ex
           : shareConfig(compileConfig(loadConfigFile(args.against, io.env))),
       host: args.host ?? DEFAULT_HOST,
     });
-    for await (const lines of linesOf(args.words, io.stdin)) {
-      for (const line of lines) replayer.take(line);
+    try {
+      for await (const lines of linesOf(args.words, io.stdin)) {
+        for (const line of lines) replayer.take(line);
+      }
+    } catch (error) {
+      // 1 says that more is decided in another way than is tolerated.
+      throw error instanceof StartupError ? new UsageError(error.message) : error;
     }
     const result = replayer.finish();
     if (result.requests === 0) {
-      throw new StartupError(
+      throw new UsageError(
         `there is no access record in ${args.words.join(', ')}: it takes those of Sluice and ` +
           'Caddy (JSON), and the combined format of nginx and Apache' +
           (result.firstUnreadable === '' ? '' : `; the first line: ${result.firstUnreadable}`),

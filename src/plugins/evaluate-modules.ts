@@ -48,12 +48,25 @@ async function evaluate(module: PluginModule, made: Map<string, Exports>): Promi
     ),
   );
   const exports: Exports = Object.create(null);
-  const run = compileFunction(`${PREFIX}${module.code}\n})();`, ['__sluice'], {
-    filename: module.url,
-    columnOffset: -PREFIX.length,
-  }) as (scope: ModuleScope) => Promise<void>;
+  const run = compiled(module);
   await run(scopeOf(module, { imported, exports, made }));
   return exports;
+}
+
+/** @throws SyntaxError that names the file and the line, which Node's own message does not. */
+function compiled({ code, url }: PluginModule): (scope: ModuleScope) => Promise<void> {
+  try {
+    return compileFunction(`${PREFIX}${code}\n})();`, ['__sluice'], {
+      filename: url,
+      columnOffset: -PREFIX.length,
+    }) as (scope: ModuleScope) => Promise<void>;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    const line = Number(/:(\d+)\n/.exec(error.stack ?? '')?.[1] ?? 1);
+    const isBehind = line > code.split('\n').length;
+    const problem = isBehind ? 'the file ends in the middle of something' : error.message;
+    throw new SyntaxError(`${fileURLToPath(url)}${isBehind ? '' : `:${line}`}: ${problem}`);
+  }
 }
 
 interface Parts {

@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import * as nodeModule from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileProblem } from '../base/system-problem.js';
 import { rewriteModule } from './module-text.js';
 import type { PluginModule } from './plugin-module.js';
 
@@ -37,7 +38,7 @@ class Graph {
     if (this.begun.has(url)) throw new Error(`${file} and ${importer} import each other`);
     if (this.begun.size >= MODULES_MAX) throw new Error(`more than ${MODULES_MAX} files`);
     this.begun.add(url);
-    const { code, specifiers } = this.rewrite(file);
+    const { code, specifiers } = this.rewrite(file, importer);
     const imports = specifiers.map((specifier) => {
       if (!/^(\.{1,2}\/|\/|file:)/.test(specifier)) return [specifier, ''] as const;
       const imported = new URL(specifier, url).href;
@@ -47,9 +48,9 @@ class Graph {
     this.modules.push({ url, code, imports });
   }
 
-  private rewrite(file: string): ReturnType<typeof rewriteModule> {
+  private rewrite(file: string, importer: string): ReturnType<typeof rewriteModule> {
+    const text = textOf(file, importer);
     try {
-      const text = readFileSync(file, 'utf8');
       this.chars += text.length;
       if (this.chars > TEXT_CHARS_MAX) throw new Error('the plugin is larger than 4 MiB');
       return rewriteModule(withoutTypes(text, file));
@@ -57,6 +58,15 @@ class Graph {
       const reason = error instanceof Error ? error.message : String(error);
       throw new Error(reason.includes(file) ? reason : `${file}: ${reason}`);
     }
+  }
+}
+
+function textOf(file: string, importer: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const by = importer === '' ? '' : `, which ${importer} imports`;
+    throw new Error(`${file}${by}: ${fileProblem(error)}`);
   }
 }
 

@@ -4,12 +4,14 @@
  * Thread: loader. A part of check-listeners.ts. Each file is read once for each mention, and what
  * was read of a pair is remembered for whoever serves it.
  */
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { urlProblem } from '../../base/safe-url.js';
+import { fileProblem } from '../../base/system-problem.js';
 import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { ListenCertificateConfig, ListenTlsConfig } from '../gateway-config.js';
 import { readKeyFile } from '../references/key-material.js';
+import { stapleProblem } from '../references/ocsp-response.js';
 import { looksOf, rememberPair } from '../references/read-pairs.js';
 import { asciiHost } from '../references/route-match.js';
 import {
@@ -90,7 +92,7 @@ function checkCertificate(
   isTried: boolean,
 ): void {
   checkNames(config.names ?? [], { pointer: `${pointer}/names`, findings });
-  checkFile(config.ocsp, () => undefined, { pointer: `${pointer}/ocsp`, findings });
+  checkStaple(config.ocsp, { pointer: `${pointer}/ocsp`, findings });
   const looks = looksNow(config.cert, config.key);
   const cert = fileText(config.cert, { pointer: `${pointer}/cert`, findings });
   const key = fileText(config.key, { pointer: `${pointer}/key`, findings });
@@ -136,6 +138,16 @@ function checkFile(
   const text = fileText(file, place);
   const problem = text === undefined ? undefined : problemOf(text);
   if (problem !== undefined) place.findings.addValue(place.pointer, problem);
+}
+
+function checkStaple(file: string | undefined, { pointer, findings }: Place): void {
+  if (file === undefined) return;
+  try {
+    const problem = stapleProblem(readFileSync(file));
+    if (problem !== undefined) findings.addValue(pointer, `${file}: ${problem}`);
+  } catch (error) {
+    findings.addValue(pointer, `${file}: the file cannot be read: ${fileProblem(error)}`);
+  }
 }
 
 function fileText(file: string | undefined, { pointer, findings }: Place): string | undefined {

@@ -4,6 +4,7 @@
  * Thread: supervisor or loader.
  */
 import { readFileSync, statSync } from 'node:fs';
+import { fileProblem } from '../../base/system-problem.js';
 
 const KEY_BYTES = 48;
 
@@ -17,7 +18,6 @@ export function readTicketKeys(
     const hint = `make it by: openssl rand ${KEY_BYTES} > ${file}`;
     return { problem: `${file} has ${size} bytes and not ${KEY_BYTES}; ${hint}` };
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    return { problem: `${file} cannot be read: ${code}` };
+    return { problem: `${file} cannot be read: ${fileProblem(error)}` };
   }
 }

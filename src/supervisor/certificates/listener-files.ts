@@ -7,8 +7,10 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { fileProblem } from '../../base/system-problem.js';
 import { shareCopyOfBytes } from '../../channel/shared-texts.js';
 import { sharePem, TICKET_KEY_BYTES } from '../../channel/tls-material.js';
+import { stapleProblem } from '../../config/references/ocsp-response.js';
 import { isRemembered, looksOf, recallPair } from '../../config/references/read-pairs.js';
 import {
   authoritiesProblem,
@@ -127,7 +129,7 @@ export class ListenerFiles {
 
   private async readPair(id: string, files: CertificateFiles): Promise<LoadedPair | undefined> {
     const reading = (await this.checkedPair(files)) ?? (await this.readAnew(id, files));
-    const staple = files.ocsp === '' ? null : await this.bytes(files.ocsp);
+    const staple = await this.staple(id, files.ocsp);
     if (reading === null || 'problem' in reading) return undefined;
     this.refused.delete(id);
     const { chain, key: keyText, kind, names, notes } = reading.pair;
@@ -138,8 +140,18 @@ export class ListenerFiles {
       key: sharePem(keyText),
       startsAtUnixMs: reading.pair.startsAtUnixMs,
       expiresAtUnixMs: reading.pair.expiresAtUnixMs,
-      staple: staple === null || staple === undefined ? null : shareCopyOfBytes(staple),
+      staple,
     };
+  }
+
+  /** One that is none, as while it is being written, leaves that of before. */
+  private async staple(id: string, file: string): Promise<LoadedPair['staple']> {
+    const bytes = file === '' ? undefined : await this.bytes(file);
+    if (bytes === undefined) return null;
+    const problem = stapleProblem(bytes);
+    if (problem === undefined) return shareCopyOfBytes(bytes);
+    this.onMistake({ file, problem });
+    return this.pairs.get(id)?.staple ?? null;
   }
 
   /** As the check of the configuration has just read it, in this thread; null: it has not. */
@@ -196,8 +208,7 @@ export class ListenerFiles {
     try {
       return await readFile(file);
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-      this.onMistake({ file, problem: `cannot be read: ${code}` });
+      this.onMistake({ file, problem: `cannot be read: ${fileProblem(error)}` });
       return undefined;
     }
   }

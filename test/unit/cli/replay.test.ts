@@ -82,7 +82,7 @@ describe('replay', () => {
     [writeFile('not compressed', 'plain.gz'), 'cannot be read: incorrect header check'],
   ])('%s cannot be replayed', async (file, said) => {
     const { code, err } = await call(['-c', old, file]);
-    expect([code, err]).toEqual([1, expect.stringContaining(said)]);
+    expect([code, err]).toEqual([2, expect.stringContaining(said)]);
   });
 
   it('tells what is wrong with either configuration', async () => {

@@ -72,6 +72,16 @@ describe('tls of a listener', () => {
       { certificates: [PAIR], clientCertificates: { ca, crl: ca } },
       /\/crl: h/,
     ],
+    [
+      'a staple that is none',
+      { certificates: [{ ...PAIR, ocsp: cert }] },
+      /ocsp: .*is no OCSP response in DER .*: it is PEM/,
+    ],
+    [
+      'a staple that is not there',
+      { certificates: [{ ...PAIR, ocsp: `${cert}.der` }] },
+      /ocsp: .*there is no such file/,
+    ],
     ['short ticket keys', { certificates: [PAIR], tickets: { file: key } }, /\d+ bytes and not 48/],
     ['unknown ciphers', { certificates: [PAIR], ciphers: 'NONSENSE' }, /ciphers: has no cipher/],
     [
