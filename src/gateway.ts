@@ -18,6 +18,7 @@ import { CoordinatorStatus } from './channel/coordinator/coordinator-status.js';
 import { TargetLoadView } from './channel/coordinator/target-loads.js';
 import { allocateCounters } from './channel/counter-block.js';
 import { recordBytesOf } from './channel/record-ring.js';
+import { memoryLack } from './config/compile/sizing.js';
 import { UNVERIFIED_TARGETS, upstreamsUnverified } from './config/compile/unverified-targets.js';
 import type { GatewayConfig } from './config/gateway-config.js';
 import type { ServedConfig, SharedConfig, SharedSettings } from './config/shared/shared-config.js';
@@ -182,7 +183,7 @@ export class Gateway {
       isAlive: () => this.supervisor.readiness === 'ready',
     });
     this.tellOfDocuments(config);
-    this.tellOfUnverified(config);
+    this.warn(config);
     this.reloader = this.createReloader(kept);
     this.watcher = this.createWatcher();
     this.names = new NameWatcher({
@@ -461,17 +462,18 @@ export class Gateway {
     }
   }
 
-  private tellOfUnverified({ upstreams }: SharedSettings): void {
-    for (const upstream of upstreamsUnverified(upstreams)) {
+  private warn(config: SharedSettings): void {
+    for (const upstream of upstreamsUnverified(config.upstreams)) {
       this.log.logger.warn({ upstream }, UNVERIFIED_TARGETS);
     }
+    if (memoryLack(config) !== '') this.log.logger.warn(memoryLack(config));
   }
 
   /** Applies the parts of the configuration that the main thread itself uses. */
   private adopt(config: SharedSettings): void {
     this.log.logger.level = config.logging.level;
     this.tellOfDocuments(config);
-    this.tellOfUnverified(config);
+    this.warn(config);
     this.adminAccess.adopt(config.admin);
     this.names.adopt(config);
     this.discovery.adopt(config);

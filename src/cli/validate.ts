@@ -5,6 +5,7 @@
  */
 import { PROBLEMS } from '../base/problems.js';
 import { callsWithoutHttp2, NO_HTTP2 } from '../config/compile/calls-without-http2.js';
+import { memoryLack } from '../config/compile/sizing.js';
 import { UNVERIFIED_TARGETS, upstreamsUnverified } from '../config/compile/unverified-targets.js';
 import type { CompiledConfig, CompiledDocument } from '../config/compiled-config.js';
 import { invalidPairs } from '../config/references/read-pairs.js';
@@ -33,6 +34,7 @@ export function validateCommand(args: CommandArguments, io: CommandIo): Promise<
       io.stderr.write(`warning: ${cert}: the certificate ${why}\n`);
     }
     for (const line of identityLines(config, io.env)) io.stderr.write(line);
+    if (memoryLack(config) !== '') io.stderr.write(`warning: ${memoryLack(config)}\n`);
     io.stderr.write(threadsLine(config));
     for (const document of config.documents) io.stderr.write(warningsOf(document));
     io.stdout.write(`${requireConfigFile(args)}: ok (${summarize(config)})\n`);

@@ -40,12 +40,12 @@ export const METHOD_OR_ALL_TEXT = textShape(
 /** A name that other parts of the configuration refer to, and that counters carry. */
 export const REFERENCE_NAME_TEXT = textShape(
   '^[A-Za-z][A-Za-z0-9_-]{0,63}$',
-  'a name of letters, digits, _ and -, beginning with a letter',
+  'a name of up to 64 letters, digits, _ and -, beginning with a letter',
 );
 
 export const ROUTE_NAME_TEXT = textShape(
   '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$',
-  'a name of letters, digits, ".", "_" and "-", beginning with a letter or a digit',
+  'a name of up to 64 letters, digits, ".", "_" and "-", beginning with a letter or a digit',
 );
 
 export const HEADER_NAME_TEXT = textShape(`^${TOKEN_PATTERN}$`, 'the name of a header field');

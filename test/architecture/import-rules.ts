@@ -136,6 +136,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
       'plugins/plugin-module.ts',
       'schema',
       'routing',
+      'wire/x509/der-reader.ts',
       ...PURE_PARTS_OF_FILTERS,
       '*/options.ts',
     ],

@@ -102,6 +102,22 @@ export function sizingFor(
   };
 }
 
+/** What is to be said where these threads do not fit under the memory limit; '': they do. */
+export function memoryLack({
+  acceptors,
+  workers,
+  machine,
+}: Pick<Sizing, 'acceptors' | 'workers'> & { readonly machine: MachineLimits }): string {
+  const { memoryQuotaBytes } = machine;
+  const threads = workers + acceptors - 1;
+  const wantedBytes = PROCESS_BYTES + threads * WORKER_BYTES_MIN;
+  if (memoryQuotaBytes === null || memoryQuotaBytes >= wantedBytes) return '';
+  const limit = `the memory limit of this process is ${Math.floor(memoryQuotaBytes / MIB)} MiB`;
+  const wanted = `under load its threads want ${wantedBytes / MIB} MiB`;
+  const others = threads > 1 ? ', or set fewer "workers"' : '';
+  return `${limit}, and ${wanted}: above the limit the system kills it; raise the limit${others}`;
+}
+
 /** Acceptors and workers for the cores, and for the memory that bounds workers. */
 function threadsFor(
   { cores }: MachineLimits,

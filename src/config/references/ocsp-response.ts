@@ -1,8 +1,8 @@
 /**
  * OCSP responses in files, which listeners staple to their certificates (RFC 6960).
  *
- * Thread: supervisor or loader. Sees whether it is an answer at all; whether it is signed, fresh and
- * about this certificate is for clients to judge.
+ * Thread: supervisor or loader. Sees whether it is an answer at all; whether it is signed, fresh
+ * and about this certificate is for clients to judge.
  */
 import { DerError, derElements, derInside, TAG_SEQUENCE } from '../../wire/x509/der-reader.js';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { sizingFor } from '../../../../src/config/compile/sizing.js';
+import { memoryLack, sizingFor } from '../../../../src/config/compile/sizing.js';
 
 const MIB = 2 ** 20;
 
@@ -107,6 +107,19 @@ describe('sizes that the configuration does not name', () => {
     const sizes = { workers: 9, trackedClients: 5000, workerHeapBytes: 64 * MIB };
     expect(sizingFor(container(2, 256), sizes)).toMatchObject(sizes);
     expect(sizingFor(container(2, null), sizes)).toMatchObject(sizes);
+  });
+
+  it('are told of where the threads do not fit under the memory limit', () => {
+    const said = (mib: number | null, workers?: number) => {
+      const machine = container(4, mib);
+      return memoryLack({
+        machine,
+        ...sizingFor(machine, workers === undefined ? {} : { workers }),
+      });
+    };
+    expect([said(null), said(160), said(288, 3)]).toEqual(['', '', '']);
+    expect(said(159)).toMatch(/is 159 MiB, .* want 160 MiB: .*; raise the limit$/);
+    expect(said(287, 3)).toMatch(/is 287 MiB, .* want 288 MiB: .*, or set fewer "workers"$/);
   });
 
   it('fit into the container with what the process takes besides', () => {
