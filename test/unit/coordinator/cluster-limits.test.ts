@@ -1,5 +1,9 @@
 import { expect, it } from 'vitest';
 import {
+  VERDICT_ADMITTED,
+  VERDICT_RATE_LIMITED,
+} from '../../../src/channel/coordinator/coordinator-records.js';
+import {
   allocateStoreMemory,
   StoreAnswerer,
   StoreAsker,
@@ -7,7 +11,7 @@ import {
 import { STORE_LOST, STORE_UP } from '../../../src/channel/store/store-status.js';
 import { ClusterLimits } from '../../../src/coordinator/cluster-limits.js';
 import { aClusterLimiter } from '../../support/cluster-node.js';
-import { aCoordinatorConfig } from '../../support/coordinator-rig.js';
+import { aCoordinatorConfig, CoordinatorRig } from '../../support/coordinator-rig.js';
 import { servedOf } from '../../support/served-config.js';
 
 it('tells what was admitted without the store, whatever became of the last ask', () => {
@@ -30,4 +34,21 @@ it('tells what was admitted without the store, whatever became of the last ask',
   answerer.status.setState(STORE_UP);
   limits.onTick(nowMs);
   expect(answerer.nextTake()).toMatchObject({ needed: 0, declared: 1 });
+});
+
+it('holds reserves of its part, beside what flows in, while the store is away', () => {
+  const told = { kind: 'field', name: 'x-cost' } as const;
+  const amounts = { limit: 100, burst: 100, cost: 40, windowMs: 1000 };
+  const limiters = [aClusterLimiter({ ...amounts, algorithm: 'tokenBucket', told }, 0)];
+  const store = new StoreAsker(allocateStoreMemory(new SharedArrayBuffer(4096)));
+  const cluster = new ClusterLimits({ store, timeoutMs: 50, nodesMin: 1, unixMs: () => 0 });
+  const rig = new CoordinatorRig(aCoordinatorConfig({ limiters, targetCounts: [1] }), cluster);
+  const [first, second] = [rig.ask(0, { limiterIndex: 0 }), rig.ask(0, { limiterIndex: 0 })];
+  expect([first.verdict, second.verdict]).toEqual([VERDICT_ADMITTED, VERDICT_ADMITTED]);
+  // As much as the bucket holds has come, and has no room beside them.
+  expect(rig.ask(2000, { limiterIndex: 0 }).verdict).toBe(VERDICT_RATE_LIMITED);
+  rig.worker(0).tellInFlightEnd(first.inFlightTicket);
+  rig.worker(0).flush();
+  rig.step(2000);
+  expect(rig.ask(2000, { limiterIndex: 0 }).verdict).toBe(VERDICT_ADMITTED);
 });
