@@ -27,6 +27,7 @@ import type { LoadedConfig } from './config/source/load-file.js';
 import { GatewayAdmin } from './gateway-admin.js';
 import { counterCount } from './observability/counters.js';
 import type { ReloadTrigger } from './observability/gateway-status.js';
+import { openFilesMax } from './observability/kernel-facts.js';
 import { createThreadLogger, type ThreadLogger } from './observability/logger.js';
 import { AcceptorCells } from './supervisor/acceptor-cells.js';
 import { checkAcceptors, mayRunInThreads } from './supervisor/acceptor-place.js';
@@ -162,7 +163,7 @@ export class Gateway {
       this.cells ??
       new GatewayFront({
         ...{ config, clock, random, log: this.log, engines },
-        laneCount: config.workers,
+        ...{ laneCount: config.workers, filesMax: openFilesMax() },
         counters: allocateCounters(counterCount(config.capacity), recordBytesOf(config)),
         servedConfig: () => this.supervisor.config,
       });

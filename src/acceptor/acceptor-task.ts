@@ -27,6 +27,8 @@ export interface AcceptorTask {
   readonly config: SharedConfig;
   /** Lanes that may be attached to it. */
   readonly laneCount: number;
+  /** Files that the process may have open: a thread that finds none left cannot read it. */
+  readonly filesMax: number;
   readonly counters: CounterMemory;
   /** Beats, and what all acceptors have open and in flight. */
   readonly loads: LoadsMemory;

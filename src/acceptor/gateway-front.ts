@@ -24,7 +24,7 @@ import type { ListenerSettings } from '../config/listener-settings.js';
 import type { ServedConfig, SharedConfig, SharedSettings } from '../config/shared/shared-config.js';
 import { createRequestLog } from '../observability/access-log.js';
 import { counterCount } from '../observability/counters.js';
-import { hasFreeFile, openFilesMax, osThreadId } from '../observability/kernel-facts.js';
+import { hasFreeFile, osThreadId } from '../observability/kernel-facts.js';
 import type { ThreadLogger } from '../observability/logger.js';
 import { ThreadMeter } from '../observability/thread-meter.js';
 import { Acceptor, type EngineSource } from './acceptor.js';
@@ -49,6 +49,8 @@ export interface FrontOptions {
   readonly cell?: Cell;
   /** How many lanes may be attached. */
   readonly laneCount: number;
+  /** How many open files the process may have, as of its start. */
+  readonly filesMax: number;
   /** Figures of this thread; they may go on from those of an earlier one. */
   readonly counters: CounterMemory;
   /** What is in force now; called for requests, not before. */
@@ -73,17 +75,15 @@ export class GatewayFront implements AcceptorFront {
   /** null: there are no other acceptors. */
   private readonly queues: SharedQueues | null;
   private readonly osThreadId = osThreadId();
-  /** As of the start: who has no file left cannot read it any more. */
-  private readonly filesMax = openFilesMax();
   private refusals: RefusalFields | null = null;
 
   constructor(private readonly options: FrontOptions) {
-    const { config, clock, random, log, engines, cell, laneCount } = options;
+    const { config, clock, random, log, engines, cell, laneCount, filesMax } = options;
     const onError = (error: unknown): void => log.logger.error({ err: error }, 'internal error');
     this.config = config;
     this.counters = [options.counters];
     const rule = {
-      ...dispatchRule(config, this.filesMax),
+      ...dispatchRule(config, filesMax),
       ...(cell === undefined ? {} : { cell }),
     };
     this.dispatcher = new LaneDispatcher(laneCount, rule, onError, clock);
@@ -282,7 +282,7 @@ export class GatewayFront implements AcceptorFront {
       const message = 'fewer connections than limits.connections: raise ulimit -n';
       this.options.log.logger.warn({ connectionsMax }, message);
     }
-    const inFlight = inFlightMax(this.config, this.filesMax);
+    const inFlight = inFlightMax(this.config, this.options.filesMax);
     if (inFlight < this.config.limits.inFlight) {
       const message = 'fewer requests in flight than limits.inFlight: raise ulimit -n';
       this.options.log.logger.warn({ inFlightMax: inFlight }, message);
@@ -291,12 +291,12 @@ export class GatewayFront implements AcceptorFront {
   }
 
   private ruleOf(config: SharedSettings): ConnectionRule {
-    return connectionRule(config, this.filesMax);
+    return connectionRule(config, this.options.filesMax);
   }
 
   private tellOfFiles(): void {
     this.options.log.logger.error(
-      { filesMax: this.filesMax },
+      { filesMax: this.options.filesMax },
       'no more files can be opened: connections are let go; raise ulimit -n, or lower limits',
     );
   }

@@ -59,12 +59,12 @@ class ServedAcceptor {
   ) {
     this.served = openConfig(task.config);
     const { clock, random, log, engines } = host;
-    const { counters, laneCount, acceptorCount, incarnation } = task;
+    const { counters, laneCount, filesMax, acceptorCount, incarnation } = task;
     const loads = new AcceptorLoads(task.loads, task.acceptor);
     const addresses =
       task.addresses === null ? null : new AddressCounts(task.addresses, task.acceptor);
     this.front = new GatewayFront({
-      ...{ clock, random, log, engines, counters, laneCount },
+      ...{ clock, random, log, engines, counters, laneCount, filesMax },
       config: task.config.settings,
       servedConfig: () => this.served,
       cell: { loads, addresses, acceptorCount, incarnation },

@@ -29,6 +29,7 @@ import type { ThreadFault } from '../channel/thread-fault.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
 import { counterCount } from '../observability/counters.js';
+import { openFilesMax } from '../observability/kernel-facts.js';
 import { AcceptorRests, NEVER } from './acceptor-rests.js';
 import { AcceptorSupervisor } from './acceptor-supervisor.js';
 import { checkIsFree } from './free-address.js';
@@ -72,6 +73,7 @@ export class AcceptorCells implements AcceptorFront {
     this.clock = clock;
     this.rests = new AcceptorRests(acceptors);
     const addresses = acceptors === 1 ? null : addressMemory(first);
+    const filesMax = openFilesMax();
     const places = Array.from({ length: acceptors }, (_, acceptor) => acceptor);
     this.counters = places.map(() =>
       allocateCounters(counterCount(capacity), recordBytesOf(first.settings)),
@@ -85,7 +87,10 @@ export class AcceptorCells implements AcceptorFront {
       const name = defined(this.threadNames[acceptor], 'the name of an acceptor');
       const { length: laneCount } = lanes;
       return new AcceptorSupervisor({
-        task: { name, laneCount, counters, loads, addresses, acceptor, acceptorCount: acceptors },
+        task: {
+          ...{ name, laneCount, filesMax, counters, loads, addresses, acceptor },
+          acceptorCount: acceptors,
+        },
         config: first,
         ...{ clock, threads, logger },
         notices: () => this.notices.all(),

@@ -62,7 +62,7 @@ it('closes what it was still binding when that was not to come into force', asyn
   } as unknown as AcceptorHost;
   serveAcceptor(
     {
-      ...{ name: 'acceptor', config, laneCount: 1, acceptor: 0, acceptorCount: 1 },
+      ...{ name: 'acceptor', config, laneCount: 1, filesMax: 1024, acceptor: 0, acceptorCount: 1 },
       counters: allocateCounters(counterCount(settings.capacity), recordBytesOf(settings)),
       ...{ loads: allocateLoads(1), addresses: null, incarnation: 0, notices: [] },
       isDraining: false,

@@ -9,6 +9,7 @@ import { allocateLane } from '../../../src/channel/lane.js';
 import type { ListenerSettings } from '../../../src/config/listener-settings.js';
 import { shareConfig } from '../../../src/config/shared/share-config.js';
 import type { SharedConfig } from '../../../src/config/shared/shared-config.js';
+import { openFilesMax } from '../../../src/observability/kernel-facts.js';
 import { AcceptorCells } from '../../../src/supervisor/acceptor-cells.js';
 import { aCoordinatorConfig } from '../../support/coordinator-rig.js';
 import { eventually } from '../../support/eventually.js';
@@ -373,6 +374,10 @@ describe('two acceptors', () => {
     expect(threads.acceptors.map(({ task }) => task.laneCount)).toEqual([3, 2]);
     threads.acceptor(1).end();
     expect(lost).toEqual([[1, 3]]);
+    const filesMax = openFilesMax();
+    expect(threads.acceptors.map(({ task }) => task.filesMax)).toEqual(
+      [0, 1, 2].map(() => filesMax),
+    );
   });
 
   function addressesAsked(): (ListenerAddress | undefined)[] {
