@@ -158,7 +158,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
   },
   observability: {
     mayImport: ['base', 'channel/counter-block.ts'],
-    mayUseConfigTypes: false,
+    mayUseConfigTypes: true,
     forbiddenPackages: ['undici', 'uWebSockets.js', 'piscina'],
     forbiddenWords: [],
   },
