@@ -14,6 +14,9 @@ import type { ClientPlace, SentRequest, TakenReply } from './head-client.js';
 /** What HTTP/2 says in another way (RFC 9113 8.2.2). */
 const OF_HTTP1: readonly string[] = ['host', 'connection', 'transfer-encoding', 'expect'];
 
+/** Of others Node.js sends one alone. */
+const MAY_REPEAT = /^(?:x-.*|cookie|via|forwarded)$/;
+
 export class Http2HeadClient {
   private session: ClientHttp2Session | null = null;
 
@@ -99,6 +102,7 @@ function asHttp2(text: string): { fields: Record<string, string | string[]>; bod
   for (const [name, value] of pairs) {
     const before = fields[name];
     if (OF_HTTP1.includes(name)) continue;
+    if (before !== undefined && !MAY_REPEAT.test(name)) continue;
     fields[name] = before === undefined ? value : [before, value].flat();
   }
   const isChunked = pairs.some(([name]) => name === 'transfer-encoding');
