@@ -6,6 +6,11 @@ import { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
 import type { RefusingLane } from '../../../src/acceptor/repeat-accounts.js';
 import { systemClock } from '../../../src/base/clock.js';
 import { NO_FIELDS } from '../../../src/base/field-block.js';
+import {
+  AcceptorLoads,
+  allocateLoads,
+  FITNESS,
+} from '../../../src/channel/acceptor/acceptor-loads.js';
 import { allocateLane, LaneEnd } from '../../../src/channel/lane.js';
 import { PRESSURE_FULL } from '../../../src/channel/lane-status.js';
 import { kindWithFlags } from '../../../src/channel/record-header.js';
@@ -96,6 +101,31 @@ const HOLD: RefusalHold = {
   ...{ headNumber: 7, untilMs: 20, round: 1, hasNewId: true },
   ...{ route: { index: 2, name: 'wenige ü' }, clientIp: '2001:db8::1' },
 };
+
+it('is forsaken a second after its last lane, while others serve, until it has one again', () => {
+  let nowMs = 0;
+  const memory = allocateLoads(2);
+  new AcceptorLoads(memory, 1).setFitness(FITNESS.serving);
+  const loads = new AcceptorLoads(memory, 0);
+  const rule = { ...RULE, cell: { loads, addresses: null, acceptorCount: 2, incarnation: 0 } };
+  const dispatcher = new LaneDispatcher(2, rule, () => {}, { ...CLOCK, nowMs: () => nowMs });
+  const serve = (lane: number) =>
+    dispatcher.attach(lane, allocateLane(1 << 16), { postMessage: () => {} });
+  const isForsakenIn = (ms: number): boolean => {
+    nowMs += ms;
+    return dispatcher.isForsaken;
+  };
+  expect([isForsakenIn(999), isForsakenIn(1)]).toEqual([false, true]);
+  for (const lose of ['suspend', 'detach', 'abandon'] as const) {
+    serve(0);
+    expect([dispatcher.servedLanes, isForsakenIn(5000)]).toEqual([1, false]);
+    serve(1);
+    dispatcher[lose](1);
+    expect([dispatcher.servedLanes, isForsakenIn(5000)]).toEqual([1, false]);
+    dispatcher[lose](0);
+    expect([isForsakenIn(999), isForsakenIn(1)]).toEqual([false, true]);
+  }
+});
 
 describe('a refusal that holds', () => {
   it('is kept by the reply to its own request, whatever comes in between', () => {
