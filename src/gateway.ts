@@ -183,7 +183,6 @@ export class Gateway {
       environment: isService ? process.env : {},
       isAlive: () => this.supervisor.readiness === 'ready',
     });
-    this.tellOfDocuments(config);
     this.warn(config);
     this.reloader = this.createReloader(kept);
     this.watcher = this.createWatcher();
@@ -464,6 +463,7 @@ export class Gateway {
   }
 
   private warn(config: SharedSettings): void {
+    this.tellOfDocuments(config);
     for (const upstream of upstreamsUnverified(config.upstreams)) {
       this.log.logger.warn({ upstream }, UNVERIFIED_TARGETS);
     }
@@ -473,7 +473,6 @@ export class Gateway {
   /** Applies the parts of the configuration that the main thread itself uses. */
   private adopt(config: SharedSettings): void {
     this.log.logger.level = config.logging.level;
-    this.tellOfDocuments(config);
     this.warn(config);
     this.adminAccess.adopt(config.admin);
     this.names.adopt(config);
