@@ -93,6 +93,11 @@ describe('a worker that fails', () => {
     'by %s under load is replaced, and no client notices (acceptors: %i)',
     async (fault, acceptors) => {
       await start({ top: { acceptors, limits: { workerHeap: '64MiB' } } });
+      // Each client has a request under way at nearly all times: some are the dying worker's.
+      upstream.script = (request, response) => {
+        request.resume();
+        setTimeout(() => response.end('ok'), 20);
+      };
       const load = new Load(gateway.url, 16);
       await moreReplies(load, 200);
       for (let deaths = 1; deaths <= 2; deaths++) {
