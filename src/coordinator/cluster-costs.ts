@@ -17,7 +17,8 @@
  *       long as it would still be owed. It is not counted twice: one telling of a key is on its way
  *       at a time, stays the same until it is confirmed, and the store knows it by its stamp.
  *   C4  A unit leaves its group once, by the ticket that is settled once, and in the epoch that
- *       gave it. After the state in the store was lost nothing comes back of what was held.
+ *       gave it. After the state in the store was lost nothing comes back of what was held: the
+ *       store is told of reserves in flight, and of costs from the end of their requests on.
  *   C5  A gateway that dies loses what its requests in flight cost beyond their reserves, and what
  *       was not told. A coordinator that ends loses the same, of what it admitted.
  */
@@ -75,6 +76,17 @@ export class ClusterCosts {
     for (const one of all) this.settleOne(one, told.costOf(one.limiterIndex), nowMs);
   }
 
+  /** The store has lost its state: what is in flight for longer than is remembered is untold. */
+  declareOld(nowMs: number): void {
+    for (const held of [...this.held.values()].flat()) {
+      const { rule } = held.limit;
+      if (nowMs - held.atMs < rule.owedMs) continue;
+      const lease = this.parts.leaseOf(held);
+      lease.used.addUntold(rule.cost, nowMs);
+      this.parts.tell(lease);
+    }
+  }
+
   private settleOne(held: Held, told: number, nowMs: number): void {
     const { stamp, epoch, limit, atMs } = held;
     const { cost: reserve, owedMs } = limit.rule;
@@ -83,9 +95,11 @@ export class ClusterCosts {
     if (cost > reserve) {
       lease.used.addUntold(cost - reserve, nowMs);
       this.parts.tell(lease);
-    } else if (stamp !== 0 && nowMs - atMs < owedMs) lease.used.remove(reserve - cost, nowMs);
+    }
     if (stamp === 0) return;
-    this.parts.settle(lease, { stamp, epoch, cost: Math.min(cost, reserve) }, nowMs);
+    const paid = Math.min(cost, reserve);
+    lease.used.settle(nowMs - atMs < owedMs ? reserve : 0, paid, nowMs);
+    this.parts.settle(lease, { stamp, epoch, cost: paid }, nowMs);
     if (cost < reserve) lease.forgetRefusal();
   }
 }

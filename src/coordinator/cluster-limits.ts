@@ -447,14 +447,14 @@ export class ClusterLimits implements OutsideLimits {
   /** The state in the store is another one: it is told what was used of the keys used last. */
   private declareAll(): void {
     this.epochs = this.parts.store.status.epochs;
-    const leases = [...this.leases.values()].slice(-DECLARED_MAX);
-    for (const lease of leases) {
+    for (const lease of [...this.leases.values()].slice(-DECLARED_MAX)) {
       lease.drop();
       lease.used.mustDeclare();
       lease.told = 0;
       lease.toldMs = Number.NEGATIVE_INFINITY;
       this.untold.add(lease);
     }
+    this.costs.declareOld(this.nowMs);
   }
 
   private checkClocks(differenceMs: number): void {

@@ -28,15 +28,21 @@ export class UsedUnits {
     this.newerUntold += units;
   }
 
-  /** Of what was used within a window it is known now that it was less. */
-  remove(units: number, nowMs: number): void {
+  /**
+   * What was counted as `units` within a window is over, and has used `used` of them, now. Where
+   * nobody knows which these are, what the store was told of goes first, and what is older.
+   */
+  settle(units: number, used: number, nowMs: number): void {
     this.turn(nowMs);
-    // Whichever it was: what is left is forgotten later rather than sooner.
-    const older = Math.min(units, this.older);
-    this.older -= older;
-    this.newer = Math.max(0, this.newer - (units - older));
-    this.olderUntold = Math.min(this.olderUntold, this.older);
-    this.newerUntold = Math.min(this.newerUntold, this.newer);
+    const olderTold = Math.min(units, this.older - this.olderUntold);
+    const newerTold = Math.min(units - olderTold, this.newer - this.newerUntold);
+    const untold = units - olderTold - newerTold;
+    const olderUntold = Math.min(untold, this.olderUntold);
+    const newerUntold = Math.min(untold - olderUntold, this.newerUntold);
+    this.older -= olderTold + olderUntold;
+    this.newer += used - newerTold - newerUntold;
+    this.olderUntold -= olderUntold;
+    this.newerUntold += Math.min(used, olderUntold + newerUntold) - newerUntold;
   }
 
   /** Whether something was used within a window. */

@@ -20,8 +20,9 @@
  *     costs            a bucket whose groups are reserves of requests in flight. One that ends
  *                      takes its unit out of its group, and its cost is debt; of one that is not
  *                      heard of until `end` the reserve is. What costs more is told until it is
- *                      confirmed: `gateway:stamp` is the last telling of each gateway, which is
- *                      nothing when it comes again. Debt is two buckets at most
+ *                      confirmed: `gateway:stamp` is the last telling of a gateway, which is
+ *                      nothing when it comes again, of the 64 gateways that told something last.
+ *                      Debt is two buckets at most
  *     fixed window     a: its begin, b: what is used
  *
  *     places           gateway:places:end:stamp,… in place of all: places count until `end`; a
@@ -176,6 +177,12 @@ local function isnews(s, p)
   if (s.told[gateway] or 0) >= p.told then return false end
   s.told[gateway] = p.told
   s.kept[gateway] = now + math.ceil(3 * p.limit / p.refill) * 1000 + 60000000
+  local count, first = 0, nil
+  for id, ends in pairs(s.kept) do
+    count = count + 1
+    if id ~= gateway and (not first or ends < s.kept[first]) then first = id end
+  end
+  if count > 64 then s.told[first], s.kept[first] = nil, nil end
   return true
 end
 

@@ -98,6 +98,25 @@ describeUnless(redisMissing(), 'the scripts of the store', () => {
     expect(given).toBeGreaterThan(100);
   });
 
+  it('know the tellings of 64 gateways, however many have come and gone', async () => {
+    const model = new StoreModel();
+    const meta = 'tellers-meta';
+    const tell = async (at: number, now: number): Promise<void> => {
+      const key = [5, 0, 0, 1000, 0, 1, 1e12, 1e9, 100, 7, 1, 0, 0, 0, 1];
+      const values = ['run', 5000, 1, `gateway${at}`, ...key];
+      const time = [Math.floor(now / 1e6), now % 1e6];
+      const names = [meta, 'tellers'];
+      const reply = await client.eval(withClock(TAKE_SCRIPT), 2, ...names, ...values, ...time);
+      expect(reply, `gateway ${at}`).toEqual(model.take(names, values, now));
+    };
+    for (let at = 0; at < 200; at += 1) await tell(at, START_US + at * 1000);
+    // What is told again is nothing, but from who was forgotten for 64 others.
+    for (const at of [199, 136, 135]) await tell(at, START_US + 200_000);
+    expect(model.tokensBeyond).toBe(201);
+    const state = (await client.get('tellers')) ?? '';
+    expect(state.match(/gateway/g)).toHaveLength(64);
+  });
+
   it('know gateways as the model does', async () => {
     const random = new SimRandom(8);
     const model = new StoreModel();

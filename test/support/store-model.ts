@@ -44,6 +44,8 @@ interface Take {
 
 const HEAD_ARGUMENTS = 4;
 const ARGUMENTS_PER_KEY = 15;
+/** Gateways of whose last telling a key knows. */
+const TELLERS_MAX = 64;
 
 export class StoreModel {
   private readonly keys = new Map<string, KeyState>();
@@ -307,7 +309,10 @@ function isNews(state: KeyState, { algorithm, gateway, toldStamp, ...take }: Tak
   if (algorithm !== 5) return true;
   if ((state.told.get(gateway)?.stamp ?? 0) >= toldStamp) return false;
   const end = now + Math.ceil((3 * take.limit) / take.refill) * 1000 + 60_000_000;
-  state.told = new Map([...state.told, [gateway, { stamp: toldStamp, end }]]);
+  const others = [...state.told].filter(([id]) => id !== gateway);
+  others.sort(([, one], [, other]) => other.end - one.end);
+  const told = [...others.slice(0, TELLERS_MAX - 1), [gateway, { stamp: toldStamp, end }]] as const;
+  state.told = new Map(told);
   return true;
 }
 

@@ -9,7 +9,9 @@ import {
   StoreAsker,
 } from '../../../src/channel/store/store-channel.js';
 import { STORE_LOST, STORE_UP } from '../../../src/channel/store/store-status.js';
+import { CLUSTER_ADMITS } from '../../../src/coordinator/cluster-lease.js';
 import { ClusterLimits } from '../../../src/coordinator/cluster-limits.js';
+import { RateDecision } from '../../../src/policy/rate-limit/rate-decision.js';
 import { aClusterLimiter } from '../../support/cluster-node.js';
 import { aCoordinatorConfig, CoordinatorRig } from '../../support/coordinator-rig.js';
 import { servedOf } from '../../support/served-config.js';
@@ -51,4 +53,39 @@ it('holds reserves of its part, beside what flows in, while the store is away', 
   rig.worker(0).flush();
   rig.step(2000);
   expect(rig.ask(2000, { limiterIndex: 0 }).verdict).toBe(VERDICT_ADMITTED);
+});
+
+it('tells a store that has lost its state of requests that take long, and of their costs', () => {
+  const memory = allocateStoreMemory(new SharedArrayBuffer(4096));
+  const store = new StoreAsker(memory);
+  const answerer = new StoreAnswerer(memory);
+  store.setWakePort({ postMessage: () => {} });
+  let nowMs = 1000;
+  const limits = new ClusterLimits({ store, timeoutMs: 50, nodesMin: 1, unixMs: () => nowMs });
+  const told = { kind: 'field', name: 'x-cost' } as const;
+  const amounts = { limit: 100, burst: 100, cost: 40, windowMs: 1000 };
+  const limiters = [aClusterLimiter({ ...amounts, algorithm: 'tokenBucket', told }, 0)];
+  limits.adopt(servedOf(aCoordinatorConfig({ limiters })).limiters);
+  answerer.status.setState(STORE_UP);
+  limits.onTick(nowMs);
+  const lease = limits.leaseFor(0, 1, 1);
+  lease.units = 1;
+  lease.untilMs = nowMs + 1;
+  lease.stamp = 77;
+  expect(lease.peek(nowMs, new RateDecision())).toBe(CLUSTER_ADMITS);
+  lease.commit(nowMs, new RateDecision());
+  limits.costs.hold(1, 0, lease, { isLeased: true, nowMs });
+  const loseState = (): void => {
+    answerer.status.onEpoch();
+    limits.onTick(nowMs);
+  };
+  // The bucket fills in a second; what was used longer ago is owed no more, but for this reserve.
+  nowMs += 10_000;
+  loseState();
+  expect(answerer.nextTake()).toMatchObject({ declared: 40 });
+  nowMs += 10_000;
+  limits.costs.settle(1, { costOf: () => 30 }, nowMs);
+  expect(answerer.nextTake()).toMatchObject({ returned: 1, stamp: 77, cost: 30 });
+  loseState();
+  expect(answerer.nextTake()).toMatchObject({ declared: 30 });
 });
