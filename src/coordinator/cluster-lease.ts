@@ -93,8 +93,9 @@ export class Lease extends LeaseState {
     const { rule } = this.limit;
     const isKnown = nowMs < this.answeredMs + rule.settleMs;
     const left = isKnown ? Math.floor(this.left / nodes) : Number.POSITIVE_INFINITY;
-    // What this gateway has used already is of its own part.
-    const used = Math.ceil(this.used.count(nowMs) / rule.usedPerTake);
+    // What this gateway has used already is of its own part. Of costs more is remembered.
+    const share = rule.settleMs / rule.owedMs;
+    const used = Math.ceil((this.used.count(nowMs) * share) / rule.usedPerTake);
     this.allowance = Math.min(left, Math.ceil(rule.admissions / nodes) - used);
     this.aloneUntilMs = nowMs + rule.settleMs;
     return this.aloneUntilMs;

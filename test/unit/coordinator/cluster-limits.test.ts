@@ -9,11 +9,11 @@ import {
   StoreAsker,
 } from '../../../src/channel/store/store-channel.js';
 import { STORE_LOST, STORE_UP } from '../../../src/channel/store/store-status.js';
-import { CLUSTER_ADMITS } from '../../../src/coordinator/cluster-lease.js';
+import { CLUSTER_ADMITS, Lease, makeLimit } from '../../../src/coordinator/cluster-lease.js';
 import { ClusterLimits } from '../../../src/coordinator/cluster-limits.js';
 import { RateDecision } from '../../../src/policy/rate-limit/rate-decision.js';
 import { aClusterLimiter } from '../../support/cluster-node.js';
-import { aCoordinatorConfig, CoordinatorRig } from '../../support/coordinator-rig.js';
+import { aCoordinatorConfig, aLimiter, CoordinatorRig } from '../../support/coordinator-rig.js';
 import { servedOf } from '../../support/served-config.js';
 
 it('tells what was admitted without the store, whatever became of the last ask', () => {
@@ -88,4 +88,22 @@ it('tells a store that has lost its state of requests that take long, and of the
   expect(answerer.nextTake()).toMatchObject({ returned: 1, stamp: 77, cost: 30 });
   loseState();
   expect(answerer.nextTake()).toMatchObject({ declared: 30 });
+});
+
+it('leaves a gateway without the store its part of a limit that it uses by a quarter', () => {
+  const told = { kind: 'field', name: 'x-cost' } as const;
+  const amounts = { limit: 1000, burst: 1000, cost: 10, windowMs: 1000 };
+  const wish = aClusterLimiter({ ...amounts, algorithm: 'tokenBucket', told }, 0);
+  const limit = makeLimit(aLimiter(wish, 0), 50);
+  if (limit === null) throw new Error('a limit over all gateways');
+  for (let endMs = 10_000; endMs < 15_000; endMs += 300) {
+    const lease = new Lease(1, limit, 1, 1);
+    for (let atMs = 0; atMs < endMs; atMs += 40) lease.used.add(10, atMs);
+    lease.left = 100;
+    lease.answeredMs = endMs;
+    lease.beginAlone(endMs, 1);
+    // What it used in one to two seconds is counted, as of other limits.
+    expect(lease.allowance).toBeGreaterThanOrEqual(45);
+    expect(lease.allowance).toBeLessThanOrEqual(75);
+  }
 });
