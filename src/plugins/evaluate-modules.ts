@@ -28,6 +28,8 @@ interface ModuleScope {
 /** The library itself is not loaded for a plugin: this is all that it has for one. */
 const OWN_PACKAGE: Readonly<Record<string, Exports>> = { sluice: { definePlugin } };
 
+/** An error behind the end of the file. */
+const UNBALANCED = 'it leaves something open at its end, or closes a bracket that it has not opened';
 const PREFIX = '"use strict"; return (async () => {';
 
 /** `modules`: each after those that it imports. Rejects with what a module throws. */
@@ -64,7 +66,7 @@ function compiled({ code, url }: PluginModule): (scope: ModuleScope) => Promise<
     if (!(error instanceof SyntaxError)) throw error;
     const line = Number(/:(\d+)\n/.exec(error.stack ?? '')?.[1] ?? 1);
     const isBehind = line > code.split('\n').length;
-    const problem = isBehind ? 'the file ends in the middle of something' : error.message;
+    const problem = isBehind ? UNBALANCED : error.message;
     throw new SyntaxError(`${fileURLToPath(url)}${isBehind ? '' : `:${line}`}: ${problem}`);
   }
 }

@@ -4,13 +4,12 @@
  * Thread: loader. A part of check-listeners.ts. Each file is read once for each mention, and what
  * was read of a pair is remembered for whoever serves it.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { urlProblem } from '../../base/safe-url.js';
-import { fileProblem } from '../../base/system-problem.js';
 import type { Findings, SoundPart } from '../../schema/finding.js';
 import type { ListenCertificateConfig, ListenTlsConfig } from '../gateway-config.js';
-import { readKeyFile } from '../references/key-material.js';
+import { readBoundedFile, readKeyFile } from '../references/key-material.js';
 import { stapleProblem } from '../references/ocsp-response.js';
 import { looksOf, rememberPair } from '../references/read-pairs.js';
 import { asciiHost } from '../references/route-match.js';
@@ -142,12 +141,9 @@ function checkFile(
 
 function checkStaple(file: string | undefined, { pointer, findings }: Place): void {
   if (file === undefined) return;
-  try {
-    const problem = stapleProblem(readFileSync(file));
-    if (problem !== undefined) findings.addValue(pointer, `${file}: ${problem}`);
-  } catch (error) {
-    findings.addValue(pointer, `${file}: the file cannot be read: ${fileProblem(error)}`);
-  }
+  const read = readBoundedFile(file, FILE_BYTES_MAX);
+  const problem = 'bytes' in read ? stapleProblem(read.bytes) : read.problem;
+  if (problem !== undefined) findings.addValue(pointer, `${file}: ${problem}`);
 }
 
 function fileText(file: string | undefined, { pointer, findings }: Place): string | undefined {

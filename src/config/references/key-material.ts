@@ -13,18 +13,25 @@ const KEY_FILE_BYTES_MAX = 64 * 1024;
 /** Members that only a private or a shared key has (RFC 7518 6). */
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
+export type FileBytes = { readonly bytes: Buffer } | { readonly problem: string };
 export type FileText = { readonly text: string } | { readonly problem: string };
 export type PublicKeys = { readonly keys: readonly Jwk[] } | { readonly problem: string };
 
 /** The text of a file that holds a key. */
 export function readKeyFile(path: string, bytesMax = KEY_FILE_BYTES_MAX): FileText {
+  const read = readBoundedFile(path, bytesMax);
+  return 'bytes' in read ? { text: read.bytes.toString('utf8') } : read;
+}
+
+/** Devices and pipes, which may have no end, are not read. */
+export function readBoundedFile(path: string, bytesMax: number): FileBytes {
   try {
     const status = statSync(path);
     if (!status.isFile()) return { problem: 'the file cannot be read: it is not a regular file' };
     if (status.size > bytesMax) {
       return { problem: `the file is larger than ${bytesMax / 1024} KiB` };
     }
-    return { text: readFileSync(path, 'utf8') };
+    return { bytes: readFileSync(path) };
   } catch (error) {
     return { problem: `the file cannot be read: ${fileProblem(error)}` };
   }

@@ -17,7 +17,7 @@ import { AcmeStore, type StoredPair } from './acme-store.js';
 import type { FurtherPairs } from './certificates.js';
 import type { LoadedPair } from './listener-files.js';
 
-/** The first pause behind an order that failed; each further one is twice as long. */
+/** The first pause behind an order that was in vain; each further one is twice as long. */
 const PAUSE_MS = 5 * 60_000;
 const PAUSE_MS_MAX = 6 * 60 * 60_000;
 /** A certificate is renewed when this part of its life is over. */
@@ -47,6 +47,7 @@ interface Wanted {
   readonly store: AcmeStore;
   pair: LoadedPair | null;
   challenges: readonly TlsCertificate[];
+  /** Orders in a row that were in vain. */
   failures: number;
   timer: Timer | null;
   isDropped: boolean;
@@ -132,20 +133,21 @@ export class AcmeCertificates {
   }
 
   private awaitRenewal(one: Wanted, atUnixMs: number): void {
-    if (this.isStopped || one.isDropped) return;
-    const { clock } = this.options;
-    const leftMs = atUnixMs - clock.unixMs();
-    one.timer?.cancel();
+    const leftMs = atUnixMs - this.options.clock.unixMs();
     if (leftMs <= 0) this.plan(one, 0);
-    else one.timer = clock.after(Math.min(leftMs, LOOK_MS), () => this.awaitRenewal(one, atUnixMs));
+    else this.after(one, Math.min(leftMs, LOOK_MS), () => this.awaitRenewal(one, atUnixMs));
   }
 
   private plan(one: Wanted, delayMs: number): void {
-    if (this.isStopped || one.isDropped) return;
-    one.timer?.cancel();
-    one.timer = this.options.clock.after(delayMs, () => {
+    this.after(one, delayMs, () => {
       this.tail = this.tail.then(() => this.order(one));
     });
+  }
+
+  private after(one: Wanted, delayMs: number, step: () => void): void {
+    if (this.isStopped || one.isDropped) return;
+    one.timer?.cancel();
+    one.timer = this.options.clock.after(delayMs, step);
   }
 
   private async order(one: Wanted): Promise<void> {
@@ -157,12 +159,11 @@ export class AcmeCertificates {
     try {
       const stored = await this.withinTime(this.tryOrder(one));
       one.pair = loadedPair(stored, settings.names);
-      one.failures = 0;
       this.ordered += 1;
       const expiresAt = new Date(one.pair.expiresAtUnixMs).toISOString();
       logger.info({ ...facts, expiresAt }, 'a certificate was issued');
       this.showOne(one);
-      this.awaitRenewal(one, this.renewalUnixMs(one.pair));
+      this.onIssued(one, this.renewalUnixMs(one.pair));
     } catch (error) {
       one.failures += 1;
       this.failed += 1;
@@ -171,6 +172,24 @@ export class AcmeCertificates {
       logger.error({ ...facts, ...again, err: error }, 'a certificate could not be had');
       this.plan(one, pauseMs);
     }
+  }
+
+  /**
+   * By a clock that is far ahead every new certificate is due at once. Ordered without a pause they
+   * would use up what the authority gives in a week.
+   */
+  private onIssued(one: Wanted, renewAtUnixMs: number): void {
+    const { clock, logger } = this.options;
+    const isDue = renewAtUnixMs <= clock.unixMs();
+    one.failures = isDue ? one.failures + 1 : 0;
+    if (!isDue) {
+      this.awaitRenewal(one, renewAtUnixMs);
+      return;
+    }
+    const againInMs = Math.round(this.pauseMs(one.failures));
+    const facts = { listener: one.name, againInMs };
+    logger.error(facts, 'a new certificate is due for renewal: is the clock of this machine right?');
+    this.after(one, againInMs, () => this.awaitRenewal(one, renewAtUnixMs));
   }
 
   private async tryOrder(one: Wanted): Promise<StoredPair> {

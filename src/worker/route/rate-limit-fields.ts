@@ -46,7 +46,7 @@ export function rateLimitField(
 ): FieldBlock {
   const { algorithm, name, windowMs } = limiter;
   // Time is counted from the end of a millisecond: what is left of it makes no further second.
-  const toldMs = resetMs === windowMs + 1 ? windowMs : resetMs;
+  const toldMs = resetMs > windowMs && resetMs <= windowMs + 1 ? windowMs : resetMs;
   const reset = algorithm === 'inFlight' ? '' : `;t=${seconds(toldMs)}`;
   return field('RateLimit', `"${name}";r=${Math.max(0, remaining)}${reset}`);
 }

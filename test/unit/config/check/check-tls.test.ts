@@ -82,6 +82,11 @@ describe('tls of a listener', () => {
       { certificates: [{ ...PAIR, ocsp: `${cert}.der` }] },
       /ocsp: .*there is no such file/,
     ],
+    [
+      'a staple that never ends',
+      { certificates: [{ ...PAIR, ocsp: '/dev/null' }] },
+      /ocsp: .*it is not a regular file/,
+    ],
     ['short ticket keys', { certificates: [PAIR], tickets: { file: key } }, /\d+ bytes and not 48/],
     ['unknown ciphers', { certificates: [PAIR], ciphers: 'NONSENSE' }, /ciphers: has no cipher/],
     [

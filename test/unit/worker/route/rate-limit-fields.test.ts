@@ -36,7 +36,10 @@ describe('rate limit fields', () => {
   it('say what is left of one, with seconds rounded up and none where time changes nothing', () => {
     const [users, , open] = LIMITS;
     if (users === undefined || open === undefined) throw new Error('no limits');
-    expect(rateLimitField(users, 7, 60_001)).toBe('\r\nRateLimit: "users";r=7;t=60');
+    // From the coordinator, and under a grant a moment later.
+    for (const ms of [60_001, 60_000.5])
+      expect(rateLimitField(users, 7, ms)).toBe('\r\nRateLimit: "users";r=7;t=60');
+    expect(rateLimitField(users, 7, 61_500)).toBe('\r\nRateLimit: "users";r=7;t=62');
     expect(rateLimitField(users, 7, 40_001)).toBe('\r\nRateLimit: "users";r=7;t=41');
     expect(rateLimitField(open, 0, 1000)).toBe('\r\nRateLimit: "open";r=0');
   });
