@@ -29,7 +29,7 @@ interface ModuleScope {
 const OWN_PACKAGE: Readonly<Record<string, Exports>> = { sluice: { definePlugin } };
 
 /** An error behind the end of the file. */
-const UNBALANCED = 'it leaves something open at its end, or closes a bracket that it has not opened';
+const UNBALANCED = 'something is open at its end, or a bracket is closed that was not opened';
 const PREFIX = '"use strict"; return (async () => {';
 
 /** `modules`: each after those that it imports. Rejects with what a module throws. */

@@ -188,7 +188,7 @@ export class AcmeCertificates {
     }
     const againInMs = Math.round(this.pauseMs(one.failures));
     const facts = { listener: one.name, againInMs };
-    logger.error(facts, 'a new certificate is due for renewal: is the clock of this machine right?');
+    logger.error(facts, 'a new certificate is due for renewal: is the clock set right?');
     this.after(one, againInMs, () => this.awaitRenewal(one, renewAtUnixMs));
   }
 

@@ -13,7 +13,7 @@
  * inside the call only: read-memory.ts says where it lies.
  */
 import type { Socket } from 'node:net';
-import { DIRECT_BYTES_MAX, takesDirectWrites, writeDirectly } from '../../base/direct-write.js';
+import { takesDirectWrites, writeText } from '../../base/direct-write.js';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import {
   HEAD_TOO_LARGE,
@@ -50,9 +50,6 @@ import type {
 const JOINED_BODY_BYTES_MAX = 4096;
 
 const NO_BYTES = Buffer.alloc(0);
-
-/** Where heads become bytes, with their small bodies; what is longer is left to the socket. */
-const memoryOfText = Buffer.allocUnsafeSlow(DIRECT_BYTES_MAX);
 
 const CONNECTING = 0;
 const IDLE = 1;
@@ -206,13 +203,8 @@ export class LeanConnection
 
   /** Each character is a byte. */
   private writeText(text: string): void {
-    const { socket } = this;
-    let taken = 0;
-    if (this.isDirect && text.length <= memoryOfText.length) {
-      memoryOfText.write(text, 0, 'latin1');
-      taken = writeDirectly(socket, memoryOfText, text.length);
-    }
-    if (taken < text.length) socket.write(taken === 0 ? text : text.slice(taken), 'latin1');
+    if (this.isDirect) writeText(this.socket, text);
+    else this.socket.write(text, 'latin1');
   }
 
   nowMs(): number {

@@ -9,6 +9,7 @@ import {
   DIRECT_BYTES_MAX,
   takesDirectWrites,
   writeDirectly,
+  writeText,
 } from '../../../src/base/direct-write.js';
 
 const open: { destroy(): void }[] = [];
@@ -69,6 +70,25 @@ describe('a direct write', () => {
     await once(client, 'end');
     const expected = [...Array.from({ length: pieces + 1 }, () => PIECE), Buffer.from('end')];
     expect(Buffer.concat(received).equals(Buffer.concat(expected))).toBe(true);
+  });
+
+  it('of a text is whole, also where the kernel takes a part of it', async () => {
+    const [socket, client] = await connectPair();
+    const sent: string[] = [];
+    do {
+      const text = `${sent.length} \xe9 `.repeat(333);
+      sent.push(text);
+      writeText(socket, text);
+    } while (socket.writableLength === 0);
+    const long = '\xff'.repeat(DIRECT_BYTES_MAX + 1);
+    writeText(socket, long);
+    const received: Buffer[] = [];
+    client.on('data', (bytes: Buffer) => received.push(bytes));
+    socket.end();
+    client.resume();
+    await once(client, 'end');
+    const expected = Buffer.from(sent.join('') + long, 'latin1');
+    expect(Buffer.concat(received).equals(expected)).toBe(true);
   });
 
   it('is a short one', async () => {

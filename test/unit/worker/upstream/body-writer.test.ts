@@ -3,9 +3,8 @@
  */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { NO_FIELDS } from '../../../../src/base/field-block.js';
-import { WINDOW_CREDIT_BYTES } from '../../../../src/channel/lane.js';
 import { StreamedBody } from '../../../../src/worker/exchange/streamed-body.js';
 import { BodyWriter } from '../../../../src/worker/upstream/body-writer.js';
 
@@ -26,12 +25,13 @@ async function connectPair(): Promise<[socket: Socket, target: Socket]> {
   return [socket, target];
 }
 
+const SOURCE = { onWanted: () => {}, giveWindow: () => {} };
+
 describe('a body', () => {
   it('arrives as it was at a target that reads late, and its window comes back', async () => {
     const [socket, target] = await connectPair();
-    let given = 0;
-    const source = { onWanted: () => {}, giveWindow: (bytes: number) => (given += bytes) };
-    const body = new StreamedBody(0, source);
+    const body = new StreamedBody(0, SOURCE);
+    const onTaken = vi.spyOn(body, 'onTaken');
     body.flowTo(new BodyWriter(socket, body, () => {}));
     const sent: Buffer[] = [];
     let behind = 0;
@@ -50,7 +50,21 @@ describe('a body', () => {
     await once(target, 'end');
     const all = Buffer.concat(sent);
     expect(Buffer.concat(received).equals(all)).toBe(true);
-    expect(all.length - given).toBeLessThan(WINDOW_CREDIT_BYTES);
+    const taken = onTaken.mock.calls.reduce((sum, [bytes]) => sum + bytes, 0);
+    expect(taken).toBe(all.length);
     body.end(NO_FIELDS);
+  });
+
+  it('of an unknown length arrives in chunks', async () => {
+    const [socket, target] = await connectPair();
+    const body = new StreamedBody(-1, SOURCE);
+    body.flowTo(new BodyWriter(socket, body, () => {}));
+    body.push(Buffer.from('abc'));
+    body.end(NO_FIELDS);
+    const received: Buffer[] = [];
+    target.on('data', (bytes: Buffer) => received.push(bytes));
+    socket.end();
+    await once(target, 'end');
+    expect(Buffer.concat(received).toString()).toBe('3\r\nabc\r\n0\r\n\r\n');
   });
 });
