@@ -18,6 +18,9 @@ export const EXACT_MS_MAX = 5000;
 /** By how much clocks may differ in speed. */
 const DRIFT = 1.002;
 
+/** One ask for all who wait is for this part of what is left at most. */
+const JOINED_PARTS = 4;
+
 /** What one telling carries. Costs are told in tokens, of which two buckets count at most. */
 const TOLD_MAX = 0x7fffffff;
 
@@ -53,7 +56,7 @@ export class Lease extends LeaseState {
   serial = 0;
   sentMs = 0;
   wanted = 0;
-  /** Requests that wait for the ask on its way. */
+  /** Requests that wait for the ask on its way, beyond those that it is for. */
   waiting = 0;
   /** The lease that came last. */
   stamp = 0;
@@ -75,6 +78,11 @@ export class Lease extends LeaseState {
   toldSerial = 0;
   toldMs = Number.NEGATIVE_INFINITY;
   private aloneUntilMs = Number.NaN;
+  /** For how many requests the last ask is. */
+  private needed = 0;
+  /** Requests that the last answer has given nothing, which come once more at that time. */
+  private leftOver = 0;
+  private heardMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     readonly id: number,
@@ -85,6 +93,27 @@ export class Lease extends LeaseState {
     super();
     this.used = new UsedUnits(limit.rule.owedMs);
     this.hash = hashOf(limit.scope.digest, high, low);
+  }
+
+  /**
+   * For how many requests an ask is that goes out now: for all who wait, of whom the first has come
+   * again. What an answer gives that comes too late is lost, so it is a part of what is left.
+   */
+  join(nowMs: number): number {
+    const came = Math.max(1, this.waiting);
+    const areBack = !this.limit.rule.isLeased && nowMs === this.heardMs;
+    const others = areBack ? Math.min(this.leftOver, Math.floor(this.left / JOINED_PARTS)) : 0;
+    this.needed = Math.max(came, others);
+    this.waiting = came - this.needed;
+    return this.needed;
+  }
+
+  /** The answer to the ask on its way has come. */
+  hear(units: number, nowMs: number): void {
+    this.serial = 0;
+    this.leftOver = units === 0 ? 0 : Math.max(0, this.waiting) + this.needed - units;
+    this.waiting = 0;
+    this.heardMs = nowMs;
   }
 
   /** The store does not decide upon this key. Returns when the first window without it is over. */

@@ -244,9 +244,8 @@ export class ClusterLimits implements OutsideLimits {
   }
 
   private askFor(lease: Lease, nowMs: number): boolean {
-    const needed = lease.waiting;
+    const needed = lease.join(nowMs);
     const wanted = lease.ask(lease.limit.rule, needed, nowMs);
-    lease.waiting = 0;
     if (!this.send(lease, { needed, wanted }, nowMs)) return false;
     this.leases.delete(lease.hash);
     this.leases.set(lease.hash, lease);
@@ -395,8 +394,7 @@ export class ClusterLimits implements OutsideLimits {
     if (lease === undefined || lease.serial !== taken.serial) return;
     this.bySerial.delete(taken.serial);
     this.answerMs += (this.nowMs - lease.sentMs - this.answerMs) / ANSWERS_COUNTED;
-    lease.serial = 0;
-    lease.waiting = 0;
+    lease.hear(taken.units, this.nowMs);
     this.apply(lease, taken);
     this.onHeard(lease.id);
   }

@@ -8,12 +8,18 @@ import {
   StoreAnswerer,
   StoreAsker,
 } from '../../../src/channel/store/store-channel.js';
+import { TAKEN_DECIDED } from '../../../src/channel/store/store-records.js';
 import { STORE_LOST, STORE_UP } from '../../../src/channel/store/store-status.js';
 import { CLUSTER_ADMITS, Lease, makeLimit } from '../../../src/coordinator/cluster-lease.js';
 import { ClusterLimits } from '../../../src/coordinator/cluster-limits.js';
 import { RateDecision } from '../../../src/policy/rate-limit/rate-decision.js';
 import { aClusterLimiter } from '../../support/cluster-node.js';
-import { aCoordinatorConfig, aLimiter, CoordinatorRig } from '../../support/coordinator-rig.js';
+import {
+  aCoordinatorConfig,
+  aLimiter,
+  CoordinatorRig,
+  ReplyKeeper,
+} from '../../support/coordinator-rig.js';
 import { servedOf } from '../../support/served-config.js';
 
 it('tells what was admitted without the store, whatever became of the last ask', () => {
@@ -106,4 +112,41 @@ it('leaves a gateway without the store its part of a limit that it uses by a qua
     expect(lease.allowance).toBeGreaterThanOrEqual(45);
     expect(lease.allowance).toBeLessThanOrEqual(75);
   }
+});
+
+it.each([
+  [900, 3],
+  [40, 11],
+])('asks at once for all who wait, for a quarter of the %i that are left at most', (left, most) => {
+  const memory = allocateStoreMemory(new SharedArrayBuffer(4096));
+  const store = new StoreAsker(memory);
+  const answerer = new StoreAnswerer(memory);
+  store.setWakePort({ postMessage: () => {} });
+  const told = { kind: 'field', name: 'x-cost' } as const;
+  const amounts = { limit: 100_000, burst: 100_000, cost: 100, onStoreLost: 'closed' } as const;
+  const limiters = [aClusterLimiter({ ...amounts, algorithm: 'tokenBucket', told }, 0)];
+  const cluster = new ClusterLimits({ store, timeoutMs: 50, nodesMin: 1, unixMs: () => 0 });
+  const rig = new CoordinatorRig(aCoordinatorConfig({ limiters }), cluster);
+  answerer.status.setState(STORE_UP);
+  rig.askMany(
+    1000,
+    Array.from({ length: 100 }, () => ({ limiterIndex: 0, upstreamIndex: -1 })),
+  );
+  const keeper = new ReplyKeeper();
+  const asked: number[] = [];
+  for (let take = answerer.nextTake(); take !== null; take = answerer.nextTake()) {
+    const { generation, serial, needed, validUs } = take;
+    asked.push(needed);
+    const given = { units: needed, left, stamp: 9, waitUs: 0, resetUs: 0, validUs, epoch: 5 };
+    answerer.answer({ generation, serial, outcome: TAKEN_DECIDED, ...given });
+    answerer.flush();
+    rig.step(1000 + asked.length);
+    rig.worker(0).drainReplies(keeper);
+  }
+  // The first one goes before anybody else has come. Nobody is asked for twice.
+  expect(asked.reduce((sum, needed) => sum + needed, 0)).toBe(100);
+  expect(asked.length).toBeLessThanOrEqual(most);
+  expect(Math.max(...asked)).toBeLessThanOrEqual(left / 4);
+  const admitted = keeper.replies.filter(({ inFlightTicket }) => inFlightTicket !== 0);
+  expect(admitted).toHaveLength(100);
 });
