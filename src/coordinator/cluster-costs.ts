@@ -14,8 +14,9 @@
  *   C2  A request costs what it told, in the moment when it ends; its reserve where nobody told it,
  *       the message about it is lost, or it took longer than `holdMs`. Never less.
  *   C3  What it cost beyond its reserve is not lost with a message, a connection or an outage, as
- *       long as it would still be owed. It is not counted twice: one telling of a key is on its way
- *       at a time, stays the same until it is confirmed, and the store knows it by its stamp.
+ *       long as it would still be owed. One telling of a key is on its way at a time, stays the
+ *       same until it is confirmed, and the store knows it by its stamp, so that it counts once. It
+ *       may count twice where 64 gateways have told later, or the state in the store was just lost.
  *   C4  A unit leaves its group once, by the ticket that is settled once, and in the epoch that
  *       gave it. After the state in the store was lost nothing comes back of what was held: the
  *       store is told of reserves in flight, and of costs from the end of their requests on.

@@ -10,7 +10,7 @@
  *              what take-command.ts has
  *     reply    state (0 normal, 1 recovering), epoch, time µs, then REPLIES_PER_KEY for each key
  *
- * State of a key, as text: numbers are integers below 2^53, written whole.
+ * State of a key, as text: numbers are integers, written whole; above 2^53 to a unit or two.
  *
  *     last ; a ; b ; end:units,end:units,… ; gateway:stamp:end,…
  *
