@@ -35,12 +35,12 @@ export interface AuthenticatorCase {
 
 const VERDICTS = ['accepted', 'absent', 'refused', 'denied', 'answered', 'unavailable'];
 
-const NOW = Date.now() / 1000;
-
 export function describeAuthenticator(kind: AuthenticatorKind): void {
+  // Of each file that describes one: all of them share this module, for minutes.
+  const startS = Date.now() / 1000;
   describe(`authentication by ${kind.name}`, () => {
     let subject: AuthenticatorCase;
-    const ask = (wish: RequestWish, now = NOW) =>
+    const ask = (wish: RequestWish, now = startS) =>
       subject.authenticator.authenticate(aRequest(wish), now);
 
     const refusals = kind.answersItself === true ? ['refused', 'answered'] : ['refused'];

@@ -160,16 +160,14 @@ describeUnless(NO_ETCD, 'a store that is not there all the time', () => {
     const { values } = await direct.read(['parts/', CURRENT]);
     const { id } = JSON.parse(values.get(CURRENT)?.text ?? '') as { id: string };
     const teams = [...values.keys()].filter((key) => key.startsWith('parts/'));
+    const wanted = teams.map((key) => /path: (\S+) /.exec(values.get(key)?.text ?? '')?.[1]);
     await eventually('it has come to rest', () => {
       const { release, parts } = rig.follower.origin();
       const own = parts.map((part) => `parts/${part.team}`);
-      return release === id && String(own) === String(teams);
+      const paths = rig.loaded?.written.routes.map(({ match }) => match.path) ?? [];
+      const hasAll = wanted.every((path) => path !== undefined && paths.includes(path));
+      return release === id && String(own) === String(teams) && hasAll;
     });
-    const paths = rig.loaded?.written.routes.map(({ match }) => match.path) ?? [];
-    for (const key of teams) {
-      const path = /path: (\S+) /.exec(values.get(key)?.text ?? '')?.[1];
-      expect(paths).toContain(path);
-    }
     await direct.change(
       [],
       teams.map((key) => ({ key, text: null })),
