@@ -234,9 +234,9 @@ export class GatewayAdmin {
 
 /** Resolves with what came of a reload, or as soon as it is on trial. */
 function untilTrial(reloader: Reloader): Promise<ChangeOutcome> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const result = reloader.reload('admin', (trial) => resolve({ outcome: 'onTrial', ...trial }));
-    void result.then((told) => resolve(outcomeOf(told)));
+    result.then((told) => resolve(outcomeOf(told)), reject);
   });
 }
 

@@ -4,7 +4,7 @@
  * Thread: worker. Owns nothing: why something is not stored is noted at its exchange.
  */
 import type { NotStored } from '../../base/cache-reasons.js';
-import type { Clock } from '../../base/clock.js';
+import { type Clock, momentOf } from '../../base/clock.js';
 import type { EntryHead } from '../../channel/cache/cache-entry.js';
 import type { CacheStore } from '../../channel/cache/cache-store.js';
 import { groupsOf } from '../../policy/caching/cache-groups.js';
@@ -52,8 +52,7 @@ export class ReplyJudge {
       directives: askedBy(exchange),
       value: variedRequest(exchange).value,
     };
-    const { clock } = this.parts;
-    const [responseMs, responseUnixMs] = [clock.nowMs(), clock.unixMs()];
+    const { nowMs: responseMs, unixMs: responseUnixMs } = momentOf(this.parts.clock);
     const times = { requestMs: caching.askedMs, responseMs, responseUnixMs };
     const judged = judgeReply(request, { ...reply, ...times }, caching.rules);
     return typeof judged === 'string' ? this.refuse(caching, judged) : judged;

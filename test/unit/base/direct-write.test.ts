@@ -2,7 +2,7 @@
  * Writes past the stream of a socket: what the kernel takes, and what is left to the stream.
  */
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
@@ -11,22 +11,9 @@ import {
   writeDirectly,
   writeText,
 } from '../../../src/base/direct-write.js';
+import { closeLater, closePairs, connectPair } from '../../support/socket-pair.js';
 
-const open: { destroy(): void }[] = [];
-
-afterEach(() => {
-  for (const one of open.splice(0)) one.destroy();
-});
-
-async function connectPair(): Promise<[server: Socket, client: Socket]> {
-  const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const client = connect((server.address() as AddressInfo).port, '127.0.0.1').pause();
-  const [accepted] = (await once(server, 'connection')) as [Socket];
-  server.close();
-  open.push(accepted, client);
-  return [accepted, client];
-}
+afterEach(closePairs);
 
 /** No two places of it that are near each other look alike. */
 const PIECE = Buffer.from(Array.from({ length: DIRECT_BYTES_MAX }, (_, at) => (at >> 8) ^ at));
@@ -41,7 +28,7 @@ function fill(socket: Socket): { pieces: number; part: number } {
 
 describe('a direct write', () => {
   it('has arrived when it returns, from shared memory too', async () => {
-    const [socket, client] = await connectPair();
+    const [socket, client] = await connectPair({ allowHalfOpen: true });
     const shared = Buffer.from(new SharedArrayBuffer(64), 8);
     shared.write('from shared memory, and more');
     expect(writeDirectly(socket, shared, 18)).toBe(18);
@@ -52,7 +39,7 @@ describe('a direct write', () => {
   });
 
   it('to a full socket leaves the rest to the stream, and overtakes nothing there', async () => {
-    const [socket, client] = await connectPair();
+    const [socket, client] = await connectPair({ allowHalfOpen: true });
     const { pieces, part } = fill(socket);
     expect(pieces).toBeGreaterThan(0);
     expect(socket.writableLength).toBe(0);
@@ -73,7 +60,7 @@ describe('a direct write', () => {
   });
 
   it('of a text is whole, also where the kernel takes a part of it', async () => {
-    const [socket, client] = await connectPair();
+    const [socket, client] = await connectPair({ allowHalfOpen: true });
     const sent: string[] = [];
     do {
       const text = `${sent.length} \xe9 `.repeat(333);
@@ -92,13 +79,13 @@ describe('a direct write', () => {
   });
 
   it('is a short one', async () => {
-    const [socket] = await connectPair();
+    const [socket] = await connectPair({ allowHalfOpen: true });
     expect(writeDirectly(socket, Buffer.alloc(DIRECT_BYTES_MAX + 1), DIRECT_BYTES_MAX + 1)).toBe(0);
     expect(socket.writableLength).toBe(0);
   });
 
   it('to a peer that has reset the connection leaves the error to the stream', async () => {
-    const [socket, client] = await connectPair();
+    const [socket, client] = await connectPair({ allowHalfOpen: true });
     socket.pause();
     client.resetAndDestroy();
     await once(client, 'close');
@@ -110,19 +97,19 @@ describe('a direct write', () => {
   });
 
   it('to a socket that is closed, or connects still, writes nothing', async () => {
-    const [socket] = await connectPair();
+    const [socket] = await connectPair({ allowHalfOpen: true });
     socket.destroy();
     expect(writeDirectly(socket, Buffer.from('x'), 1)).toBe(0);
     const early = connect(1, '127.0.0.1').on('error', () => {});
-    open.push(early);
+    closeLater(early);
     expect(writeDirectly(early, Buffer.from('x'), 1)).toBe(0);
   });
 
   it('is for sockets without TLS alone', async () => {
-    const [socket] = await connectPair();
+    const [socket] = await connectPair({ allowHalfOpen: true });
     expect(takesDirectWrites(socket)).toBe(true);
     const secure = new TLSSocket(socket);
-    open.push(secure);
+    closeLater(secure);
     expect(takesDirectWrites(secure)).toBe(false);
   });
 });

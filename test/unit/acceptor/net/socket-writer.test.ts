@@ -3,9 +3,9 @@
  * while a client is slow to take what stands in it.
  */
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SocketWriter, WriteMemory } from '../../../../src/acceptor/net/socket-writer.js';
+import { closePairs, connectPair } from '../../../support/socket-pair.js';
 
 const OWNER = {
   onTaken: () => {},
@@ -18,21 +18,7 @@ const OWNER = {
 /** More than the kernel holds of one connection, and several slabs. */
 const BYTES = 24 * 1024 * 1024;
 
-const open: { destroy(): void }[] = [];
-
-afterEach(() => {
-  for (const one of open.splice(0)) one.destroy();
-});
-
-async function connectPair(): Promise<[server: Socket, client: Socket]> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const client = connect((server.address() as AddressInfo).port, '127.0.0.1').pause();
-  const [accepted] = (await once(server, 'connection')) as [Socket];
-  server.close();
-  open.push(accepted, client);
-  return [accepted, client];
-}
+afterEach(closePairs);
 
 /** The text of the write at this place: of another length each time, from 1 to 2,000 bytes. */
 function piece(at: number): Buffer {
