@@ -18,8 +18,6 @@ import { CoordinatorStatus } from './channel/coordinator/coordinator-status.js';
 import { TargetLoadView } from './channel/coordinator/target-loads.js';
 import { allocateCounters } from './channel/counter-block.js';
 import { recordBytesOf } from './channel/record-ring.js';
-import { memoryLack } from './config/compile/sizing.js';
-import { UNVERIFIED_TARGETS, upstreamsUnverified } from './config/compile/unverified-targets.js';
 import type { GatewayConfig } from './config/gateway-config.js';
 import type { ServedConfig, SharedConfig, SharedSettings } from './config/shared/shared-config.js';
 import type { ConfigSource } from './config/source/config-source.js';
@@ -34,6 +32,7 @@ import { checkAcceptors, mayRunInThreads } from './supervisor/acceptor-place.js'
 import { ListenerCertificates } from './supervisor/certificates/listener-certificates.js';
 import type { LoadedPair } from './supervisor/certificates/listener-files.js';
 import type { Canary } from './supervisor/config-trial.js';
+import { ConfigWarnings } from './supervisor/config-warnings.js';
 import { ConfigWatcher } from './supervisor/config-watcher.js';
 import { Discovery } from './supervisor/discovery/discovery.js';
 import { FirstAnswers } from './supervisor/discovery/first-answers.js';
@@ -53,9 +52,6 @@ import { systemdNotify } from './supervisor/systemd-notify.js';
 import { type LaneThreads, systemThreads } from './supervisor/threads.js';
 import { type NameLookup, systemLookup } from './supervisor/watched-name.js';
 import { createWorkerPool } from './supervisor/worker-pool.js';
-
-/** What a line of the log says of one document; `sluice validate` says more. */
-const DOCUMENT_NOTES_LOGGED = 10;
 
 /** How long a gateway that starts waits for the first answers of what names its targets. */
 const FIRST_TARGETS_MS = 5000;
@@ -128,6 +124,7 @@ export class Gateway {
   private readonly admin: AdminListener;
   private readonly log: ThreadLogger;
   private readonly reloader: Reloader;
+  private readonly warnings: ConfigWarnings;
   private readonly watcher: ConfigWatcher | null;
   private readonly names: NameWatcher;
   private readonly discovery: Discovery;
@@ -183,7 +180,8 @@ export class Gateway {
       environment: isService ? process.env : {},
       isAlive: () => this.supervisor.readiness === 'ready',
     });
-    this.warn(config);
+    this.warnings = new ConfigWarnings(logger);
+    this.warnings.tell(config);
     this.reloader = this.createReloader(kept);
     this.watcher = this.createWatcher();
     this.names = new NameWatcher({
@@ -452,28 +450,10 @@ export class Gateway {
     return new ConfigWatcher(source, () => this.config.reload.watch && void this.reload('file'));
   }
 
-  /** Operators are to know what of a request nobody looks at. */
-  private tellOfDocuments({ documents }: SharedSettings): void {
-    for (const { route, unsupported, unsupportedCount } of documents) {
-      if (unsupportedCount === 0) continue;
-      const first = unsupported.slice(0, DOCUMENT_NOTES_LOGGED);
-      const message = 'parts of an OpenAPI document are not judged';
-      this.log.logger.warn({ route, unsupportedCount, unsupported: first }, message);
-    }
-  }
-
-  private warn(config: SharedSettings): void {
-    this.tellOfDocuments(config);
-    for (const upstream of upstreamsUnverified(config.upstreams)) {
-      this.log.logger.warn({ upstream }, UNVERIFIED_TARGETS);
-    }
-    if (memoryLack(config) !== '') this.log.logger.warn(memoryLack(config));
-  }
-
   /** Applies the parts of the configuration that the main thread itself uses. */
   private adopt(config: SharedSettings): void {
     this.log.logger.level = config.logging.level;
-    this.warn(config);
+    this.warnings.tell(config);
     this.adminAccess.adopt(config.admin);
     this.names.adopt(config);
     this.discovery.adopt(config);
