@@ -10,6 +10,9 @@ import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'j
 import type { CompiledTokenService } from '../../config/compiled-config.js';
 import { RETIRE_MS, readSigned, type TokenKeys } from './token-keys.js';
 
+/** After a key could not be made: until then the one before signs on. */
+const RETRY_MS = 60_000;
+
 interface SigningKey {
   readonly kid: string;
   readonly privateKey: CryptoKey;
@@ -22,6 +25,7 @@ interface SigningKey {
 export class SigningKeys implements TokenKeys {
   private keys: SigningKey[] = [];
   private timer: NodeJS.Timeout | undefined;
+  private isStopped = false;
 
   constructor(
     private readonly config: CompiledTokenService,
@@ -37,6 +41,7 @@ export class SigningKeys implements TokenKeys {
   }
 
   stop(): void {
+    this.isStopped = true;
     clearTimeout(this.timer);
   }
 
@@ -59,7 +64,7 @@ export class SigningKeys implements TokenKeys {
   }
 
   private async rotate(): Promise<void> {
-    const { algorithm, rotateMs, accessTokenMs } = this.config;
+    const { algorithm, accessTokenMs } = this.config;
     const pair = await generateKeyPair(algorithm);
     const kid = randomBytes(12).toString('base64url');
     const jwk = { ...(await exportJWK(pair.publicKey)), kid, use: 'sig', alg: algorithm };
@@ -69,8 +74,18 @@ export class SigningKeys implements TokenKeys {
     }
     const kept = this.keys.filter(({ retiresMs }) => retiresMs > now);
     this.keys = [{ ...pair, kid, jwk, retiresMs: Number.POSITIVE_INFINITY }, ...kept];
-    this.timer = setTimeout(() => void this.rotate().catch(this.onError), rotateMs);
-    this.timer.unref();
+    this.planNext(this.config.rotateMs);
     this.onChanged();
+  }
+
+  private planNext(delayMs: number): void {
+    if (this.isStopped) return;
+    this.timer = setTimeout(() => {
+      this.rotate().catch((error: unknown) => {
+        this.planNext(Math.min(RETRY_MS, this.config.rotateMs));
+        this.onError(error);
+      });
+    }, delayMs);
+    this.timer.unref();
   }
 }

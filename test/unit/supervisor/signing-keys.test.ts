@@ -1,5 +1,6 @@
 import { decodeProtectedHeader } from 'jose';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { CompiledTokenService } from '../../../src/config/compiled-config.js';
 import { SigningKeys } from '../../../src/supervisor/token-service/signing-keys.js';
 
 const HOUR_MS = 3_600_000;
@@ -15,21 +16,30 @@ const CONFIG = {
   isShared: false,
 } as const;
 
+/** No key can be made for any other. */
+let algorithm = 'ES256';
 let nowMs = 0;
+let failures = 0;
 let keys: SigningKeys;
 let changes = 0;
 
 beforeEach(async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  algorithm = 'ES256';
   nowMs = 0;
   changes = 0;
+  failures = 0;
+  const config: CompiledTokenService = {
+    ...CONFIG,
+    get algorithm() {
+      return algorithm as CompiledTokenService['algorithm'];
+    },
+  };
   keys = new SigningKeys(
-    CONFIG,
+    config,
     () => nowMs,
     () => changes++,
-    (error) => {
-      throw error;
-    },
+    () => failures++,
   );
   await keys.start();
 });
@@ -67,6 +77,27 @@ describe('signing keys', () => {
     expect(kids()).toHaveLength(2);
     expect(kids()).not.toContain(first);
     expect(await keys.read(token)).toBeUndefined();
+  });
+
+  it('try again in a minute to make a key that could not be made', async () => {
+    const [first] = kids();
+    const token = await sign();
+    algorithm = 'none';
+    for (const [ms, expected] of [
+      [HOUR_MS, 1],
+      [60_000, 2],
+    ] as const) {
+      nowMs += ms;
+      vi.advanceTimersByTime(ms);
+      await vi.waitFor(() => expect(failures).toBe(expected));
+    }
+    expect(kids()).toEqual([first]);
+    algorithm = 'ES256';
+    expect(await keys.read(token)).toMatchObject({ sid: 's' });
+    await pass(60_000);
+    expect(kids()[1]).toBe(first);
+    keys.stop();
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it('read no token but their own', async () => {
