@@ -68,8 +68,10 @@ export const VERSION_TEXT = textShape(
 export const LINK_TEXT = textShape('^https?://[!-~]{1,1000}$', 'an http or https URL');
 
 export const HOST_TEXT = textShape(
-  '^[0-9A-Za-z]([0-9A-Za-z.-]{0,251}[0-9A-Za-z])?$|^[0-9A-Fa-f:.]{2,45}$',
-  'a host name or an IP address (IPv6 without brackets)',
+  // An IPv6 address has two colons at least: one is that of a port.
+  '^[0-9A-Za-z]([0-9A-Za-z.-]{0,251}[0-9A-Za-z])?$' +
+    '|^[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{0,35}$',
+  'a host name or an IP address (no port; IPv6 without brackets)',
 );
 
 /** Longest path pattern; request targets themselves are bounded by limits.headerBytes. */

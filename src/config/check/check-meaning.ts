@@ -88,7 +88,10 @@ function checkTargets(name: string, upstream: SoundPart<UpstreamConfig>, finding
     const pointer = pointerOf('upstreams', name, 'targets', index, 'url');
     const parsed = parseTargetUrl(target.url);
     if (!parsed.isValid) {
-      findings.addValue(pointer, parsed.problem);
+      // What may be a secret is not shown.
+      const isShown = !/[?#@]/.test(target.url);
+      const shown = isShown ? `, not ${findings.quote(pointer, target.url)}` : '';
+      findings.addValue(pointer, `${parsed.problem}${shown}`);
       continue;
     }
     const { hostPort } = parsed.target;

@@ -91,10 +91,20 @@ function plainErrors(error: ErrorObject, copy: { root: unknown }): ErrorObject[]
   if (value === undefined) {
     return [{ ...error, keyword: 'required', params: { missingProperty: tag } }];
   }
-  const choices = (nodeOf(error).oneOf ?? []).flatMap((node) => node.properties?.[tag]?.enum ?? []);
-  const parentSchema: SchemaNode = { type: 'string', enum: choices };
+  const parentSchema: SchemaNode = { type: 'string', enum: choicesOf(nodeOf(error), tag) };
   const instancePath = childPointer(error.instancePath, tag);
   return [{ ...error, keyword: 'enum', instancePath, parentSchema, data: value }];
+}
+
+/** What a key may be that is one of a few words; none: it is of another kind. */
+function choicesOf({ oneOf = [], properties }: SchemaNode, key: string): readonly string[] {
+  return properties?.[key]?.enum ?? oneOf.flatMap((node) => node.properties?.[key]?.enum ?? []);
+}
+
+function describeChoices(node: SchemaNode, key: string): string {
+  const choices = choicesOf(node, key);
+  if (choices.length === 0) return '';
+  return `: it is ${describeExpected({ type: 'string', enum: choices })}`;
 }
 
 /** One error a value: several keywords of one value fail for one reason. */
@@ -155,7 +165,8 @@ function addFinding(error: ErrorObject, findings: Findings): void {
     return;
   }
   if (error.keyword === 'required') {
-    const message = `missing key ${JSON.stringify(error.params['missingProperty'])}`;
+    const missing = String(error.params['missingProperty']);
+    const message = `missing key ${JSON.stringify(missing)}${describeChoices(node, missing)}`;
     findings.add({ pointer, place: pointer, part: 'key', message });
     return;
   }
@@ -186,8 +197,15 @@ function valueMessage(error: ErrorObject, node: SchemaNode, findings: Findings):
   // A secret that is too short, which is not shown, would seem to have the wrong characters.
   const isLength = error.keyword.endsWith('Length') && node['x-meaning'] !== undefined;
   const length = isLength ? `,${describeLength(node)}` : '';
-  const hint = quotingHint(value, node) ?? suggestion;
+  const hint = wrappingHint(value, node) ?? quotingHint(value, node) ?? suggestion;
   return `must be ${describeExpected(node)}${length}${actual}${hint}`;
+}
+
+/** A text in place of a mapping that needs one key alone. */
+function wrappingHint(value: unknown, { type, required = [] }: SchemaNode): string | undefined {
+  const [key] = required;
+  if (typeof value !== 'string' || type !== 'object' || required.length !== 1) return undefined;
+  return ` (write { ${key}: "…" })`;
 }
 
 /** What quotes do in YAML: a number for a name, or a text for a number. */

@@ -15,7 +15,7 @@ export interface TargetUrl {
   readonly tls: boolean;
 }
 
-/** A parsed URL, or what is wrong with it. No problem quotes the URL: it may hold credentials. */
+/** A parsed URL, or what is wrong with it. No problem quotes it, since it may hold credentials. */
 export type ParsedTargetUrl =
   | { readonly isValid: true; readonly target: TargetUrl }
   | { readonly isValid: false; readonly problem: string };
@@ -28,7 +28,7 @@ export function parseTargetUrl(text: string): ParsedTargetUrl {
   if (problem !== undefined) return { isValid: false, problem };
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || url.port === '0') {
-    return { isValid: false, problem: 'has no valid host and port' };
+    return { isValid: false, problem: 'must have a host, and a port from 1 to 65535' };
   }
   const tls = url.protocol === 'https:';
   const port = url.port === '' ? (tls ? '443' : '80') : url.port;
@@ -47,7 +47,7 @@ function urlProblem(text: string): string | undefined {
   if (text.includes('@')) return 'must not carry user information';
   if (/[?#]/.test(text)) return 'must not carry a query or a fragment';
   if (/^[^/]+\/\/[^/]+\/+[^/]/.test(text)) {
-    return 'must not carry a path; routes rewrite paths';
+    return 'must end after the port: routes rewrite paths';
   }
   return SHAPE.test(text) ? undefined : 'must be http://host:port or https://host:port';
 }
