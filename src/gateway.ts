@@ -38,6 +38,7 @@ import { Discovery } from './supervisor/discovery/discovery.js';
 import { FirstAnswers } from './supervisor/discovery/first-answers.js';
 import { SourceMaker } from './supervisor/discovery/make-source.js';
 import { chooseEngines, type EngineChoice } from './supervisor/engine-choice.js';
+import { tellHolder } from './supervisor/held-address.js';
 import { type KeptVersion, keepVersion } from './supervisor/loading/kept-version.js';
 import { loadAside } from './supervisor/loading/load-aside.js';
 import { NameWatcher } from './supervisor/name-watcher.js';
@@ -428,7 +429,10 @@ export class Gateway {
     const { front, certificates, config } = this;
     await certificates.adopt(shared.settings);
     try {
-      await front.prepareListeners(shared.settings.listeners);
+      const { listeners } = shared.settings;
+      await front.prepareListeners(listeners).catch((error: unknown) => {
+        throw tellHolder(error, listeners, front.listenerFigures());
+      });
       // Upstreams that are new begin with the targets that their sources name.
       this.supervisor.freeNewSlots(shared.settings);
       this.discovery.adopt(shared.settings);

@@ -87,6 +87,12 @@ it('without TLS end behind what they have when their listener gets TLS', async (
   secure.ask('/');
   await secure.has('quick');
   secure.socket.destroy();
+  gateway.rewrite(aConfig({ ...listen, host: '0.0.0.0' }));
+  const reasons = [
+    `cannot listen on 0.0.0.0:${port}: the address is in use by the listener ` +
+      `"127.0.0.1:${port}": another host at its port takes a restart`,
+  ];
+  expect(await gateway.post('/reload', TOKEN)).toMatchObject({ status: 409, body: { reasons } });
 });
 
 it('in a handshake have their first request when the gateway ends', async () => {
