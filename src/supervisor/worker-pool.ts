@@ -27,9 +27,12 @@ export function createWorkerPool(config: GatewaySettings, young?: YoungGeneratio
   return new WorkerPool(createPiscina(config), young);
 }
 
+type GiveUp = (error: unknown) => void;
+
 export class WorkerPool implements LaneThreads {
   /** Tasks that no thread may ever take: see onThreadLost. */
-  private readonly serving = new Set<(error: unknown) => void>();
+  private readonly serving = new Set<GiveUp>();
+  private readonly warming = new Set<GiveUp>();
 
   constructor(
     private readonly piscina: Piscina,
@@ -41,9 +44,11 @@ export class WorkerPool implements LaneThreads {
 
   /**
    * The pool starts no thread in place of one that has died before it was ready, and a task that
-   * waits in its queue waits for ever.
+   * waits in its queue waits for ever. Any lost thread may be the spare one that was to warm up; a
+   * lane is served while there is one.
    */
   private onThreadLost(error: unknown): void {
+    for (const giveUp of this.warming) giveUp(error);
     if (this.piscina.threads.length > 0) return;
     for (const giveUp of this.serving) giveUp(error);
   }
@@ -55,22 +60,35 @@ export class WorkerPool implements LaneThreads {
   async serve(task: LaneTask): Promise<void> {
     const { port, doorbell, wakePort } = task;
     const transferList = [port, doorbell, wakePort] as MessagePort[];
-    const controller = new AbortController();
-    let giveUp: (error: unknown) => void = () => {};
-    const lost = new Promise<never>((_, reject) => {
-      giveUp = (error) => {
-        reject(error);
-        controller.abort();
-      };
-    });
-    this.serving.add(giveUp);
+    await this.run(task, { transferList }, this.serving);
+  }
+
+  async warmSpare(): Promise<void> {
+    this.young?.hold();
     try {
-      await Promise.race([
-        this.piscina.run(task, { transferList, signal: controller.signal }),
-        lost,
-      ]);
+      await this.run(undefined, { name: 'warmUp' }, this.warming);
     } finally {
-      this.serving.delete(giveUp);
+      this.young?.letGrow();
+    }
+  }
+
+  /** Until the task has ended, or is given up by way of `waiting`: then it leaves the queue. */
+  private async run(
+    task: LaneTask | undefined,
+    options: Parameters<Piscina['run']>[1],
+    waiting: Set<GiveUp>,
+  ): Promise<void> {
+    const controller = new AbortController();
+    let giveUp: GiveUp = () => {};
+    const lost = new Promise<never>((_, reject) => {
+      giveUp = reject;
+    });
+    waiting.add(giveUp);
+    try {
+      await Promise.race([this.piscina.run(task, { ...options, signal: controller.signal }), lost]);
+    } finally {
+      waiting.delete(giveUp);
+      controller.abort();
     }
   }
 
@@ -85,27 +103,6 @@ export class WorkerPool implements LaneThreads {
 
   private threadOf(threadId: number): Worker | undefined {
     return this.piscina.threads.find((worker) => worker.threadId === threadId);
-  }
-
-  async warmSpare(): Promise<void> {
-    this.young?.hold();
-    const controller = new AbortController();
-    let onLost: (error: unknown) => void = () => {};
-    const lost = new Promise<never>((_, reject) => {
-      onLost = reject;
-    });
-    // Of a thread that dies before it is ready the task stays in the queue.
-    this.piscina.once('error', onLost);
-    const { signal } = controller;
-    try {
-      await Promise.race([this.piscina.run(undefined, { name: 'warmUp', signal }), lost]);
-    } catch (error) {
-      controller.abort();
-      throw error;
-    } finally {
-      this.piscina.off('error', onLost);
-      this.young?.letGrow();
-    }
   }
 
   async close(): Promise<void> {
