@@ -26,13 +26,10 @@ export class Credentials {
   /** Cookies and parameters of the query that it does not get. */
   readonly hides: readonly CredentialPlace[];
 
-  /**
-   * `isBearer`: a field has them after the word Bearer; `isDpop`: or Authorization after DPoP.
-   */
+  /** `isBearer`: in a field they stand after the word Bearer, in Authorization also after DPoP. */
   constructor(
     private readonly rule: CredentialRule,
     private readonly isBearer: boolean,
-    private readonly isDpop = false,
   ) {
     this.readsAuthorization = rule.from.some(isAuthorization);
     const hidden = rule.forwardPlaces ? [] : rule.from.filter((place) => !isAuthorization(place));
@@ -59,7 +56,7 @@ export class Credentials {
   private textAt(place: CredentialPlace, request: AuthenticationRequest): string | null {
     if (isAuthorization(place)) {
       const { authorization } = request.fields;
-      return bearerToken(authorization) || (this.isDpop ? dpopToken(authorization) : '');
+      return bearerToken(authorization) || (this.isBearer ? dpopToken(authorization) : '');
     }
     const [text = '', another] = valuesAt(place, request);
     if (another !== undefined) return null;

@@ -1,31 +1,18 @@
 /**
- * Verifies signed bearer tokens (RFC 7519, RFC 6750, RFC 8725), and that whoever sends a bound one
- * holds its key (RFC 8705, RFC 9449).
+ * Verifies signed bearer tokens (RFC 7519, RFC 6750, RFC 8725).
  *
  * Thread: worker. Owns a bounded number of remembered tokens that were verified, each until its
  * `exp`, under a hash of the whole token. When a key is removed, all are forgotten.
  */
 import type { Jwk } from '../../base/json-web-key.js';
-import {
-  ABSENT,
-  type AuthenticationRequest,
-  type AuthenticationResult,
-  type Authenticator,
-  type Claims,
-  refused,
-  SEVERAL,
-  unavailable,
-} from './authenticator.js';
-import { tokenDigest } from './bearer-token.js';
-import { claimsProblem, quoted } from './claim-checks.js';
-import { Credentials } from './credentials.js';
+import { type AuthenticationResult, type Claims, refused, unavailable } from './authenticator.js';
+import { BearerAuthenticator } from './bearer-authenticator.js';
+import { quoted } from './claim-checks.js';
 import { NO_PROOFS, type ProofFeed } from './dpop/proof-feed.js';
-import { DPOP_CHALLENGE, ProofOfPossession } from './dpop/proof-of-possession.js';
 import { ExpiringMemory } from './expiring-memory.js';
-import { claimAt, makeIdentity, textOf } from './identity.js';
 import { KeyRing } from './key-ring.js';
 import type { KeySetFeed } from './key-set-feed.js';
-import type { CompiledJwtAuthenticator, CredentialPlace } from './options.js';
+import type { CompiledJwtAuthenticator } from './options.js';
 import {
   KEY_UNKNOWN,
   MALFORMED,
@@ -34,24 +21,12 @@ import {
   type TokenParts,
 } from './signed-token.js';
 import { parseStrictObject } from './strict-json.js';
-import { bound } from './token-binding.js';
 
 const REMEMBERED_MAX = 4096;
 /** Characters of all tokens that are remembered: what is kept of one is about as large. */
 const REMEMBERED_CHARS_MAX = 16 * 1024 * 1024;
 
-export class JwtAuthenticator implements Authenticator {
-  readonly name: string;
-  readonly challenge: string;
-  readonly otherChallenge?: string;
-  readonly isBearer = true;
-  readonly ownedFields: readonly string[];
-  readonly stripsAuthorization: boolean;
-  readonly readsAuthorization: boolean;
-  readonly hides: readonly CredentialPlace[];
-
-  private readonly credentials: Credentials;
-  private readonly possession: ProofOfPossession;
+export class JwtAuthenticator extends BearerAuthenticator<CompiledJwtAuthenticator> {
   private readonly remembered = new ExpiringMemory<AcceptedToken>(
     REMEMBERED_MAX,
     REMEMBERED_CHARS_MAX,
@@ -63,20 +38,11 @@ export class JwtAuthenticator implements Authenticator {
   private unsubscribe = (): void => {};
 
   private constructor(
-    private readonly config: CompiledJwtAuthenticator,
+    config: CompiledJwtAuthenticator,
     private readonly feed: KeySetFeed,
     proofs: ProofFeed,
   ) {
-    this.name = config.name;
-    this.challenge = config.dpop === 'required' ? DPOP_CHALLENGE : 'Bearer realm="sluice"';
-    if (config.dpop === 'accepted') this.otherChallenge = DPOP_CHALLENGE;
-    this.credentials = new Credentials(config, true, true);
-    this.possession = new ProofOfPossession(config, proofs);
-    const { hiddenFields, readsAuthorization, hides } = this.credentials;
-    this.ownedFields = [...config.claimHeaders.map(([header]) => header), ...hiddenFields];
-    this.stripsAuthorization = !config.forwardCredentials;
-    this.readsAuthorization = readsAuthorization;
-    this.hides = hides;
+    super(config, proofs);
   }
 
   /** Imports the keys of the configuration; those of a key set arrive later. */
@@ -102,38 +68,14 @@ export class JwtAuthenticator implements Authenticator {
     this.unsubscribe();
   }
 
-  usesAuthorization(request: AuthenticationRequest): boolean {
-    return this.credentials.usesAuthorization(request);
-  }
-
-  authenticate(
-    request: AuthenticationRequest,
-    unixSeconds: number,
-  ): AuthenticationResult | Promise<AuthenticationResult> {
-    const token = this.credentials.read(request);
-    if (token === '') return ABSENT;
-    if (token === null) return SEVERAL;
-    const digest = tokenDigest(token, request.known);
-    const known = this.remembered.get(digest, unixSeconds);
-    if (known === undefined) return this.verifyBound(token, digest, { request, unixSeconds });
-    if (this.isRevoked(known.identity.claims)) return refused(REVOKED);
-    const held = bound(known, request, this.config.binding);
-    return this.possession.check(held, token, request, unixSeconds);
-  }
-
-  /**
-   * The same token may come over another connection, and with another proof: what is remembered
-   * knows neither.
-   */
-  private async verifyBound(
+  protected override resultOf(
     token: string,
     digest: string,
-    asked: { readonly request: AuthenticationRequest; readonly unixSeconds: number },
-  ): Promise<AuthenticationResult> {
-    const { request, unixSeconds } = asked;
-    const result = await this.verify(token, digest, unixSeconds);
-    const held = bound(result, request, this.config.binding);
-    return this.possession.check(held, token, request, unixSeconds);
+    unixSeconds: number,
+  ): AuthenticationResult | Promise<AuthenticationResult> {
+    const known = this.remembered.get(digest, unixSeconds);
+    if (known === undefined) return this.verify(token, digest, unixSeconds);
+    return this.isRevoked(known.identity.claims) ? refused(REVOKED) : known;
   }
 
   private async verify(
@@ -181,14 +123,9 @@ export class JwtAuthenticator implements Authenticator {
   private judge({ payload }: TokenParts, unixSeconds: number): AuthenticationResult {
     const claims = parseStrictObject(payload);
     if (claims === undefined) return refused(MALFORMED);
-    const problem = claimsProblem(claims, this.config, unixSeconds);
-    if (problem !== null) return refused(problem.reason, problem.cause);
-    if (this.isRevoked(claims)) return refused(REVOKED);
-    const consumer = textOf(claimAt(claims, this.config.consumerClaim));
-    const identity = makeIdentity(consumer, claims, this.config);
-    return identity === undefined
-      ? refused('a claim of the token is too long')
-      : { verdict: 'accepted', identity };
+    const result = this.judgeClaims(claims, unixSeconds);
+    const isRevoked = result.verdict === 'accepted' && this.isRevoked(claims);
+    return isRevoked ? refused(REVOKED) : result;
   }
 
   private remember(digest: string, accepted: AcceptedToken, chars: number): void {

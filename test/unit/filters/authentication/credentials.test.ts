@@ -23,6 +23,7 @@ describe('credentials', () => {
   it.each([
     [{}, ''],
     [{ authorization: 'bearer abc' }, 'abc'],
+    [{ authorization: 'DPoP abc' }, 'abc'],
     [{ authorization: 'Basic abc' }, ''],
     [{ fields: [['x-token', 'abc']] as const }, 'abc'],
     [{ fields: [['x-token', 'Bearer abc']] as const }, 'abc'],
