@@ -4,16 +4,12 @@
  * Thread: worker. The body is collected then, and bounded. What they need more than once, whether
  * they have had the body, stands at the exchange.
  */
-import type { LocalReply } from '../../filters/local-reply.js';
 import { type Exchange, routeOf } from '../exchange/exchange.js';
 import type { PluginInstance } from '../route/route-plugins.js';
 import { answerOf } from './plugin-answer.js';
-import { FAILED, isPromise, type PluginCalls } from './plugin-calls.js';
+import { isPromise, type PluginCalls } from './plugin-calls.js';
 import { RequestFacade, stateOf } from './request-facade.js';
-import { outcomeFailed } from './request-plugins.js';
-
-/** null: the request goes on. */
-type Outcome = LocalReply | null;
+import { type Outcome, settle } from './request-plugins.js';
 
 export class RequestBodies {
   constructor(
@@ -45,16 +41,18 @@ export class RequestBodies {
       const hook = instance?.hooks.onRequestBody;
       if (instance === undefined || hook === undefined || this.calls.isOut(instance)) continue;
       const request = new RequestFacade(exchange, instance.plugin.name);
+      const called = { instance, request };
+      const take = (value: unknown): Outcome => replyOf(exchange, value);
       const body = Buffer.from(exchange.upload.collected());
       const result = this.calls.call(instance, hook, body, request);
       if (isPromise(result)) {
         this.calls.wait(instance, result, (value) => {
-          const outcome = this.settle(exchange, instance, request, value);
+          const outcome = settle(this.calls, called, value, take);
           if (!exchange.isFinished) this.goOn(exchange, outcome, all, at + 1);
         });
         return 'wait';
       }
-      const outcome = this.settle(exchange, instance, request, result);
+      const outcome = settle(this.calls, called, result, take);
       if (outcome !== null) return outcome;
     }
     return null;
@@ -71,30 +69,13 @@ export class RequestBodies {
     stateOf(exchange).body = 'done';
     this.onDone(exchange, next);
   }
+}
 
-  private settle(
-    exchange: Exchange,
-    instance: PluginInstance,
-    request: RequestFacade,
-    result: unknown,
-  ): Outcome {
-    if (result === FAILED) {
-      request.end(false);
-      return outcomeFailed(instance);
-    }
-    try {
-      const isBody = typeof result === 'string' || result instanceof Uint8Array;
-      const reply = isBody ? null : answerOf(result);
-      request.end(true);
-      if (isBody) exchange.upload.replace(bytesOf(result));
-      if (reply !== null) this.calls.countReply(instance);
-      return reply;
-    } catch (error) {
-      request.end(false);
-      this.calls.strike(instance, 'errors', { err: error });
-      return outcomeFailed(instance);
-    }
-  }
+/** A reply, or nothing; another body is put in the place of the one that came. */
+function replyOf(exchange: Exchange, result: unknown): Outcome {
+  if (typeof result !== 'string' && !(result instanceof Uint8Array)) return answerOf(result);
+  exchange.upload.replace(bytesOf(result));
+  return null;
 }
 
 /** A copy: what a plugin keeps and changes later is its own. */

@@ -15,7 +15,7 @@ import { FAILED, type Failed, isPromise, type PluginCalls } from './plugin-calls
 import { RequestFacade } from './request-facade.js';
 
 /** null: the request goes on. */
-type Outcome = LocalReply | null;
+export type Outcome = LocalReply | null;
 
 export class RequestPlugins {
   constructor(
@@ -55,32 +55,14 @@ export class RequestPlugins {
     if (onRequest === undefined) return null;
     const request = new RequestFacade(exchange, instance.plugin.name);
     const result = calls.call(instance, onRequest, request, undefined);
-    if (!isPromise(result)) return this.settle(instance, request, result);
+    if (!isPromise(result)) return settle(calls, { instance, request }, result);
     calls.wait(instance, result, (value) => {
-      const outcome = this.settle(instance, request, value);
+      const outcome = settle(calls, { instance, request }, value);
       if (exchange.isFinished) return;
       const next = outcome ?? this.runFrom(exchange, all, at + 1);
       if (next !== 'wait') this.onDone(exchange, next);
     });
     return 'wait';
-  }
-
-  private settle(instance: PluginInstance, request: RequestFacade, result: unknown): Outcome {
-    const { calls } = this;
-    if (result === FAILED) {
-      request.end(false);
-      return outcomeFailed(instance);
-    }
-    try {
-      const reply = answerOf(result);
-      request.end(true);
-      if (reply !== null) calls.countReply(instance);
-      return reply;
-    } catch (error) {
-      request.end(false);
-      calls.strike(instance, 'errors', { err: error });
-      return outcomeFailed(instance);
-    }
   }
 
   /** The side that a plugin has chosen; null: none has. */
@@ -130,8 +112,34 @@ export class RequestPlugins {
   }
 }
 
+/**
+ * The call of a hook has ended, and its changes count if it has ended well. `take`: what follows
+ * from its result; throws where that is nothing that the hook may return.
+ */
+export function settle(
+  calls: PluginCalls,
+  { instance, request }: { readonly instance: PluginInstance; readonly request: RequestFacade },
+  result: unknown,
+  take: (result: unknown) => Outcome = answerOf,
+): Outcome {
+  if (result === FAILED) {
+    request.end(false);
+    return outcomeFailed(instance);
+  }
+  try {
+    const reply = take(result);
+    request.end(true);
+    if (reply !== null) calls.countReply(instance);
+    return reply;
+  } catch (error) {
+    request.end(false);
+    calls.strike(instance, 'errors', { err: error });
+    return outcomeFailed(instance);
+  }
+}
+
 /** What becomes of a request whose plugin is out. */
-export function outcomeOut(calls: PluginCalls, instance: PluginInstance): Outcome {
+function outcomeOut(calls: PluginCalls, instance: PluginInstance): Outcome {
   calls.countSkipped(instance);
   const { isSkipped, name } = instance.plugin;
   if (isSkipped) return null;
@@ -142,7 +150,7 @@ export function outcomeOut(calls: PluginCalls, instance: PluginInstance): Outcom
 }
 
 /** What becomes of a request whose plugin has failed. */
-export function outcomeFailed({ plugin }: PluginInstance): Outcome {
+function outcomeFailed({ plugin }: PluginInstance): Outcome {
   if (plugin.isSkipped) return null;
   const cause = `plugin ${plugin.name} has failed`;
   return refusal(PROBLEMS.pluginFailed, 'A part of the gateway that this route needs has failed.', {
