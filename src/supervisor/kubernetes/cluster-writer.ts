@@ -2,40 +2,33 @@
  * Writes into the cluster what became of its objects: the status of an Ingress, and events.
  *
  * Thread: supervisor (on the main thread). Every gateway writes the same, and only where something
- * else stands there: no leader is needed. A cluster that cannot be written to is told once, and
- * tried again; routes do not depend on it.
+ * else stands there: no leader is needed. What cannot be written is tried again; routes do not
+ * depend on it.
  */
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { Clock, Timer } from '../../base/clock.js';
 import { type KubeJson, listAt, recordAt } from '../../config/kubernetes/kube-json.js';
 import type { IngressOutcome } from '../../config/kubernetes-settings.js';
-import { getText } from '../discovery/http-get.js';
-import type { KubeAccess } from '../discovery/kube-access.js';
-import type { FollowerLog } from '../sources/release-follower.js';
+import {
+  ClusterRequests,
+  type ClusterRequestsParts,
+  type ClusterWrite,
+  WRITE_RETRY_MS,
+} from './cluster-requests.js';
 
-const LIMIT_MS = 10_000;
-const RETRY_MS = 15_000;
 const MESSAGE_CHARS_MAX = 1000;
 const EVENTS_KNOWN_MAX = 5000;
 const NAME_CHARS_MAX = 200;
 
-export interface WriterParts {
+export interface WriterParts extends ClusterRequestsParts {
   readonly clock: Clock;
   /** Empty: no status is written. */
   readonly publish: readonly string[];
-  access(): Promise<KubeAccess>;
-  readonly log: FollowerLog;
-}
-
-interface Write {
-  readonly path: string;
-  readonly method: 'PATCH' | 'POST';
-  readonly body: string;
 }
 
 /** Its key is the same for all that say the same of an object. */
-interface EventWrite extends Write {
+interface EventWrite extends ClusterWrite {
   readonly key: string;
 }
 
@@ -43,10 +36,11 @@ export class ClusterWriter {
   private readonly events = new Set<string>();
   private writing: Promise<void> = Promise.resolve();
   private retry: Timer | null = null;
-  private isTold = false;
-  private readonly asking = new AbortController();
+  private readonly requests: ClusterRequests;
 
-  constructor(private readonly parts: WriterParts) {}
+  constructor(private readonly parts: WriterParts) {
+    this.requests = new ClusterRequests(parts);
+  }
 
   /** `objectAt`: the object as the cluster has it now. */
   write(
@@ -56,14 +50,15 @@ export class ClusterWriter {
     this.retry?.cancel();
     this.writing = this.writing.then(async () => {
       const isDone = await this.writeAll(outcomes, objectAt);
-      if (isDone || this.asking.signal.aborted) return;
-      this.retry = this.parts.clock.after(RETRY_MS, () => this.write(outcomes, objectAt));
+      if (isDone) this.requests.onAllWritten();
+      if (isDone || this.requests.isStopped) return;
+      this.retry = this.parts.clock.after(WRITE_RETRY_MS, () => this.write(outcomes, objectAt));
     });
   }
 
   stop(): void {
     this.retry?.cancel();
-    this.asking.abort();
+    this.requests.stop();
   }
 
   /** False: something has to be tried again. */
@@ -86,7 +81,7 @@ export class ClusterWriter {
   }
 
   /** null: it stands there already. */
-  private statusOf({ namespace, name }: IngressOutcome, object: KubeJson): Write | null {
+  private statusOf({ namespace, name }: IngressOutcome, object: KubeJson): ClusterWrite | null {
     const { publish } = this.parts;
     if (publish.length === 0) return null;
     const ingress = publish.map((one) => (isIP(one) === 0 ? { hostname: one } : { ip: one }));
@@ -136,27 +131,8 @@ export class ClusterWriter {
     this.events.add(key);
   }
 
-  private async send({ path, method, body }: Write): Promise<boolean> {
-    const { log } = this.parts;
-    try {
-      const access = await this.parts.access();
-      const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
-      const { status } = await getText({
-        ...access,
-        ...{ url: access.url + path, method, body, timeoutMs: LIMIT_MS },
-        headers: { ...access.headers, 'content-type': type },
-        signal: this.asking.signal,
-      });
-      // 404: the object is gone. 409: another gateway was faster.
-      if (status < 300 || status === 404 || status === 409) return true;
-      throw new Error(`status ${status}`);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      if (!this.isTold && !this.asking.signal.aborted) {
-        log('warn', { path, reason }, 'what became of an object cannot be written to the cluster');
-      }
-      this.isTold = true;
-      return false;
-    }
+  /** In a conflict another gateway was faster. */
+  private async send(write: ClusterWrite): Promise<boolean> {
+    return (await this.requests.send(write)) !== 'failed';
   }
 }

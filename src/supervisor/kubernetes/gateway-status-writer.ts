@@ -9,30 +9,27 @@
 import type { Clock, Timer } from '../../base/clock.js';
 import { type KubeJson, recordAt, textAt } from '../../config/kubernetes/kube-json.js';
 import type { ObjectStatus } from '../../config/kubernetes-settings.js';
-import { getText } from '../discovery/http-get.js';
-import type { KubeAccess } from '../discovery/kube-access.js';
-import type { FollowerLog } from '../sources/release-follower.js';
+import {
+  ClusterRequests,
+  type ClusterRequestsParts,
+  type ClusterWrite,
+  WRITE_RETRY_MS,
+} from './cluster-requests.js';
 import { mergedStatus } from './gateway-status-merge.js';
 
-const LIMIT_MS = 10_000;
-const RETRY_MS = 15_000;
 /** After a conflict: the newer object is on its way here. */
 const CONFLICT_MS = 1000;
 /** Objects come and go. */
 const WRITES_SPARE = 100;
 const GATEWAY_API = '/apis/gateway.networking.k8s.io/v1';
 
-export interface GatewayWriterParts {
+export interface GatewayWriterParts extends ClusterRequestsParts {
   readonly clock: Clock;
-  access(): Promise<KubeAccess>;
   /** An object as the cluster has it now. */
   objectAt(kind: string, place: string): KubeJson | undefined;
-  readonly log: FollowerLog;
 }
 
-interface StatusWrite {
-  readonly path: string;
-  readonly body: string;
+interface StatusWrite extends ClusterWrite {
   /** What is said, without times: the same for what would be written again. */
   readonly text: string;
 }
@@ -43,10 +40,11 @@ export class GatewayStatusWriter {
   private isWriting = false;
   private isWanted = false;
   private retry: Timer | null = null;
-  private isTold = false;
-  private readonly asking = new AbortController();
+  private readonly requests: ClusterRequests;
 
-  constructor(private readonly parts: GatewayWriterParts) {}
+  constructor(private readonly parts: GatewayWriterParts) {
+    this.requests = new ClusterRequests(parts);
+  }
 
   /** These are to stand there from now on. */
   write(statuses: readonly ObjectStatus[]): void {
@@ -59,18 +57,18 @@ export class GatewayStatusWriter {
   /** Something in the cluster may be otherwise than before. */
   look(): void {
     this.isWanted = true;
-    if (!this.isWriting && !this.asking.signal.aborted) void this.run();
+    if (!this.isWriting && !this.requests.isStopped) void this.run();
   }
 
   stop(): void {
     this.retry?.cancel();
-    this.asking.abort();
+    this.requests.stop();
   }
 
   private async run(): Promise<void> {
     this.isWriting = true;
     let waitMs = 0;
-    while (this.isWanted && !this.asking.signal.aborted) {
+    while (this.isWanted && !this.requests.isStopped) {
       this.isWanted = false;
       this.retry?.cancel();
       waitMs = 0;
@@ -78,9 +76,10 @@ export class GatewayStatusWriter {
         const again = await this.send(write);
         if (again > 0) waitMs = waitMs === 0 ? again : Math.min(waitMs, again);
       }
+      if (waitMs === 0) this.requests.onAllWritten();
     }
     this.isWriting = false;
-    if (waitMs === 0 || this.asking.signal.aborted) return;
+    if (waitMs === 0 || this.requests.isStopped) return;
     this.retry = this.parts.clock.after(waitMs, () => this.look());
   }
 
@@ -97,31 +96,16 @@ export class GatewayStatusWriter {
   }
 
   /** 0: it is done, or will come by itself; else when it has to be tried again. */
-  private async send({ path, body, text }: StatusWrite): Promise<number> {
-    const { clock, log } = this.parts;
+  private async send(write: StatusWrite): Promise<number> {
+    const { path, text } = write;
+    const nowMs = this.parts.clock.nowMs();
     const last = this.lastWrites.get(path);
-    if (last?.text === text && clock.nowMs() - last.atMs < RETRY_MS) return RETRY_MS;
-    try {
-      const access = await this.parts.access();
-      const { status } = await getText({
-        ...access,
-        ...{ url: access.url + path, method: 'PATCH', body, timeoutMs: LIMIT_MS },
-        headers: { ...access.headers, 'content-type': 'application/merge-patch+json' },
-        signal: this.asking.signal,
-      });
-      if (status === 409) return CONFLICT_MS;
-      if (status >= 300 && status !== 404) throw new Error(`status ${status}`);
-      if (status !== 404) this.lastWrites.set(path, { text, atMs: clock.nowMs() });
-      this.isTold = false;
-      return 0;
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      if (!this.isTold && !this.asking.signal.aborted) {
-        log('warn', { path, reason }, 'what became of an object cannot be written to the cluster');
-      }
-      this.isTold = true;
-      return RETRY_MS;
-    }
+    if (last?.text === text && nowMs - last.atMs < WRITE_RETRY_MS) return WRITE_RETRY_MS;
+    const outcome = await this.requests.send(write);
+    if (outcome === 'failed') return WRITE_RETRY_MS;
+    if (outcome === 'conflict') return CONFLICT_MS;
+    if (outcome === 'done') this.lastWrites.set(path, { text, atMs: this.parts.clock.nowMs() });
+    return 0;
   }
 }
 
@@ -136,6 +120,7 @@ function writeOf({ kind, status }: ObjectStatus, object: KubeJson, merged: KubeJ
   const folder =
     namespace === undefined ? '' : `/namespaces/${encodeURIComponent(String(namespace))}`;
   return {
+    method: 'PATCH',
     path: `${GATEWAY_API}${folder}/${kind}/${encodeURIComponent(String(name))}/status`,
     body: JSON.stringify({ metadata: { resourceVersion }, status: merged }),
     text: JSON.stringify(status),

@@ -100,7 +100,7 @@ describe('the writer', () => {
     writer = new GatewayStatusWriter({
       clock,
       access: async () => ({ url: api.url, headers: {}, namespace: 'shop' }),
-      objectAt: (_kind, place) => api.find('httproutes', place.split('/')[1] ?? ''),
+      objectAt: (kind, place) => api.find(kind as ObjectStatus['kind'], place.split('/')[1] ?? ''),
       log: (_level, _fields, message) => told.push(message),
     });
   });
@@ -152,6 +152,28 @@ describe('the writer', () => {
     clock.advance(15_000);
     await eventually('it is written', () => written().length === 1);
     expect(told).toHaveLength(1);
+  });
+
+  it('tells once what stays forbidden, and anew of what fails when all was written', async () => {
+    api.put('gateways', { metadata: { name: 'web', uid: 'uid-web' }, spec: {} });
+    api.forbidden.add('gateways');
+    const conditions = [condition('Accepted', 'True')];
+    const nextRound = async (): Promise<void> => {
+      const before = patches();
+      clock.advance(15_000);
+      await eventually('it is tried again', () => patches() > before && clock.timerCount > 0);
+    };
+    writer.write([wanted('gateways', { conditions }), status]);
+    await eventually('it waits', () => clock.timerCount > 0);
+    await nextRound();
+    expect([written().length, told.length]).toEqual([1, 1]);
+    api.forbidden.clear();
+    clock.advance(15_000);
+    const gateway = (): KubeJson => recordAt(api.find('gateways', 'web') ?? {}, 'status');
+    await eventually('all is written', () => listAt(gateway(), 'conditions').length === 1);
+    api.failNext = 500;
+    writer.write([wanted('gateways', { conditions: [condition('Accepted', 'False')] })]);
+    await eventually('it is told again', () => told.length === 2);
   });
 
   it('does not fight over a status that somebody else writes back at once', async () => {
