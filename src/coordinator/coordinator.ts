@@ -181,7 +181,7 @@ export class Coordinator implements CoordinatorHandler {
       const [high, low] = [ask.keyHashHighAt(position), ask.keyHashLowAt(position)];
       if (cluster.refuses(ask.limiterIndexAt(position), high, low, nowMs)) return true;
     }
-    return false;
+    return this.limits.refusesAlone(ask, nowMs);
   }
 
   /** What some asks wait for is there: they are decided upon in the next tick. */

@@ -51,3 +51,21 @@ export class LimitCase {
     return Math.floor(nowMs + holdsMs) | 0;
   }
 }
+
+/** Nobody is admitted for so long. */
+export function refuseFor(decision: RateDecision, retryAfterMs: number): false {
+  decision.admitted = false;
+  decision.admissionsLeft = 0;
+  decision.remaining = 0;
+  decision.resetMs = retryAfterMs;
+  decision.retryAfterMs = retryAfterMs;
+  return false;
+}
+
+/** Fewer admissions are left by it; of equally many, for longer. */
+export function isTighter(one: RateDecision, other: RateDecision): boolean {
+  if (one.admissionsLeft !== other.admissionsLeft) {
+    return one.admissionsLeft < other.admissionsLeft;
+  }
+  return one.resetMs > other.resetMs;
+}

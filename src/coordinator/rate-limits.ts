@@ -21,7 +21,7 @@ import { RateDecision } from '../policy/rate-limit/rate-decision.js';
 import type { Lease } from './cluster-lease.js';
 import type { ClusterLimits } from './cluster-limits.js';
 import { keyGrantCount } from './key-grant-rule.js';
-import { BY_LEASE, BY_PLACES, BY_ROW, LimitCase } from './limit-case.js';
+import { BY_LEASE, BY_PLACES, BY_ROW, isTighter, LimitCase, refuseFor } from './limit-case.js';
 import type { Limiter } from './limiter.js';
 import { LimiterRules } from './limiter-rules.js';
 import { ALL_FREE, ALL_UNKNOWN, Reserves, reservedRule } from './reserves.js';
@@ -164,6 +164,24 @@ export class RateLimits implements RowGauge {
     return isAdmitted;
   }
 
+  /**
+   * Whether the request has limits over all gateways, and one of this gateway alone refuses it.
+   * Uses up nothing, and counts nothing.
+   */
+  refusesAlone(ask: AskView, nowMs: number): boolean {
+    const { limitCount } = ask;
+    let isShared = false;
+    for (let position = 0; limitCount > 1 && position < limitCount; position += 1) {
+      isShared ||= this.configOf(ask.limiterIndexAt(position)).cluster !== undefined;
+    }
+    if (!isShared) return false;
+    this.begin(ask);
+    return this.cases.slice(0, this.caseCount).some((one) => {
+      const { cluster, mode } = this.configOf(one.limiterIndex);
+      return cluster === undefined && mode === 'enforce' && !this.peekCase(one, nowMs);
+    });
+  }
+
   /** Takes the admissions that the peek just before has found. The ask has its target by now. */
   commit(holder: PlaceHolder, ask: AskView, reply: ReplyFields, nowMs: number): void {
     for (let position = 0; position < this.caseCount; position += 1) {
@@ -290,7 +308,7 @@ export class RateLimits implements RowGauge {
     const { table } = limiter;
     table.setKey(this.spaceOf(one.limiterIndex), one.high, one.low);
     one.row = table.locate(this, nowMs);
-    if (one.row === NO_ROW) return this.refuseNewKey(one, table.retryAfterMs);
+    if (one.row === NO_ROW) return refuseFor(one.decision, table.retryAfterMs);
     one.isNew = table.isNew;
     one.victimShare = table.victimShare;
     if (this.caseCount > 1) table.reserve(one.row);
@@ -303,8 +321,7 @@ export class RateLimits implements RowGauge {
   private peekReserve({ decision }: LimitCase, isAdmitted: boolean): boolean {
     this.hasPlaces = true;
     if (!isAdmitted || !this.tickets.isFull) return isAdmitted;
-    refuseFor(decision, IN_FLIGHT_RETRY_MS);
-    return false;
+    return refuseFor(decision, IN_FLIGHT_RETRY_MS);
   }
 
   private peekPlaces(one: LimitCase, nowMs: number): boolean {
@@ -324,21 +341,18 @@ export class RateLimits implements RowGauge {
     return left > 0;
   }
 
-  private refuseNewKey({ decision, limiterIndex }: LimitCase, retryAfterMs: number): false {
-    this.status.count(REFUSED_KEYS, 1);
-    this.counts.count(limiterIndex, REFUSED_NEW_KEYS, 1);
-    refuseFor(decision, retryAfterMs);
-    return false;
-  }
-
   /**
    * Counts a refusal: of a limit in shadow mode as `shadowRefused`; of any other only when it was
    * the reason of the refusal.
    */
   private countRefusals(isAdmitted: boolean): void {
     for (let position = 0; position < this.caseCount; position += 1) {
-      const { limiterIndex, decision } = this.caseAt(position);
+      const { limiterIndex, decision, kind, row } = this.caseAt(position);
       if (decision.admitted) continue;
+      if (kind === BY_ROW && row === NO_ROW) {
+        this.status.count(REFUSED_KEYS, 1);
+        this.counts.count(limiterIndex, REFUSED_NEW_KEYS, 1);
+      }
       const isShadow = (this.shadowRefused & (1 << position)) !== 0;
       if (isShadow) this.counts.count(limiterIndex, SHADOW_REFUSED, 1);
       else if (!isAdmitted) this.counts.count(limiterIndex, REFUSED, 1);
@@ -482,19 +496,4 @@ export class RateLimits implements RowGauge {
   private configOf(limiterIndex: number): CompiledLimiter {
     return defined(this.rules.find(limiterIndex), 'the limiter of the ask').config;
   }
-}
-
-function refuseFor(decision: RateDecision, retryAfterMs: number): void {
-  decision.admitted = false;
-  decision.admissionsLeft = 0;
-  decision.remaining = 0;
-  decision.resetMs = retryAfterMs;
-  decision.retryAfterMs = retryAfterMs;
-}
-
-function isTighter(one: RateDecision, other: RateDecision): boolean {
-  if (one.admissionsLeft !== other.admissionsLeft) {
-    return one.admissionsLeft < other.admissionsLeft;
-  }
-  return one.resetMs > other.resetMs;
 }

@@ -150,3 +150,23 @@ it.each([
   const admitted = keeper.replies.filter(({ inFlightTicket }) => inFlightTicket !== 0);
   expect(admitted).toHaveLength(100);
 });
+
+it.each(['fixedWindow', 'inFlight'] as const)(
+  'does not ask the store where a limit of this gateway refuses by %s',
+  (algorithm) => {
+    const memory = allocateStoreMemory(new SharedArrayBuffer(4096));
+    const store = new StoreAsker(memory);
+    const answerer = new StoreAnswerer(memory);
+    store.setWakePort({ postMessage: () => {} });
+    const limiters = [aClusterLimiter({ limit: 5, windowMs: 60_000 }, 0), { limit: 1, algorithm }];
+    const cluster = new ClusterLimits({ store, timeoutMs: 50, nodesMin: 1, unixMs: () => 0 });
+    const rig = new CoordinatorRig(aCoordinatorConfig({ limiters }), cluster);
+    answerer.status.setState(STORE_UP);
+    const own = [1, 1, 1] as const;
+    const first = rig.ask(1000, { limits: [own], upstreamIndex: -1 });
+    const second = rig.ask(1000, { limits: [[0, 1, 1], own], upstreamIndex: -1 });
+    expect(first.verdict).toBe(VERDICT_ADMITTED);
+    expect(second).toMatchObject({ verdict: VERDICT_RATE_LIMITED, limiterIndex: 1 });
+    expect(answerer.nextTake()).toBeNull();
+  },
+);
