@@ -130,8 +130,12 @@ export class RequestFields {
       const value = parts[at + 1] ?? '';
       const special = kindOf(name);
       if (special === undefined) plain.push(name, value);
-      else if (special < FIELD_CLAIMED) this.take(special, value);
-      else if (special === FIELD_CLAIMED) this.claimed = [...this.claimed, name, value];
+      else if (special < FIELD_CLAIMED) {
+        // None of several is chosen, since nobody may change the field (RFC 9110 11.6.2).
+        const isAnother = special === FIELD_AUTHORIZATION && this.authorizationCount > 0;
+        if (isAnother) plain.push(name, this.authorization);
+        this.take(special, value);
+      } else if (special === FIELD_CLAIMED) this.claimed = [...this.claimed, name, value];
       else if (special === FIELD_OVERRIDE && forwardsOverrides) plain.push(name, value);
     }
     this.plain = plain;
@@ -196,6 +200,7 @@ export class RequestFields {
   /** The credentials end here: the target does not get them. */
   dropAuthorization(): void {
     this.authorization = '';
+    if (this.authorizationCount > 1) this.replacePlain('authorization', '');
   }
 
   /** Whether somebody tells in which scheme the client asked. */

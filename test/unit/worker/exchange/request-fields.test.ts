@@ -74,9 +74,13 @@ describe('request fields', () => {
     expect(fields.via).toBe('1.0 a, 1.1 b');
   });
 
-  it('counts credentials that come twice', () => {
-    const fields = read(['authorization', 'Bearer a'], ['authorization', 'Bearer b']);
-    expect(fields.authorizationCount).toBe(2);
+  it('counts credentials that come more than once, and leaves none of them out', () => {
+    const fields = read(...['a', 'b', 'c'].map((value) => ['authorization', value] as const));
+    expect(fields.authorizationCount).toBe(3);
+    expect(fields.plain).toEqual(['authorization', 'a', 'authorization', 'b']);
+    expect(fields.authorization).toBe('c');
+    fields.dropAuthorization();
+    expect(fields).toMatchObject({ plain: [], authorization: '' });
   });
 
   it('is empty for a head without fields, and ignores half a field', () => {
