@@ -8,6 +8,7 @@ import { callsWithoutHttp2, NO_HTTP2 } from '../config/compile/calls-without-htt
 import { memoryLack } from '../config/compile/sizing.js';
 import { UNVERIFIED_TARGETS, upstreamsUnverified } from '../config/compile/unverified-targets.js';
 import type { CompiledConfig, CompiledDocument } from '../config/compiled-config.js';
+import { unsoundStaples } from '../config/references/ocsp-response.js';
 import { invalidPairs } from '../config/references/read-pairs.js';
 import { endpointLack, SPIFFE_ENDPOINT_VARIABLE } from '../config/references/spiffe-endpoint.js';
 import { shareConfig } from '../config/shared/share-config.js';
@@ -32,6 +33,9 @@ export function validateCommand(args: CommandArguments, io: CommandIo): Promise<
     }
     for (const { cert, why } of invalidPairs(io.clock.unixMs())) {
       io.stderr.write(`warning: ${cert}: the certificate ${why}\n`);
+    }
+    for (const { file, why } of unsoundStaples(config.listeners)) {
+      io.stderr.write(`warning: ${file}: ${why}; its certificate is served without it\n`);
     }
     for (const line of identityLines(config, io.env)) io.stderr.write(line);
     if (memoryLack(config) !== '') io.stderr.write(`warning: ${memoryLack(config)}\n`);

@@ -5,6 +5,11 @@
  * and about this certificate is for clients to judge.
  */
 import { DerError, derElements, derInside, TAG_SEQUENCE } from '../../wire/x509/der-reader.js';
+import type { ListenerSettings } from '../listener-settings.js';
+import { readBoundedFile } from './key-material.js';
+
+/** Longer than any that comes with certificates of its signers. */
+export const STAPLE_BYTES_MAX = 1024 * 1024;
 
 const TAG_ENUMERATED = 0x0a;
 const NO_RESPONSE = 'is no OCSP response in DER (RFC 6960)';
@@ -23,4 +28,19 @@ export function stapleProblem(bytes: Buffer): string | undefined {
     if (error instanceof DerError) return NO_RESPONSE;
     throw error;
   }
+}
+
+/** The files of these listeners that are none now, and why. */
+export function unsoundStaples(
+  listeners: readonly Pick<ListenerSettings, 'tls'>[],
+): { readonly file: string; readonly why: string }[] {
+  const files = new Set(
+    listeners.flatMap(({ tls }) => (tls?.certificates ?? []).map(({ ocsp }) => ocsp)),
+  );
+  files.delete('');
+  return [...files].flatMap((file) => {
+    const read = readBoundedFile(file, STAPLE_BYTES_MAX);
+    const why = 'bytes' in read ? stapleProblem(read.bytes) : read.problem;
+    return why === undefined ? [] : [{ file, why }];
+  });
 }

@@ -150,8 +150,10 @@ export class ListenerFiles {
     if (bytes === undefined) return null;
     const problem = stapleProblem(bytes);
     if (problem === undefined) return shareCopyOfBytes(bytes);
-    this.onMistake({ file, problem });
-    return this.pairs.get(id)?.staple ?? null;
+    const before = this.pairs.get(id)?.staple ?? null;
+    const without = before === null ? '; the certificate is served without it' : '';
+    this.onMistake({ file, problem: `${problem}${without}` });
+    return before;
   }
 
   /** As the check of the configuration has just read it, in this thread; null: it has not. */

@@ -1,4 +1,4 @@
-/** `sluice validate` warns of certificates that no client would take today. */
+/** `sluice validate` warns of certificates that no client would take today, and of staples. */
 import { afterAll, expect, it } from 'vitest';
 import { runCommandLine } from '../../../src/cli/command-line.js';
 import { TestAuthority } from '../../support/test-authority.js';
@@ -9,9 +9,13 @@ const authority = new TestAuthority();
 const writeFile = configFolder();
 afterAll(() => authority.remove());
 
-async function warningsOf(name: string, days: number): Promise<string> {
+async function warningsOf(name: string, days: number, more: object = {}): Promise<string> {
   const { cert, key } = authority.sign({ names: 'DNS:a.test', days });
-  const files = { cert: writeFile(cert, `${name}.pem`), key: writeFile(key, `${name}.key`) };
+  const files = {
+    cert: writeFile(cert, `${name}.pem`),
+    key: writeFile(key, `${name}.key`),
+    ...more,
+  };
   const listen = { port: 8443, tls: { certificates: [files] } };
   const upstreams = { a: { targets: [{ url: 'http://127.0.0.1:1' }] } };
   const routes = [{ name: 'r', match: { path: '/' }, upstream: 'a' }];
@@ -20,6 +24,12 @@ async function warningsOf(name: string, days: number): Promise<string> {
   expect(await runCommandLine(['validate', '-c', file], io, async () => 0)).toBe(0);
   return io.err().replaceAll(/^note: .*\n/gm, '');
 }
+
+it('is warned of a staple that is none', async () => {
+  expect(await warningsOf('stapled', 2, { ocsp: writeFile('<html>', 'ocsp.der') })).toMatch(
+    /^warning: \/.*\/ocsp\.der: is no OCSP response in DER .*; its certificate is served without it\n$/,
+  );
+});
 
 it('is warned of, with the day of its end', async () => {
   expect(await warningsOf('good', 2)).toBe('');

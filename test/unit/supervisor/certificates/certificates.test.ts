@@ -202,6 +202,22 @@ describe('certificates of listeners', () => {
     expect(nameLists()).toEqual([['b.test']]);
   });
 
+  it('are served without a staple that is none, and with the last one that was one', async () => {
+    const one = { ...files(file('a.pem', a.cert), file('a.key', a.key)), ocsp: file('ocsp', '<') };
+    await certificates.adopt([listener({ certificates: [one] })]);
+    expect(last()?.certificates).toMatchObject([{ names: ['a.test'], staple: null }]);
+    const problems = () => lines.flatMap(({ problem }) => (problem === undefined ? [] : [problem]));
+    const problem = 'is no OCSP response in DER (RFC 6960)';
+    expect(problems()).toEqual([`${problem}; the certificate is served without it`]);
+    const response = Buffer.from([0x30, 7, 0x0a, 1, 0, 0xa0, 2, 0x30, 0]);
+    file('ocsp', response);
+    await look();
+    file('ocsp', '<');
+    await look();
+    expect(Buffer.from(last()?.certificates[0]?.staple ?? [])).toEqual(response);
+    expect(problems().slice(1)).toEqual([problem]);
+  });
+
   it('that do not fit are told once, though each file comes to rest on its own', async () => {
     const one = files(file('a.pem', a.cert), file('a.key', a.key));
     const config = [listener({ certificates: [one] })];
