@@ -4,15 +4,17 @@
  * Thread: coordinator. Owns who holds a reserve that the store has given, in ordinary memory.
  *
  *     admitted  its reserve is in a group of the bucket (stamp), which counts until `holdMs`
- *     ended     one unit leaves the group, and the cost, up to the reserve, is debt: sent once
+ *     ended     one unit leaves the group, and the cost, up to the reserve, is debt: sent once. A
+ *               reserve that came too late for its request ends so as well, without a cost
  *     beyond    what it cost beyond its reserve is debt: told again until it is confirmed
  *
  * Invariants:
  *   C1  Over any time t, over all gateways, the costs that are taken are at most
  *       burst + t * limit / window, and the debt at its end: costs beyond the reserves of requests
  *       that were in flight. Debt is paid before anybody is admitted.
- *   C2  A request costs what it told, in the moment when it ends; its reserve where nobody told it,
- *       the message about it is lost, or it took longer than `holdMs`. Never less.
+ *   C2  A request costs what it told, when it ends; while the store is away, when it is back. Its
+ *       reserve where nobody told it, the message about it is lost, or all that took longer than
+ *       `holdMs`. Never less.
  *   C3  What it cost beyond its reserve is not lost with a message, a connection or an outage, as
  *       long as it would still be owed. One telling of a key is on its way at a time, stays the
  *       same until it is confirmed, and the store knows it by its stamp, so that it counts once. It
@@ -25,6 +27,7 @@
  */
 import { COST_UNKNOWN, type ToldCosts } from '../channel/coordinator/tell-costs.js';
 import type { ClusterLimit, Lease } from './cluster-lease.js';
+import type { UnitsBack } from './store-takes.js';
 
 /** What one request holds of one limit. */
 interface Held {
@@ -38,19 +41,11 @@ interface Held {
   readonly atMs: number;
 }
 
-/** What comes back to the store for one request. */
-export interface HeldReserve {
-  readonly stamp: number;
-  readonly epoch: number;
-  /** Tokens, at most the reserve. */
-  readonly cost: number;
-}
-
 export interface CostsParts {
   leaseOf(held: Pick<Held, 'limit' | 'high' | 'low'>): Lease;
   /** The store is not told of all that the key has used. */
   tell(lease: Lease): void;
-  settle(lease: Lease, held: HeldReserve, nowMs: number): void;
+  giveBack(lease: Lease, back: UnitsBack): void;
 }
 
 export class ClusterCosts {
@@ -100,7 +95,7 @@ export class ClusterCosts {
     if (stamp === 0) return;
     const paid = Math.min(cost, reserve);
     lease.used.settle(nowMs - atMs < owedMs ? reserve : 0, paid, nowMs);
-    this.parts.settle(lease, { stamp, epoch, cost: paid }, nowMs);
+    this.parts.giveBack(lease, { returned: 1, stamp, epoch, cost: paid });
     if (cost < reserve) lease.forgetRefusal();
   }
 }

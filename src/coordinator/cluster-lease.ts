@@ -190,6 +190,13 @@ export class Lease extends LeaseState {
     return this.toldSerial !== 0 && nowMs - this.toldMs < 2 * timeoutMs;
   }
 
+  /** The answer to a take, which may have told something, has come. */
+  hearTold(serial: number, isConfirmed: boolean): void {
+    if (this.toldSerial !== serial) return;
+    this.toldSerial = 0;
+    if (isConfirmed) this.told = 0;
+  }
+
   /** Whether the store knows all that was admitted without it. */
   isTold(nowMs: number): boolean {
     return !this.used.has(nowMs) || (this.told === 0 && !this.used.hasUntold);

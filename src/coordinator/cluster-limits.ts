@@ -12,8 +12,9 @@
  * Invariants:
  *   I1  The units that are outstanding or used within any window are never more than the limit, in
  *       every order of events, as long as the state in the store is not lost.
- *   I2  A message that is lost, late or seen twice loses units, and never makes any: an answer is
- *       taken once, by the serial of its ask, and only while its ask is still the key's last one.
+ *   I2  A message that is lost or seen twice loses units, and never makes any: an answer is taken
+ *       once, by the serial of its ask, and only while its ask is still the key's last one. What a
+ *       later one gives goes back.
  *   I3  Nothing is sent twice: what was not answered counts as used.
  *   I4  What comes back names its lease (stamp) and the state of the store that it is of (epoch).
  *       In another epoch it is nothing, and it lifts no limit above what it was.
@@ -26,20 +27,20 @@
 import { assert } from '../base/assert.js';
 import type { StoreAsker } from '../channel/store/store-channel.js';
 import {
-  createTakeFields,
   TAKE_BUCKET,
   TAKE_COSTS,
   TAKE_FIXED,
   TAKE_SLIDING,
   TAKEN_DECIDED,
   TAKEN_FAILED,
+  TAKEN_LATE,
   TAKEN_RECOVERING,
   type TakenFields,
 } from '../channel/store/store-records.js';
 import { VIEW_MS_MAX } from '../channel/store/store-status.js';
 import type { LimiterLookup } from '../config/shared/shared-config.js';
 import { type LeaseRule, reservedOf } from '../policy/rate-limit/lease.js';
-import { ClusterCosts, type HeldReserve } from './cluster-costs.js';
+import { ClusterCosts } from './cluster-costs.js';
 import {
   type ClusterLimit,
   EXACT_MS_MAX,
@@ -50,6 +51,7 @@ import {
 } from './cluster-lease.js';
 import { ClusterPlaces } from './cluster-places.js';
 import { NO_WAIT, type OutsideLimits } from './deferred-asks.js';
+import { NO_SERIAL, StoreTakes, type TakeWish, type UnitsBack } from './store-takes.js';
 
 /** Keys of which something is known. A further one displaces the one asked for longest ago. */
 const LEASES_MAX = 65_536;
@@ -62,24 +64,27 @@ const LOOKED_PER_TICK_MAX = 1024;
 const RECOVERY_PAUSE_MS = 250;
 /** Wall and monotonic clock are further apart than before after a machine has slept. */
 const CLOCK_DRIFT_MS = 50;
-const FIRST_SERIAL = 1;
 /** Leases are valid for as long as three answers take; for that, no longer than the timeout. */
 const VALID_PER_ANSWER = 3;
 const ANSWERS_COUNTED = 8;
 const NOTHING = { needed: 0, wanted: 0 } as const;
+const NOTHING_TOLD = { declared: 0, toldStamp: 0 } as const;
 const ALGORITHMS = {
   slidingWindow: TAKE_SLIDING,
   tokenBucket: TAKE_BUCKET,
   fixedWindow: TAKE_FIXED,
 } as const;
 
-/** Nobody waits for what is answered. */
-const NO_SERIAL = 0;
-
 interface HeldLease {
   readonly lease: Lease;
   readonly dueMs: number;
 }
+
+/** The part of a take that says what it is about. */
+type AboutLimit = Omit<
+  TakeWish,
+  keyof UnitsBack | keyof typeof NOTHING | keyof typeof NOTHING_TOLD
+>;
 
 export interface ClusterParts {
   readonly store: StoreAsker;
@@ -99,16 +104,13 @@ export class ClusterLimits implements OutsideLimits {
   readonly costs: ClusterCosts;
   /** By a hash of limit and key, the one that was asked for longest ago first. */
   private readonly leases = new Map<number, Lease>();
-  private readonly bySerial = new Map<number, Lease>();
   /** Those of which the store does not know all that was admitted without it. */
   private readonly untold = new Set<Lease>();
-  private readonly bySerialTold = new Map<number, Lease>();
   /** What the coordinator before this one has not told is unknown until then. */
   private forgottenUntilMs = Number.NaN;
   /** Leases with units, the oldest first: what is not used goes back. */
   private readonly held: HeldLease[] = [];
-  private readonly take = createTakeFields();
-  private nextSerial = FIRST_SERIAL;
+  private readonly takes: StoreTakes;
   private nextId = 1;
   /** How long answers take, smoothed. */
   private answerMs = 0;
@@ -131,8 +133,9 @@ export class ClusterLimits implements OutsideLimits {
     this.costs = new ClusterCosts({
       leaseOf: ({ limit, high, low }) => this.find(limit, high, low) ?? this.add(limit, high, low),
       tell: (lease) => this.untold.add(lease),
-      settle: (lease, held, nowMs) => this.settle(lease, held, nowMs),
+      giveBack: (lease, back) => this.takes.giveBack(lease, back),
     });
+    this.takes = new StoreTakes(parts.store, (lease, back) => this.trySendBack(lease, back));
     this.places = new ClusterPlaces({
       ...{ store: parts.store, timeoutMs: parts.timeoutMs },
       nodes: () => this.nodes,
@@ -178,6 +181,7 @@ export class ClusterLimits implements OutsideLimits {
     this.wasUp = isUp;
     if (store.status.epochs !== this.epochs) this.declareAll();
     this.giveBackUnused(nowMs);
+    if (isUp) this.takes.onTick();
     this.places.onTick(nowMs);
     if (isUp && this.untold.size > 0) this.tellAll(nowMs);
     if (store.status.hasUntold) this.checkUntold(nowMs);
@@ -258,61 +262,44 @@ export class ClusterLimits implements OutsideLimits {
     { needed, wanted }: { readonly needed: number; readonly wanted: number },
     nowMs: number,
   ): boolean {
-    const { take } = this;
-    const { store } = this.parts;
-    this.describe(lease, nowMs);
-    take.serial = this.nextSerial;
-    take.needed = needed;
-    take.wanted = wanted;
-    take.returned = lease.units;
-    take.cost = 0;
-    take.stamp = lease.stamp;
-    take.epoch = lease.epoch;
-    take.declared = lease.tell(nowMs, this.parts.timeoutMs);
-    take.toldStamp = lease.toldStamp;
+    const { units: returned, stamp, epoch } = lease;
+    const declared = lease.tell(nowMs, this.parts.timeoutMs);
+    const told = { declared, toldStamp: lease.toldStamp };
+    const back = { returned, stamp, epoch, cost: 0 };
     // What comes back cannot be used any more, whether it arrives or not.
     lease.units = 0;
-    if (!store.ask(take)) return false;
-    store.flush();
-    this.nextSerial = this.nextSerial === 0x7fffffff ? FIRST_SERIAL : this.nextSerial + 1;
-    if (take.declared > 0) this.awaitTold(lease, nowMs);
+    const about = this.describe(lease, nowMs);
+    const serial = this.takes.send(lease, { ...about, needed, wanted, ...back, ...told });
+    if (serial === NO_SERIAL) return false;
+    if (declared > 0) this.awaitTold(lease, serial, nowMs);
     if (wanted === 0) return true;
-    if (lease.serial !== 0) this.bySerial.delete(lease.serial);
-    lease.serial = take.serial;
+    lease.serial = serial;
     lease.sentMs = nowMs;
     lease.wanted = wanted;
-    this.bySerial.set(lease.serial, lease);
     return true;
   }
 
-  /** What the store needs to know of the limit and the key. */
-  private describe({ limit, high, low }: Lease, nowMs: number): void {
-    const { take } = this;
-    const { scope, rule } = limit;
-    take.generation = this.parts.store.generation;
-    take.algorithm = rule.isTold ? TAKE_COSTS : ALGORITHMS[rule.algorithm];
-    take.digest = scope.digest;
-    take.keyHashHigh = high;
-    take.keyHashLow = low;
-    take.validUs = Math.floor(this.validMsOf(rule) * 1000);
-    take.limit = rule.limit;
-    take.windowUs = Math.ceil((rule.isTold ? rule.holdMs : rule.windowMs) * 1000);
-    take.unitsPerTake = rule.unitsPerTake;
-    if (limit.quietMs > 0) this.reserve(limit, nowMs);
-    take.unitsPerMs = rule.unitsPerMs;
-    take.unitsPerToken = rule.unitsPerToken;
-    take.sentMs = nowMs;
+  private trySendBack(lease: Lease, back: UnitsBack): boolean {
+    if (!this.parts.store.isUp) return false;
+    const about = this.describe(lease, this.nowMs);
+    const wish = { ...about, ...NOTHING, ...NOTHING_TOLD, ...back };
+    return this.takes.send(lease, wish) !== NO_SERIAL;
   }
 
-  /** Sent once: where it is lost, the reserve is what the request has cost. */
-  private settle(lease: Lease, { stamp, epoch, cost }: HeldReserve, nowMs: number): void {
-    const { take } = this;
-    const { store } = this.parts;
-    if (!store.isUp) return;
-    this.describe(lease, nowMs);
-    Object.assign(take, NOTHING, { serial: NO_SERIAL, declared: 0 });
-    Object.assign(take, { returned: 1, cost, stamp, epoch });
-    if (store.ask(take)) store.flush();
+  /** What the store needs to know of the limit. */
+  private describe({ limit }: Lease, nowMs: number): AboutLimit {
+    const { rule } = limit;
+    return {
+      algorithm: rule.isTold ? TAKE_COSTS : ALGORITHMS[rule.algorithm],
+      validUs: Math.floor(this.validMsOf(rule) * 1000),
+      limit: rule.limit,
+      windowUs: Math.ceil((rule.isTold ? rule.holdMs : rule.windowMs) * 1000),
+      unitsPerTake: rule.unitsPerTake,
+      unitsPerMs: rule.unitsPerMs,
+      unitsPerToken: rule.unitsPerToken,
+      sentMs: nowMs,
+      ...(limit.quietMs > 0 && this.reserved(limit, nowMs)),
+    };
   }
 
   /** A lease is worth nothing that is over when its answer comes. */
@@ -321,13 +308,9 @@ export class ClusterLimits implements OutsideLimits {
   }
 
   /** The parts of gateways that may admit without the store are kept free for them. */
-  private reserve({ rule }: ClusterLimit, nowMs: number): void {
-    const { take, nodes } = this;
+  private reserved({ rule }: ClusterLimit, nowMs: number) {
     const silent = this.silentNodes(nowMs);
-    if (silent === 0) return;
-    const reserved = reservedOf(rule, nodes, silent);
-    take.limit = reserved.limit;
-    take.unitsPerTake = reserved.unitsPerTake;
+    return silent === 0 ? {} : reservedOf(rule, this.nodes, silent);
   }
 
   /** Where nothing is known of the others, each may admit without the store. */
@@ -338,20 +321,10 @@ export class ClusterLimits implements OutsideLimits {
     return isCurrent ? Math.min(silent + forgotten, this.nodes - 1) : this.nodes - 1;
   }
 
-  private awaitTold(lease: Lease, nowMs: number): void {
+  private awaitTold(lease: Lease, serial: number, nowMs: number): void {
     this.untold.add(lease);
-    if (lease.toldSerial !== 0) this.bySerialTold.delete(lease.toldSerial);
-    lease.toldSerial = this.take.serial;
+    lease.toldSerial = serial;
     lease.toldMs = nowMs;
-    this.bySerialTold.set(lease.toldSerial, lease);
-  }
-
-  private onTold(serial: number, isConfirmed: boolean): void {
-    const lease = this.bySerialTold.get(serial);
-    if (lease === undefined) return;
-    this.bySerialTold.delete(serial);
-    lease.toldSerial = 0;
-    if (isConfirmed) lease.told = 0;
   }
 
   /** Tells what was admitted without the store, again and again until it is confirmed. */
@@ -389,14 +362,27 @@ export class ClusterLimits implements OutsideLimits {
       this.onHeard(this.places.onTaken(taken, this.nowMs));
       return;
     }
-    this.onTold(taken.serial, taken.outcome !== TAKEN_FAILED);
-    const lease = this.bySerial.get(taken.serial);
-    if (lease === undefined || lease.serial !== taken.serial) return;
-    this.bySerial.delete(taken.serial);
+    const { serial, outcome } = taken;
+    const lease = this.takes.leaseOf(serial);
+    if (lease === null) return;
+    const isLate = outcome === TAKEN_LATE;
+    if (!isLate) {
+      this.takes.forget(serial);
+      lease.hearTold(serial, outcome !== TAKEN_FAILED);
+    }
+    if (lease.serial !== serial) {
+      this.giveBackLate(lease, taken);
+      return;
+    }
     this.answerMs += (this.nowMs - lease.sentMs - this.answerMs) / ANSWERS_COUNTED;
     lease.hear(taken.units, this.nowMs);
     this.apply(lease, taken);
     this.onHeard(lease.id);
+  }
+
+  /** Nobody waits for it any more. */
+  private giveBackLate(lease: Lease, { units, stamp, epoch }: TakenFields): void {
+    if (units > 0) this.takes.giveBack(lease, { returned: units, stamp, epoch, cost: 0 });
   }
 
   private apply(lease: Lease, taken: TakenFields): void {
@@ -461,11 +447,8 @@ export class ClusterLimits implements OutsideLimits {
     if (!(driftMs > CLOCK_DRIFT_MS)) return;
     // Nobody knows for how long: what is known, and what is on its way, may be over already.
     this.doubtedMs = this.nowMs;
-    for (const lease of this.leases.values()) {
-      lease.drop();
-      lease.serial = 0;
-    }
-    this.bySerial.clear();
+    for (const lease of this.leases.values()) lease.drop();
+    for (const lease of this.takes.leases) lease.serial = 0;
     this.places.drop();
   }
 

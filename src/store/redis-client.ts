@@ -32,9 +32,13 @@ export type StoreClient = Redis | Cluster;
 
 type ConnectionSettings = Omit<RedisOptions, 'replyMapping'>;
 
-/** A client that begins to connect at once, and goes on doing so. */
+/**
+ * A client that begins to connect at once, and goes on doing so. Its user knows how long it waits:
+ * what comes later must be heard as well.
+ */
 export function createClient(config: CompiledStore): StoreClient {
-  return clientOf(config, { commandTimeout: config.timeoutMs, socketTimeout: SILENCE_MS_MAX });
+  const commandTimeout = config.timeoutMs + SILENCE_MS_MAX;
+  return clientOf(config, { commandTimeout, socketTimeout: SILENCE_MS_MAX });
 }
 
 /** The same for commands that no limit waits for, and that may wait at the server for a second. */

@@ -7,13 +7,19 @@
  *     up ──the connection ends, or three answers in a row are missing or errors──► lost
  *
  * While the store is lost every ask is answered at once that there is no answer; a beat every
- * quarter of a second finds out when it is back. Invariant: a command is written at most once. An
- * answer that comes too late is thrown away, and what it gave is lost.
+ * quarter of a second finds out when it is back. Invariant: a command is written at most once, and
+ * answered once; where its answer is late, that is said before, in time. What an answer gave is
+ * lost that never comes, since its connection has ended.
  */
 import type { Clock } from '../base/clock.js';
 import type { StoreAnswerer } from '../channel/store/store-channel.js';
 import type { StoreReport } from '../channel/store/store-messages.js';
-import { TAKEN_FAILED, type TakeFields } from '../channel/store/store-records.js';
+import {
+  TAKEN_FAILED,
+  TAKEN_LATE,
+  type TakeFields,
+  type TakenOutcome,
+} from '../channel/store/store-records.js';
 import { SILENCE_MS, STORE_LOST, STORE_UP, TOKEN_MS_MAX } from '../channel/store/store-status.js';
 import type { CompiledStore } from '../config/store-settings.js';
 import { BEAT_SCRIPT } from './beat-script.js';
@@ -25,6 +31,7 @@ import {
   readTakeReply,
   type StateKnown,
   StoreKeys,
+  type TakeReply,
   tagOf,
   takeArguments,
 } from './take-command.js';
@@ -43,6 +50,7 @@ const CLOCK_JUMP_MS = 1000;
 const STATE_LOOK_MS = 500;
 /** Longest wait for the store to hear that this gateway ends. */
 const LEAVE_MS_MAX = 100;
+const TIMED_OUT = 'Command timed out';
 /** In a store of one node all keys of a call may be together. */
 const ONE_TAG = '0';
 
@@ -138,23 +146,29 @@ export class StoreAgent {
     const { names, values } = takeArguments(takes, this.keys, { tag, known: this.known });
     answerer.status.count('trips', 1);
     answerer.status.count('keys', takes.length);
-    this.take
-      .run(client, names, values)
-      .then((reply) => this.onTaken(readTakeReply(reply, takes)))
+    const run = this.take.run(client, names, values);
+    const reply = run.then((numbers) => readTakeReply(numbers, takes));
+    this.inTime(reply)
+      .then((inTime) => this.onTaken(inTime))
       .catch((error: Error) => {
         answerer.status.count('failures', 1);
         if (!isBetweenNodes(error)) this.onMissed(error);
-        this.fail(takes);
+        if (isTimeout(error)) this.awaitLate(reply, takes);
+        else this.fail(takes);
         answerer.flush();
       });
   }
 
-  private onTaken({ epoch, timeUs, taken }: ReturnType<typeof readTakeReply>): void {
-    const { answerer, clock } = this.parts;
+  private onTaken(reply: TakeReply): void {
     this.misses = 0;
-    this.takenMs = clock.nowMs();
+    this.takenMs = this.parts.clock.nowMs();
+    this.noteTime(reply.timeUs);
+    this.answerAll(reply);
+  }
+
+  private answerAll({ epoch, taken }: TakeReply): void {
+    const { answerer } = this.parts;
     this.noteEpoch(epoch);
-    this.noteTime(timeUs);
     for (const one of taken) {
       answerer.status.count('units', one.units);
       answerer.answer(one);
@@ -162,13 +176,33 @@ export class StoreAgent {
     answerer.flush();
   }
 
-  private fail(takes: readonly TakeFields[]): void {
+  /** Whoever waits goes on without it, and is told what it has given. */
+  private awaitLate(reply: Promise<TakeReply>, takes: readonly TakeFields[]): void {
+    this.fail(takes, TAKEN_LATE);
+    reply
+      .then((late) => this.answerAll(late))
+      .catch(() => {
+        this.fail(takes);
+        this.parts.answerer.flush();
+      });
+  }
+
+  private fail(takes: readonly TakeFields[], outcome: TakenOutcome = TAKEN_FAILED): void {
     for (const { generation, serial } of takes) {
       this.parts.answerer.answer({
-        ...{ generation, serial, outcome: TAKEN_FAILED },
+        ...{ generation, serial, outcome },
         ...{ units: 0, left: 0, stamp: 0, waitUs: 0, resetUs: 0, validUs: 0, epoch: 0 },
       });
     }
+  }
+
+  /** Rejects where an answer does not come in time; it may come later. */
+  private inTime<T>(answer: Promise<T>): Promise<T> {
+    const { clock, config } = this.parts;
+    return new Promise((resolve, reject) => {
+      const timer = clock.after(config.timeoutMs, () => reject(new Error(TIMED_OUT)));
+      answer.then(resolve, reject).finally(() => timer.cancel());
+    });
   }
 
   /** In a Redis Cluster each node has an epoch of its own: their changes are not looked for. */
@@ -255,7 +289,7 @@ export class StoreAgent {
     const token = answerer.status.hasUntold ? 0 : this.token;
     const times = [NODE_LIVES_MS * 1000, SILENCE_MS * 1000, token, TOKEN_MS_MAX * 1000];
     const sentMs = clock.nowMs();
-    const reply = await this.beat.run(client, [this.keys.nodes], [nodeId, ...times]);
+    const reply = await this.inTime(this.beat.run(client, [this.keys.nodes], [nodeId, ...times]));
     const [known, timeUs, silent, isHeard] = reply as number[];
     if (known === undefined || timeUs === undefined || silent === undefined) {
       throw new Error('the store gave a reply of another kind');
@@ -270,7 +304,8 @@ export class StoreAgent {
 
   private async lookAtState(client: StoreClient): Promise<void> {
     const { names, values } = takeArguments([], this.keys, { tag: ONE_TAG, known: this.known });
-    this.noteEpoch(readTakeReply(await this.take.run(client, names, values), []).epoch);
+    const reply = await this.inTime(this.take.run(client, names, values));
+    this.noteEpoch(readTakeReply(reply, []).epoch);
   }
 
   private get known(): StateKnown {
@@ -280,7 +315,7 @@ export class StoreAgent {
   /** Which process serves: another one may have another state. */
   private async readRun(client: StoreClient): Promise<void> {
     if (this.parts.config.kind !== 'cluster') {
-      const info = await client.info('server').catch((error: Error) => {
+      const info = await this.inTime(client.info('server')).catch((error: Error) => {
         // Without the right to ask nothing is known, and a loss is seen by the missing state only.
         if (error.message.startsWith('NOPERM')) return '';
         throw error;
@@ -319,15 +354,13 @@ export class StoreAgent {
   /** An answer is missing, or is an error. */
   private onMissed(error: Error): void {
     const { answerer, client } = this.parts;
-    const isSilent = error.message.includes('timed out');
-    if (isSilent) answerer.status.count('timeouts', 1);
+    if (isTimeout(error)) answerer.status.count('timeouts', 1);
     this.misses += 1;
     const isReadOnly = error.message.startsWith('READONLY');
     if (this.misses < MISSES_MAX && !isReadOnly) return;
-    const wasUp = this.isFound;
     this.lose(error.message);
-    // Another connection may lead to a server that answers; the one that is silent may be dead.
-    if ((wasUp && isSilent) || isReadOnly) client.disconnect(true);
+    // Another connection may lead to a server that takes writes. One that is silent ends by itself.
+    if (isReadOnly) client.disconnect(true);
   }
 }
 
@@ -337,4 +370,9 @@ export class StoreAgent {
  */
 function isBetweenNodes({ message }: Error): boolean {
   return message.startsWith('Too many Cluster redirections');
+}
+
+/** Of ours, or of ioredis. */
+function isTimeout({ message }: Error): boolean {
+  return message === TIMED_OUT;
 }

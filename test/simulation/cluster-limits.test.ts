@@ -167,6 +167,20 @@ describe('a limit whose costs replies tell, over three gateways', () => {
     expect(fullest(world, QUICK_MS)).toBeGreaterThan(BURST - RESERVE);
   });
 
+  it.each(['slowLink', 'deafDown', 'hang'])(
+    'gets back what nobody waits for any more: %s',
+    async (fault) => {
+      const world = aWorld(1);
+      await demand(world, 500);
+      for (const gateway of world.gateways) FAULTS[fault]?.(world, gateway, 200);
+      if (fault === 'slowLink') for (const { link } of world.gateways) link.downMs = TIMEOUT_MS;
+      await demand(world, 1500);
+      for (let atMs = 0; atMs < world.flightMsMax + 600; atMs += 5) await world.step(5);
+      expect(world.late).toBeGreaterThan(0);
+      expect(world.server.model.unitsHeld).toBe(0);
+    },
+  );
+
   it('is divided while the store is away, each part by what replies tell', async () => {
     const world = aWorld(1, { windowMs: QUICK_MS, onStoreLost: 'share' });
     world.flightMsMax = QUICK_MS;

@@ -10,6 +10,8 @@ import type { StoreClient } from '../../src/store/redis-client.js';
 import { StoreModel } from '../support/store-model.js';
 
 const RECONNECT_MS = 250;
+/** A connection on which nothing comes for so long, while something is waited for, ends. */
+const SILENCE_MS = 400;
 const BEAT_HASH = createHash('sha1').update(BEAT_SCRIPT).digest('hex');
 
 interface Event {
@@ -98,7 +100,6 @@ type Command = () => unknown;
 interface Pending {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
-  readonly cancel: () => void;
 }
 
 /** How one gateway reaches the store; in place of a client of ioredis. */
@@ -117,11 +118,11 @@ export class SimLink extends EventEmitter {
   private heldDown: (() => void)[] = [];
   private lastUpMs = 0;
   private lastDownMs = 0;
+  private silence: { cancel(): void } | null = null;
 
   constructor(
     private readonly server: SimServer,
     private readonly clock: Clock,
-    private readonly timeoutMs: number,
   ) {
     super();
     server.links.push(this);
@@ -175,11 +176,9 @@ export class SimLink extends EventEmitter {
     this.status = 'reconnecting';
     this.connection += 1;
     this.heldDown = [];
-    for (const { reject, cancel } of this.pending) {
-      cancel();
-      reject(new Error(reason));
-    }
+    for (const { reject } of this.pending) reject(new Error(reason));
     this.pending.clear();
+    this.endSilence();
     this.emit('close');
     this.reconnectLater();
   }
@@ -201,12 +200,9 @@ export class SimLink extends EventEmitter {
     if (this.status !== 'ready') return Promise.reject(new Error('Stream is not writeable'));
     const { connection } = this;
     return new Promise((resolve, reject) => {
-      const timer = this.clock.after(this.timeoutMs, () => {
-        this.pending.delete(pending);
-        reject(new Error('Command timed out'));
-      });
-      const pending = { resolve, reject, cancel: () => timer.cancel() };
+      const pending = { resolve, reject };
       this.pending.add(pending);
+      this.silence ??= this.clock.after(SILENCE_MS, () => this.close('Socket timeout'));
       this.sendUp(() => this.execute(command, connection, pending));
     });
   }
@@ -238,7 +234,12 @@ export class SimLink extends EventEmitter {
       return;
     }
     if (connection !== this.connection || !this.pending.delete(pending)) return;
-    pending.cancel();
+    this.endSilence();
     pending.resolve(value);
+  }
+
+  private endSilence(): void {
+    this.silence?.cancel();
+    this.silence = null;
   }
 }

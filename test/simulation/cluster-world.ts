@@ -13,7 +13,7 @@ import {
   StoreAsker,
   type StoreMemory,
 } from '../../src/channel/store/store-channel.js';
-import type { TakenFields } from '../../src/channel/store/store-records.js';
+import { TAKEN_LATE, type TakenFields } from '../../src/channel/store/store-records.js';
 import { ClusterLimits } from '../../src/coordinator/cluster-limits.js';
 import { StoreAgent } from '../../src/store/store-agent.js';
 import { aClusterLimiter, aStore, type LimitWish } from '../support/cluster-node.js';
@@ -53,11 +53,13 @@ class LooseAnswerer extends StoreAnswerer {
   constructor(
     memory: StoreMemory,
     private readonly random: SimRandom,
+    private readonly onLate: () => void,
   ) {
     super(memory);
   }
 
   override answer(taken: TakenFields): void {
+    if (taken.outcome === TAKEN_LATE) this.onLate();
     if (this.late === null && this.random.chance(0.02)) {
       this.late = taken;
       return;
@@ -99,7 +101,7 @@ export class SimGateway {
     this.speed = 1 + (random.next() - 0.5) * 0.0008;
     this.setClock();
     this.memory = allocateStoreMemory(new SharedArrayBuffer(4096));
-    this.link = new SimLink(server, this.clock, TIMEOUT_MS);
+    this.link = new SimLink(server, this.clock);
     this.asker = new StoreAsker(this.memory);
     this.status = this.asker.status;
     const config = aCoordinatorConfig({
@@ -127,7 +129,9 @@ export class SimGateway {
   private newAgent(): StoreAgent {
     const agent = new StoreAgent({
       config: aStore(0, { timeoutMs: TIMEOUT_MS }),
-      answerer: new LooseAnswerer(this.memory, this.world.random),
+      answerer: new LooseAnswerer(this.memory, this.world.random, () => {
+        this.world.late += 1;
+      }),
       client: this.link.client,
       clock: this.clock,
       nodeId: this.id,
@@ -256,6 +260,8 @@ export class ClusterWorld {
   readonly ended: Flight[] = [];
   /** How long requests take at most. */
   flightMsMax = 300;
+  /** Questions whose answers were late. */
+  late = 0;
   /** The most requests in flight at a time, of limits that count these. */
   mostInFlight = 0;
   private ids = 0;

@@ -63,6 +63,11 @@ export class StoreModel {
     this.nodes.clear();
   }
 
+  /** Reserves of requests in flight, and those that nobody gave back. */
+  get unitsHeld(): number {
+    return [...this.keys.values()].reduce((sum, state) => sum + totalOf(state), 0);
+  }
+
   leave(id: string): void {
     this.nodes.delete(id);
   }

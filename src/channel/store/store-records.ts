@@ -41,11 +41,17 @@ export type TakeAlgorithm =
 
 /** The store has decided: units, or none. */
 export const TAKEN_DECIDED = 1;
-/** There is no answer: nothing may be used, and what came back may be lost. */
+/** There will be no answer: nothing may be used, and what came back may be lost. */
 export const TAKEN_FAILED = 2;
 /** The state in the store was lost. It gives nothing until gateways have said what they used. */
 export const TAKEN_RECOVERING = 3;
-export type TakenOutcome = typeof TAKEN_DECIDED | typeof TAKEN_FAILED | typeof TAKEN_RECOVERING;
+/** There is no answer in time. One of the others follows, as soon as it is known. */
+export const TAKEN_LATE = 4;
+export type TakenOutcome =
+  | typeof TAKEN_DECIDED
+  | typeof TAKEN_FAILED
+  | typeof TAKEN_RECOVERING
+  | typeof TAKEN_LATE;
 
 /** What is asked of the store about one key. Units are admissions. */
 export interface TakeFields {

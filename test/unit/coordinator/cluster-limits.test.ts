@@ -8,7 +8,11 @@ import {
   StoreAnswerer,
   StoreAsker,
 } from '../../../src/channel/store/store-channel.js';
-import { TAKEN_DECIDED } from '../../../src/channel/store/store-records.js';
+import {
+  TAKEN_DECIDED,
+  TAKEN_LATE,
+  type TakenOutcome,
+} from '../../../src/channel/store/store-records.js';
 import { STORE_LOST, STORE_UP } from '../../../src/channel/store/store-status.js';
 import { CLUSTER_ADMITS, Lease, makeLimit } from '../../../src/coordinator/cluster-lease.js';
 import { ClusterLimits } from '../../../src/coordinator/cluster-limits.js';
@@ -170,3 +174,39 @@ it.each(['fixedWindow', 'inFlight'] as const)(
     expect(answerer.nextTake()).toBeNull();
   },
 );
+
+it('gives back what a late answer gives, once, and as soon as the store can be reached', () => {
+  const memory = allocateStoreMemory(new SharedArrayBuffer(4096));
+  const store = new StoreAsker(memory);
+  const answerer = new StoreAnswerer(memory);
+  store.setWakePort({ postMessage: () => {} });
+  const told = { kind: 'field', name: 'x-cost' } as const;
+  const amounts = { limit: 100, burst: 100, cost: 40, onStoreLost: 'closed' } as const;
+  const limiters = [aClusterLimiter({ ...amounts, algorithm: 'tokenBucket', told }, 0)];
+  const limits = new ClusterLimits({ store, timeoutMs: 50, nodesMin: 1, unixMs: () => 0 });
+  limits.adopt(servedOf(aCoordinatorConfig({ limiters })).limiters);
+  answerer.status.setState(STORE_UP);
+  limits.onTick(1000);
+  limits.awaits(0, 1, 1, 1000);
+  const take = answerer.nextTake();
+  if (take === null) throw new Error('nothing was asked');
+  const answer = (outcome: TakenOutcome, units: number): void => {
+    const given = { units, left: 1, stamp: 9, waitUs: 0, resetUs: 0, validUs: 50_000, epoch: 5 };
+    answerer.answer({ generation: take.generation, serial: take.serial, outcome, ...given });
+    answerer.flush();
+  };
+  answer(TAKEN_LATE, 0);
+  limits.onTick(1050);
+  expect(limits.leaseOf(0, 1, 1)?.serial).toBe(0);
+  answerer.status.setState(STORE_LOST);
+  answer(TAKEN_DECIDED, 1);
+  answer(TAKEN_DECIDED, 1);
+  limits.onTick(1100);
+  expect(answerer.nextTake()).toBeNull();
+  expect(limits.leaseOf(0, 1, 1)?.canAdmit(1100)).toBe(false);
+  answerer.status.setState(STORE_UP);
+  limits.onTick(1200);
+  expect(answerer.nextTake()).toMatchObject({ returned: 1, cost: 0, stamp: 9, epoch: 5 });
+  limits.onTick(1300);
+  expect(answerer.nextTake()).toBeNull();
+});
