@@ -13,7 +13,6 @@ import type { Clock } from '../base/clock.js';
 import type { FieldBlock } from '../base/field-block.js';
 import type { LaneFigures } from '../channel/acceptor/acceptor-figures.js';
 import { LaneEnd, type LaneMemory, QUIET_EXCHANGES_MAX, shouldSleep } from '../channel/lane.js';
-import { PRESSURE_FULL } from '../channel/lane-status.js';
 import type { Port } from '../channel/port.js';
 import { kindWithFlags } from '../channel/record-header.js';
 import { writeTrailers } from '../channel/records/field-records.js';
@@ -374,11 +373,9 @@ export class LaneDispatcher implements RescueOwner {
     const nowMs = this.clock.nowMs();
     const { table, isPressureTold } = this;
     const inFlight = isPressureTold ? table.inFlightOfAll / this.rule.inFlightMax : 0;
-    for (const { queue, end } of this.lanes) {
-      if (queue === null || end === null) continue;
-      queue.look(nowMs);
-      if (!isPressureTold) continue;
-      end.status.setPressure(Math.round(Math.max(inFlight, queue.fill) * PRESSURE_FULL));
+    for (const { queue } of this.lanes) {
+      queue?.look(nowMs);
+      if (isPressureTold) queue?.tellPressure(inFlight);
     }
   }
 

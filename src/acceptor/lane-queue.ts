@@ -7,7 +7,7 @@
  * far the worker has read: the worker writes that memory, and a look for each request would slow
  * both threads down.
  */
-import type { LaneStatus } from '../channel/lane-status.js';
+import { type LaneStatus, PRESSURE_FULL } from '../channel/lane-status.js';
 
 export interface QueueRule {
   /** How many requests may be unread. */
@@ -43,6 +43,11 @@ export class LaneQueue {
       this.markedMs = nowMs;
     }
     this.waitMs = nowMs - this.markedMs;
+  }
+
+  /** Tells the worker how full the gateway is. `otherwise`: by anything else, from 0 to 1. */
+  tellPressure(otherwise: number): void {
+    this.status.setPressure(Math.round(Math.max(otherwise, this.fill) * PRESSURE_FULL));
   }
 
   get depth(): number {

@@ -12,6 +12,7 @@
  * can come any more: those that were made before a head was read are in the lane before that head.
  */
 
+import { defined } from '../../base/assert.js';
 import { idOf } from '../../base/request-id.js';
 import type { LaneEnd } from '../../channel/lane.js';
 import { PRESSURE_FULL } from '../../channel/lane-status.js';
@@ -80,15 +81,16 @@ export class HeldRefusals {
    * the same head is to get the same reply before `untilMs`; if that is so.
    */
   offer(exchange: Exchange, plan: AdmissionPlan, untilMs: number): void {
-    const [limiter] = plan.limiters;
-    const headNumber = exchange.known?.number ?? 0;
-    if (headNumber === 0 || limiter === undefined || !this.mayRepeat(exchange, plan)) return;
+    const { known } = exchange;
+    if (known === null || !this.mayRepeat(exchange, plan)) return;
+    const headNumber = known.number;
     const place = headNumber & (HELD_MAX - 1);
     const other = this.held[place] ?? null;
     const isFree = other === null || other.headNumber === headNumber;
     if (!isFree && exchange.receivedMs <= other.untilMs) return;
-    this.held[place] = { headNumber, untilMs, exchange, limiterIndex: limiter.index };
-    const hasNewId = exchange.known?.routed?.keptId !== exchange.head.requestId;
+    const { index: limiterIndex } = defined(plan.limiters[0], 'the limit of a route');
+    this.held[place] = { headNumber, untilMs, exchange, limiterIndex };
+    const hasNewId = known.routed?.keptId !== exchange.head.requestId;
     const { config: route } = routeOf(exchange);
     const { clientIp } = exchange.head;
     const hold = { headNumber, untilMs, round: this.round, hasNewId, route, clientIp };
@@ -96,12 +98,13 @@ export class HeldRefusals {
   }
 
   private mayRepeat(exchange: Exchange, plan: AdmissionPlan): boolean {
-    const { route, epoch, known, upload } = exchange;
-    if (route === null || epoch === null || epoch.errorPages !== null) return false;
-    if (known?.routed?.matcher !== epoch.matcher) return false;
+    const { known, upload } = exchange;
+    const { errorPages, matcher } = defined(exchange.epoch, 'the epoch of an exchange');
+    if (errorPages !== null || known?.routed?.matcher !== matcher) return false;
     if (upload.bodyBytes !== 0 || exchange.wantsTunnel || exchange.grpc !== null) return false;
     const { ledger, isLogBehind } = this.parts;
     if (exchange.identity !== ANYBODY || ledger.looksClosely || isLogBehind()) return false;
+    const route = routeOf(exchange);
     return isPlain(route) && (plan.isFirst || isOpen(route));
   }
 

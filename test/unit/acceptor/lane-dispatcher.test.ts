@@ -327,6 +327,15 @@ describe('a request alone', () => {
   });
 });
 
+it.each(['abandon', 'detach'] as const)('writes nothing to a worker after %s', (lose) => {
+  const { dispatcher, worker } = new Rig();
+  dispatcher.isPressureTold = true;
+  dispatcher[lose](0);
+  worker.status.setPressure(7);
+  expect(dispatcher.isStrained).toBe(true);
+  expect(worker.status.pressure).toBe(7);
+});
+
 describe('refusals that were given again', () => {
   it('are counted once, by the worker or when it has ended, also where it ends late', () => {
     const rig = new Rig();
@@ -348,6 +357,19 @@ describe('refusals that were given again', () => {
     expect(uncounted).toEqual(['-00000002', '-00000001']);
     dispatcher.detach(0);
     expect(uncounted).toHaveLength(2);
+  });
+
+  it('are counted when their worker has ended, and can come no more', () => {
+    const { dispatcher } = new Rig();
+    const forgotten = vi.spyOn(dispatcher.refusals, 'forget');
+    const uncounted: string[] = [];
+    dispatcher.repeats.onUncounted = ({ requestId }) => uncounted.push(requestId);
+    const lane = laneOf(dispatcher);
+    const { end } = lane;
+    lane.repeats.add(7, 0, 1);
+    dispatcher.detach(0);
+    expect(uncounted).toEqual(['-00000001']);
+    expect(forgotten.mock.calls).toEqual([[end]]);
   });
 });
 

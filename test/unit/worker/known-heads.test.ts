@@ -5,6 +5,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { field, NO_FIELDS } from '../../../src/base/field-block.js';
 import type { GatewayConfig } from '../../../src/config/gateway-config.js';
+import { KnownHeads } from '../../../src/worker/exchange/known-heads.js';
 import { buildForwardedHead } from '../../../src/worker/upstream/forwarded-head.js';
 import { below, type Random, seeded } from '../../fuzz/mutations.js';
 import { JWT_SECRET } from '../../support/configs.js';
@@ -237,5 +238,11 @@ describe('a head that the worker has seen', () => {
     rig.advance(10_000);
     rig.request({ path: '/plain/2', headNumber: 7 });
     expect(rig.lastTry.request.path).toBe('/plain/2');
+  });
+
+  it('is another one at another listener, which a reload may give to its connection', () => {
+    const heads = new KnownHeads();
+    const known = heads.keep(7, 0, []);
+    expect([heads.find(7, 0), heads.find(7, 1)]).toEqual([known, null]);
   });
 });

@@ -36,6 +36,7 @@ function configOf(route: Parts = {}, top: Parts = {}): GatewayConfig {
         rateLimit: { limit: 1, window: '1m', key: 'clientIp' },
         ...route,
       },
+      { name: 'other', match: { path: '/other' }, respond: { body: 'ok' } },
     ],
     ...top,
   } as GatewayConfig;
@@ -150,6 +151,19 @@ describe('a refusal by a limit', () => {
     expect(clients.map(({ hold }) => hold)).toEqual(clients.map(() => null));
   });
 
+  it.each([
+    ['is never shed', {}, {}, true],
+    ['is shed early', { priority: 'low' }, {}, false],
+    ['is shed behind the limit', { priority: 'low', authenticate: ['users'] }, {}, true],
+    ['goes to an upstream with an adapted limit', {}, { adaptiveConcurrency: {} }, false],
+  ] as const)('of a route that %s', async (_, route, upstream, holds) => {
+    const api = { targets: [{ url: 'http://127.0.0.1:8001' }], ...upstream };
+    const parts = { respond: undefined, upstream: 'api', ...route };
+    const rig = await aRig(parts, { upstreams: { api }, authenticators: jwt });
+    const { hold } = refusedAgain(rig);
+    expect(hold !== null).toBe(holds);
+  });
+
   it('does not hold while the log is behind, so that no more lines are lost than without', async () => {
     const rig = await aRig();
     rig.isLogBehind = true;
@@ -195,11 +209,14 @@ describe('refusals that were given again', () => {
     const rig = await aRig();
     const client = refusedAgain(rig);
     await rig.reload(configOf());
+    const later = refusedAgain(rig, { ...HEAD, headNumber: 8 });
     const before = rig.records.length;
     rig.repeat(client, [1]);
     expect(rig.records).toHaveLength(before + 1);
     rig.advance(2000);
-    rig.repeat(client, [2]);
+    rig.repeat(later, [2]);
+    expect(rig.records).toHaveLength(before + 2);
+    rig.repeat(client, [3]);
     expect(rig.errors.splice(0)).toEqual(['1 repeated refusals of heads that are not known']);
   });
 
