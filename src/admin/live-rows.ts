@@ -141,7 +141,7 @@ export function shortOriginRow({ provider, release, from, ageMs }: StoreOrigin):
 }
 
 /** Where a configuration out of a store stands. */
-export function originRow(origin: StoreOrigin): object {
+function originRow(origin: StoreOrigin): object {
   return {
     provider: origin.provider,
     store: origin.store,

@@ -9,9 +9,9 @@ import { type CommandArguments, type CommandIo, UsageError } from './command-io.
 const NODE_NAME = /^(?!\.+$)[A-Za-z0-9._-]{1,128}$/;
 
 /** Names a store where no option does. */
-export const FROM_VARIABLE = 'GATEWAY_CONFIG_FROM';
-export const STATE_DIR_VARIABLE = 'GATEWAY_STATE_DIR';
-export const NODE_VARIABLE = 'GATEWAY_NODE';
+const FROM_VARIABLE = 'GATEWAY_CONFIG_FROM';
+const STATE_DIR_VARIABLE = 'GATEWAY_STATE_DIR';
+const NODE_VARIABLE = 'GATEWAY_NODE';
 /** The configuration is a file after all. */
 const FILE = 'file';
 const BOOT_TIMEOUT = '5s';

@@ -15,7 +15,7 @@ import { GRANT_COUNT_MAX } from '../channel/coordinator/coordinator-records.js';
 /** A grant used up within this time was too small. */
 export const GRANT_HOT_MS = 20;
 /** After this time without an ask the heat is reset. */
-export const GRANT_COLD_MS = 200;
+const GRANT_COLD_MS = 200;
 /** Quick asks that get nothing in advance. */
 export const GRANT_WARM_UP_ASKS = 8;
 

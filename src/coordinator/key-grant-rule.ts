@@ -10,7 +10,7 @@ import type { CompiledLimiter } from '../config/compiled-config.js';
 import { admissionsOf } from '../policy/rate-limit/sliding-window.js';
 
 /** Longest validity of a grant. */
-export const KEY_GRANT_VALID_MS_MAX = 100;
+const KEY_GRANT_VALID_MS_MAX = 100;
 /** A window must be at least this many times as long as a grant. */
 const WINDOW_PARTS_MIN = 200;
 /**

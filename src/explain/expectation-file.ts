@@ -131,11 +131,7 @@ export function loadExpectations(file: string, environment: Environment): Expect
   return readExpectations(text, file, environment);
 }
 
-export function readExpectations(
-  text: string,
-  file: string,
-  environment: Environment,
-): Expectation[] {
+function readExpectations(text: string, file: string, environment: Environment): Expectation[] {
   const source = readYaml(text, environment);
   const reader = new Reader(source);
   const rows = reader.read();

@@ -216,8 +216,6 @@ export const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 export const LATENCY_BOUNDS_MS: readonly number[] = [
   0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10_000,
 ];
-/** Place of the sum in a histogram. */
-export const HISTOGRAM_SUM = LATENCY_BOUNDS_MS.length + 1;
 
 /**
  * The number of rows of each kind, which decides the size of a block and the places of its rows.

@@ -33,7 +33,7 @@ export class ThreadMeter {
     private readonly clock: Clock,
     private readonly counters: CounterBlock,
     private readonly droppedLines: () => number,
-    private readonly beat: () => void = () => {},
+    private readonly beat: () => void,
   ) {
     this.dueMs = clock.nowMs() + TICK_MS;
     this.timer = clock.every(TICK_MS, () => this.onTick());

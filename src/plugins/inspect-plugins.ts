@@ -11,7 +11,7 @@ import type { Inspection, InspectOrder } from './inspection.js';
 const INSPECT_THREAD = new URL('./inspect-thread.js', import.meta.url);
 
 /** Longest time for the modules of all plugins of a configuration to be loaded. */
-export const INSPECT_MS_MAX = 10_000;
+const INSPECT_MS_MAX = 10_000;
 
 /** What is said of a plugin that does not come to its end, and of those behind it. */
 const ENDLESS: Inspection = {

@@ -17,7 +17,7 @@ export interface RewrittenModule {
 }
 
 /** Why a module cannot be rewritten, for its author. */
-export class ModuleTextError extends Error {}
+class ModuleTextError extends Error {}
 
 const NAME = '[A-Za-z_$][\\w$]*';
 const FROM = `\\s*(['"])([^'"\\n]*)QUOTE\\s*(with\\b)?`;

@@ -80,7 +80,7 @@ Reflect.deleteProperty(Params.prototype, 'constructor');
 const CAPTURES_MAX = 1024;
 
 /** For tests, and for routes without hosts and conditions. */
-export const ANY_REQUEST: RoutedRequest = { host: '', valuesOf: () => [] };
+const ANY_REQUEST: RoutedRequest = { host: '', valuesOf: () => [] };
 
 /** Stands for a method's place: asks whether the path is taken at all. */
 const ANY_METHOD = -2;

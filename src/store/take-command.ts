@@ -15,7 +15,7 @@ import {
 export const KEYS_PER_CALL_MAX = 64;
 
 /** How long gateways have to say what they used, after the state in the store was lost. */
-export const RECOVERY_MS = 2000;
+const RECOVERY_MS = 2000;
 
 const HEAD_REPLIES = 3;
 const REPLIES_PER_KEY = 6;

@@ -61,7 +61,7 @@ export interface AcceptorSupervisorOptions {
 }
 
 /** The thread has died before it answered. */
-export class AcceptorDiedError extends Error {
+class AcceptorDiedError extends Error {
   constructor(name: string, cause: unknown) {
     super(`${name} died before it answered`, { cause });
   }

@@ -400,9 +400,9 @@ export class RequestPipeline {
   }
 
   /** Ends the exchange with a problem; a reply that has begun can only be cut. */
-  refuse(exchange: Exchange, problem: ProblemKind, detail: string, fields = NO_FIELDS): void {
+  refuse(exchange: Exchange, problem: ProblemKind, detail: string): void {
     if (exchange.reply.isStarted) this.cut(exchange, problem);
-    else this.end(exchange, refusal(problem, detail, { fields }));
+    else this.end(exchange, refusal(problem, detail));
   }
 
   /** The client is to see that its reply is not complete. */

@@ -12,7 +12,7 @@
 import { WINDOW_BYTES, WINDOW_UNIT_BYTES } from '../../channel/lane.js';
 
 /** Every stream has as much, however many there are. */
-export const WINDOW_BYTES_LEAST = 2 * WINDOW_UNIT_BYTES;
+const WINDOW_BYTES_LEAST = 2 * WINDOW_UNIT_BYTES;
 /** A window begins with no more: most replies are shorter. */
 const WINDOW_BYTES_FIRST = 128 * 1024;
 /** The part of what is left that one stream may get at once. */

@@ -12,7 +12,7 @@ import { takesDirectWrites, writeDirectly } from '../../base/direct-write.js';
 import { BODY_RECORD_BYTES_MAX } from '../../channel/lane.js';
 
 /** With more than this waiting a connection is blocked. */
-export const BACKLOG_BYTES = 64 * 1024;
+const BACKLOG_BYTES = 64 * 1024;
 
 /** Heads with short bodies: most replies. */
 const SMALL_BYTES_MAX = 16 * 1024;

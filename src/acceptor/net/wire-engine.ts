@@ -20,7 +20,7 @@ import { type StalledGuest, WireListener } from './wire-listener.js';
  * takes nothing holds half a MiB; with more than this those that have taken nothing for the longest
  * time are closed. Of several acceptors each frees its share of what is too much.
  */
-export const UNSENT_BYTES_MAX = 256 * 1024 * 1024;
+const UNSENT_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Makes the engine `wire`. `unsentMax`: in bytes. */
 export function wireEngine(unsentMax = UNSENT_BYTES_MAX): CreateEngine {

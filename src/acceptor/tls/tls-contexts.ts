@@ -20,7 +20,7 @@ import {
 } from '../../channel/tls-material.js';
 
 /** About 40 MiB. */
-export const CONTEXTS_MAX = 1000;
+const CONTEXTS_MAX = 1000;
 /** The protocol by which an ACME server looks at a challenge (RFC 8737). */
 export const ACME_PROTOCOL = 'acme-tls/1';
 
@@ -50,13 +50,8 @@ export class TlsContexts {
   constructor(
     private readonly host: ContextHost,
     private material: TlsMaterial,
-    private readonly capacity = CONTEXTS_MAX,
   ) {
     this.adopt(material);
-  }
-
-  get size(): number {
-    return this.servers.size;
   }
 
   /** Handshakes that begin from now on go by this. Servers that stay the same are kept. */
@@ -95,7 +90,7 @@ export class TlsContexts {
     const server = this.createServer(choice);
     this.servers.set(key, server);
     const [oldest] = this.servers.keys();
-    if (this.servers.size > this.capacity && oldest !== undefined) this.servers.delete(oldest);
+    if (this.servers.size > CONTEXTS_MAX && oldest !== undefined) this.servers.delete(oldest);
     return server;
   }
 

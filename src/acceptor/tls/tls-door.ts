@@ -30,14 +30,14 @@ export const STARTS_PER_TURN = 2;
 /** Handshakes under way at once; each keeps about 100 KiB. */
 export const OPEN_MAX = 1024;
 /** With all of them open, the oldest makes room for another one after this time. */
-export const YIELD_MS = 1000;
+const YIELD_MS = 1000;
 /** Hellos that wait for their turn; with one more the oldest is refused. */
 export const WAITING_MAX = 4096;
 /** With more hellos than this the newest has the next turn. */
 export const CROWD_MIN = 128;
 
 /** Why a connection was not let in. */
-export const TLS_FAILURES = [
+const TLS_FAILURES = [
   'timeout',
   'gone',
   'not TLS',

@@ -31,7 +31,7 @@ import type { DecodedHead, DecodedHeads } from './decoded-heads.js';
 import type { HotBodies } from './hot-bodies.js';
 import type { LongBodies } from './long-bodies.js';
 
-export const SLOTS_AT = 256;
+const SLOTS_AT = 256;
 const SLOT_WORDS = 4;
 export const BUCKET_SLOTS = 8;
 export const SEQUENCE = 0;
@@ -50,7 +50,7 @@ export const MARK_LIVE = 2;
 export const MARK_SOFT = 3;
 export const MARK_DEAD = 4;
 
-export const USES_MAX = 3;
+const USES_MAX = 3;
 
 /** No head is longer: key and fields are parts of heads of messages, which are bounded. */
 const HEAD_BYTES_MAX = 1024 * 1024;

@@ -79,7 +79,7 @@ export const ASK_GRANT_ONLY = 2;
 export const ASK_TURN_FOR_LATER = 4;
 /** From this bit on: the number of admissions of each limit that the worker wants in advance. */
 export const ASK_KEY_GRANT_SHIFT = 8;
-export const ASK_KEY_GRANT_MAX = 255;
+const ASK_KEY_GRANT_MAX = 255;
 
 /** The upstream of an ask about limits only: what answers the request needs no target. */
 export const NO_UPSTREAM = -1;

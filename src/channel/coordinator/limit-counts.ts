@@ -11,7 +11,7 @@ import { assert } from '../../base/assert.js';
 const ROW_FLOATS = 16;
 const FLOAT_BYTES = 8;
 
-export const LIMIT_COUNTER_NAMES = [
+const LIMIT_COUNTER_NAMES = [
   /** Keys with a row (or with requests in flight), including keys at rest: a level, not a sum. */
   'trackedKeys',
   /** Keys that lost their row while some of their limit was used. */

@@ -18,7 +18,7 @@
 import { assert } from '../../base/assert.js';
 
 export const SLOT_WORDS = 32;
-export const SLOT_RING_CONTROL_WORDS = 128;
+const SLOT_RING_CONTROL_WORDS = 128;
 /** What `claim` and `next` return when there is no slot. */
 export const NO_SLOT = -1;
 

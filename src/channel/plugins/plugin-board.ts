@@ -28,7 +28,7 @@ const STRIKES_SINCE = 3;
 const WAITING = 1;
 
 /** Figures of every plugin, and where each stands. */
-export const PLUGIN_FIGURES = {
+const PLUGIN_FIGURES = {
   calls: 0,
   /** Calls that threw or were rejected. */
   errors: 1,
@@ -54,7 +54,7 @@ const FIGURES_MAX = 16;
 const ROW_COUNTS = FIGURES_MAX + PLUGIN_COUNTERS_MAX;
 
 /** Why a plugin was put out; each number stays what it is. */
-export const PUT_OUT_REASONS = ['', 'strikes', 'hang', 'setup'] as const;
+const PUT_OUT_REASONS = ['', 'strikes', 'hang', 'setup'] as const;
 export type PutOutReason = Exclude<(typeof PUT_OUT_REASONS)[number], ''>;
 
 export interface PluginMemory {

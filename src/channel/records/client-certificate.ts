@@ -7,7 +7,7 @@
 import type { ClientCertificate } from '../../base/client-certificate.js';
 
 /** A longer text is not taken: the certificate names too many. */
-export const CERTIFICATE_CHARS_MAX = 8 * 1024;
+const CERTIFICATE_CHARS_MAX = 8 * 1024;
 
 /** The text; empty: it would be too long. */
 export function certificateText(certificate: ClientCertificate): string {

@@ -23,7 +23,7 @@ import { StoreSlots, type TakeFields, type TakenFields } from './store-records.j
 import { allocateStoreStatus, StoreStatus } from './store-status.js';
 
 /** Keys that may be asked about at the same time. */
-export const TAKES_MAX = 4096;
+const TAKES_MAX = 4096;
 
 /** Can be cloned to a thread. */
 export interface StoreMemory {

@@ -39,7 +39,7 @@ export class ConfigError extends Error {
 }
 
 /** `routes[0].rateLimit: unknown key "windw", did you mean "window"? (sluice.yaml:31:7)` */
-export function formatIssue(file: string, issue: ConfigIssue): string {
+function formatIssue(file: string, issue: ConfigIssue): string {
   const subject = issue.path === '' ? '' : `${issue.path}: `;
   return `${subject}${issue.message}${formatPlace(file, issue)}`;
 }

@@ -35,7 +35,7 @@ export function compileRateLimits(route: RouteConfig, firstIndex: number): Compi
 }
 
 /** A route has one limit or a list of them. */
-export function rateLimitList<T extends object>(rateLimit: T | readonly T[] | undefined): T[] {
+function rateLimitList<T extends object>(rateLimit: T | readonly T[] | undefined): T[] {
   if (rateLimit === undefined) return [];
   return Array.isArray(rateLimit) ? [...rateLimit] : [rateLimit as T];
 }

@@ -33,7 +33,7 @@ export function compileStore(config: GatewayConfig['store']): CompiledStore | nu
 }
 
 /** The URLs of a store, by whichever key they were given. */
-export function urlsOf({ url, urls }: Pick<StoreConfig, 'url' | 'urls'>): readonly string[] {
+function urlsOf({ url, urls }: Pick<StoreConfig, 'url' | 'urls'>): readonly string[] {
   return urls ?? (url === undefined ? [] : [url]);
 }
 

@@ -46,7 +46,7 @@ export function compileTls(tls: ListenTlsConfig | undefined): TlsSettings | null
 }
 
 /** Names that were checked, in the form in which clients send them. */
-export function compileNames(names: readonly string[] = []): string[] {
+function compileNames(names: readonly string[] = []): string[] {
   return names.map((name) => defined(asciiHost(name), 'a checked name'));
 }
 

@@ -56,7 +56,7 @@ export interface MadeGatewayRoutes extends Pick<MadeRoutes, 'routes' | 'upstream
 const PRIORITIES = 1000;
 
 /** How an HTTPRoute is called where other kinds may have the same name. */
-export function routeKey(object: KubeJson): string {
+function routeKey(object: KubeJson): string {
   return `HTTPRoute ${placeOf(object)}`;
 }
 

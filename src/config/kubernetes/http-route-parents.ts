@@ -81,7 +81,7 @@ function parentOf(
 }
 
 /** Hosts of the route that requests to this listener may name. */
-export function commonHosts(listener: string, hosts: readonly string[]): readonly string[] {
+function commonHosts(listener: string, hosts: readonly string[]): readonly string[] {
   const both = hosts.flatMap((host) => {
     if (covers(listener, host)) return [host];
     return covers(host, listener) ? [listener] : [];

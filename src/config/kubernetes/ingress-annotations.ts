@@ -321,7 +321,7 @@ function hashSource(text: string): string | undefined {
 export const ALIASES_MAX = NAMES_MAX;
 
 /** Those that change something; docs/kubernetes.md says what. */
-export const SUPPORTED_ANNOTATIONS: readonly string[] = [
+const SUPPORTED_ANNOTATIONS: readonly string[] = [
   ...['rewrite-target', 'use-regex', 'ssl-redirect', 'force-ssl-redirect', 'server-alias'],
   ...['app-root', 'permanent-redirect', 'permanent-redirect-code', 'temporal-redirect'],
   ...['temporal-redirect-code', 'proxy-body-size', 'proxy-connect-timeout'],

@@ -29,7 +29,7 @@ const PARTS: Readonly<Record<string, ParameterPart>> = {
 const IGNORED_FIELDS: ReadonlySet<string> = new Set(['accept', 'content-type', 'authorization']);
 
 /** Members of one part of the request, as the schema of an object. */
-export class ObjectSchema {
+class ObjectSchema {
   readonly styles: ParameterStyle[] = [];
   private readonly properties: Record<string, unknown> = {};
   private readonly required: string[] = [];

@@ -24,7 +24,7 @@ export interface ConfigDocument {
 }
 
 /** What its names begin with: no other team has the same, since teams have no "-" in theirs. */
-export function teamPrefix(team: string): string {
+function teamPrefix(team: string): string {
   return `${team}-`;
 }
 

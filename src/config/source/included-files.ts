@@ -54,7 +54,7 @@ interface MovedValue {
 }
 
 /** Tells what is known of a value of the whole configuration where it was written. */
-export class ValueOrigins implements ValuePlaces {
+class ValueOrigins implements ValuePlaces {
   /** By the pointer in the whole: `/routes/7`, `/upstreams/a`, or `/listen` with all below it. */
   private readonly moved = new Map<string, MovedValue>();
   private hasAny: boolean;

@@ -184,7 +184,7 @@ export function isFormType(mediaType: string): boolean {
 }
 
 /** Whether the gateway can look into bodies of this type; `*` may stand for a part of the type. */
-export function isReadableType(mediaType: string): boolean {
+function isReadableType(mediaType: string): boolean {
   return isFormType(mediaType) || isJsonType(mediaType.replaceAll('*', 'x'));
 }
 

@@ -142,7 +142,7 @@ function dateMs(date: string | undefined): number {
 }
 
 /** Milliseconds since 1970, or undefined when it is no date. */
-export function parseDate(text: string): number | undefined {
+function parseDate(text: string): number | undefined {
   if (!/^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?)?$/.test(text)) return undefined;
   const isZoned = text.length === 10 || /(Z|[+-]\d\d:\d\d)$/.test(text);
   const ms = Date.parse(isZoned ? text : `${text}Z`);

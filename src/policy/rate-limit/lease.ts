@@ -14,7 +14,7 @@ import { admissionsOf } from './sliding-window.js';
 import { tokenBucketRule } from './token-bucket.js';
 
 /** Limits of fewer admissions give none in advance: they are exact to the last one. */
-export const LEASE_LIMIT_MIN = 200;
+const LEASE_LIMIT_MIN = 200;
 /** Longest validity. */
 const VALID_MS_MAX = 100;
 const VALID_MS_MIN = 2;

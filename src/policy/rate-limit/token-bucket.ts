@@ -39,7 +39,7 @@ export interface TokenBucketState {
 
 /** Least length of a stretch: no grant that may still be used is older than both stretches. */
 const PEAK_STRETCH_MS = 200;
-export const NO_GRANT_MS = -1;
+const NO_GRANT_MS = -1;
 
 export interface TokenBucketRule {
   readonly unitsPerToken: number;

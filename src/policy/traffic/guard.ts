@@ -36,11 +36,11 @@ export type GuardVerdict =
   | typeof VERDICT_LATENCY;
 
 /** Fewer bad requests than these decide nothing. */
-export const BAD_REQUESTS_MIN = 5;
+const BAD_REQUESTS_MIN = 5;
 /** An old side with fewer errors counts as having this share: no factor says much of nothing. */
-export const ERROR_RATE_MIN = 0.001;
+const ERROR_RATE_MIN = 0.001;
 /** An old side that is faster counts as this slow. */
-export const P99_MS_MIN = 5;
+const P99_MS_MIN = 5;
 
 const P99 = 99;
 /** By how many standard deviations the new side has to be worse. */

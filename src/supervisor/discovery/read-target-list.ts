@@ -34,7 +34,7 @@ export function readTargetList(document: unknown): FoundTarget[] {
 }
 
 /** An address and a port as one text; IPv6 in brackets. */
-export function readHostPort(text: string, where: string): { host: string; port: number } {
+function readHostPort(text: string, where: string): { host: string; port: number } {
   const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
   if (match === null) throw new Error(`${where}: must be host:port, not ${quoted(text)}`);
   return { host: readHost(match[1] ?? match[2], where), port: readPort(Number(match[3]), where) };

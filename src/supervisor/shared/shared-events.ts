@@ -20,7 +20,7 @@ import type { StoreValue } from '../../channel/store/store-messages.js';
 import type { FeedListener, StoreSupervisor } from '../store-supervisor.js';
 
 /** Longest wait for the acknowledgement of other gateways. */
-export const TOLD_MS_MAX = 2000;
+const TOLD_MS_MAX = 2000;
 /** A gateway that was not there for this time is not waited for. */
 const AWAY_US = 5_000_000;
 /** Longest body of an event. */

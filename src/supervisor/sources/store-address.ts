@@ -27,8 +27,8 @@ export interface StoreAddress {
 }
 
 /** Where secrets may stand instead of in the address. */
-export const USERNAME_VARIABLE = 'GATEWAY_CONFIG_FROM_USERNAME';
-export const PASSWORD_VARIABLE = 'GATEWAY_CONFIG_FROM_PASSWORD';
+const USERNAME_VARIABLE = 'GATEWAY_CONFIG_FROM_USERNAME';
+const PASSWORD_VARIABLE = 'GATEWAY_CONFIG_FROM_PASSWORD';
 export const TOKEN_VARIABLE = 'GATEWAY_CONFIG_FROM_TOKEN';
 
 const ADDRESS = /^(etcd|consul):\/\/(?:([^@/?#]*)@)?([^@/?#]+)\/([^?#]*)(?:\?([^#]*))?$/;

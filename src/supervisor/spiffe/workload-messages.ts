@@ -23,7 +23,7 @@ const OF_BUNDLES = { crl: 1, bundles: 2 } as const;
 const OF_ENTRY = { key: 1, value: 2 } as const;
 
 /** A message of the agent that is not used; the text says why. */
-export class WorkloadMessageError extends Error {
+class WorkloadMessageError extends Error {
   override readonly name = 'WorkloadMessageError';
 }
 

@@ -18,7 +18,7 @@ import type { GrpcConnection, GrpcStream } from '../grpc/grpc-connection.js';
 import type { GrpcError } from '../grpc/grpc-error.js';
 
 const READ_MS = 100;
-export const MESSAGES_MAX = 200;
+const MESSAGES_MAX = 200;
 const SECOND_MS = 1000;
 /** How long the first message is waited for before the call is begun anew. */
 const FIRST_MS = 30_000;

@@ -23,7 +23,7 @@ import { decodeHuffman, huffmanTextBytesMax } from './huffman-decoder.js';
 import { type FieldEntries, STATIC_COUNT, STATIC_ENTRIES } from './static-table.js';
 
 /** The size of the table that is used where SETTINGS_HEADER_TABLE_SIZE says nothing. */
-export const TABLE_BYTES_DEFAULT = 4096;
+const TABLE_BYTES_DEFAULT = 4096;
 
 const INDEXED = 0x80;
 const LITERAL_KEPT = 0x40;

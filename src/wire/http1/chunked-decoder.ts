@@ -28,11 +28,11 @@ export type ChunkEvent =
 /** Digits of a size; a larger chunk could not be counted exactly. */
 const SIZE_DIGITS_MAX = 13;
 /** Bytes of extensions in one body. */
-export const EXTENSION_BYTES_MAX = 4096;
+const EXTENSION_BYTES_MAX = 4096;
 /** Bytes of trailer fields in one body. */
-export const TRAILER_BYTES_MAX = 8192;
+const TRAILER_BYTES_MAX = 8192;
 /** Trailer fields in one body. */
-export const TRAILER_FIELDS_MAX = 64;
+const TRAILER_FIELDS_MAX = 64;
 
 const SIZE_START = 0;
 const SIZE = 1;

@@ -19,9 +19,9 @@ import { HTTP_1_0, HTTP_1_1, type Http1Version } from './request-head.js';
 import { SWITCHING_PROTOCOLS, statusLine } from './status-line.js';
 
 /** No body: the reply ends with its head. */
-export const BODY_NONE = 0;
-export const BODY_LENGTH = 1;
-export const BODY_CHUNKED = 2;
+const BODY_NONE = 0;
+const BODY_LENGTH = 1;
+const BODY_CHUNKED = 2;
 export const BODY_UNTIL_CLOSE = 3;
 export type ReplyFraming =
   | typeof BODY_NONE

@@ -13,7 +13,7 @@
 /** Frames that may come at once. */
 export const FRAMES_BURST = 1000;
 /** Frames that may come every second from then on. */
-export const FRAMES_PER_SECOND = 100;
+const FRAMES_PER_SECOND = 100;
 /** What a frame of a reply earns: two windows, and a measurement now and then. */
 const EARNED_BY_REPLY = 3;
 

@@ -30,7 +30,7 @@ export class KeptReply implements ReplyFieldBlock {
     readonly status: number,
     { fields, bodyBytes, date, phrase = '' }: ReplyFieldBlock,
     /** The upstream that it is of, in place of the route's own; '': of that. */
-    readonly fallback = '',
+    readonly fallback: string,
   ) {
     this.fields = fields;
     this.bodyBytes = bodyBytes;

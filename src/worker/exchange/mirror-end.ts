@@ -8,7 +8,7 @@ import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import type { MirrorPlan } from '../route/worker-route.js';
 
 /** A longer reply is not compared, and of a copy it is read no further. */
-export const MIRRORED_BYTES_MAX = 2 ** 20;
+const MIRRORED_BYTES_MAX = 2 ** 20;
 
 /** Cheap, and no secret depends on it. */
 const HASH = 'sha1';

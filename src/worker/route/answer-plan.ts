@@ -40,7 +40,7 @@ export interface AnswerSources {
 export function planAnswer(
   answer: CompiledAnswer,
   { upstreams, authenticators }: AnswerSources,
-  hasCache = false,
+  hasCache: boolean,
 ): AnswerPlan {
   switch (answer.kind) {
     case 'upstream': {

@@ -13,7 +13,7 @@ import { ReplyStage, type StageHead, type StageSource } from '../../filters/repl
 import type { RequestView } from '../../filters/request-view.js';
 
 /** `{{code}}` of such a page. It stands for the reply of a target and for no problem of ours. */
-export const UPSTREAM_STATUS_CODE = 'upstream_status';
+const UPSTREAM_STATUS_CODE = 'upstream_status';
 
 /** Longer bodies are not waited for: the client gets its page, and the target is left. */
 const DROPPED_BYTES_MAX = 64 * 1024;

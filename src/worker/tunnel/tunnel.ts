@@ -23,7 +23,7 @@ import { TunnelClock } from './tunnel-clock.js';
 import { TunnelWay, type WayOwner } from './tunnel-way.js';
 
 /** How long the two ends may take to answer a Close of the gateway's. */
-export const CLOSE_WAIT_MS = 3000;
+const CLOSE_WAIT_MS = 3000;
 
 /** The status of a socket that ended without a Close (RFC 6455 7.1.5). */
 const ABNORMAL = 1006;

@@ -103,7 +103,7 @@ function translated({ forwardedFor, forwardedHost, forwardedProto }: RequestFiel
 }
 
 /** IPv6 addresses stand in brackets and quotes (RFC 7239 section 6). */
-export function forwardedNode(address: string): string {
+function forwardedNode(address: string): string {
   return address.includes(':') ? `"[${address}]"` : address;
 }
 

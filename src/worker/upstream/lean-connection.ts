@@ -70,7 +70,7 @@ type LeanErrorCode =
   | 'HPE_HEADER_OVERFLOW';
 
 /** Codes as undici's, so that one table serves both transports. */
-export class LeanConnectionError extends Error {
+class LeanConnectionError extends Error {
   constructor(
     readonly code: LeanErrorCode,
     message: string,

@@ -22,7 +22,7 @@ export const METHODS = {
 } as const;
 
 /** The end of a range: of a name that ends with "/" everything below it; else empty. */
-export function rangeEnd(key: string): Buffer {
+function rangeEnd(key: string): Buffer {
   if (!key.endsWith('/')) return Buffer.alloc(0);
   const end = Buffer.from(key);
   end[end.length - 1] = '/'.charCodeAt(0) + 1;
