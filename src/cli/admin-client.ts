@@ -60,18 +60,26 @@ export async function askAdmin(
   io: CommandIo,
 ): Promise<AdminAnswer> {
   const { url, token } = findAdmin(args, io);
-  let reply: Response;
+  return send(url, path, {
+    method,
+    headers: { authorization: `Bearer ${requireToken(token)}` },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+}
+
+/** Reads a page that needs no token. Throws {@link AdminUnreachableError}. */
+export function readOpenPage(path: string, { url }: AdminPlace): Promise<AdminAnswer> {
+  return send(url, path, {});
+}
+
+async function send(url: string, path: string, init: RequestInit): Promise<AdminAnswer> {
   try {
-    reply = await fetch(new URL(path, url), {
-      method,
-      headers: { authorization: `Bearer ${token}` },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(ANSWER_MS_MAX),
-    });
+    const signal = AbortSignal.timeout(ANSWER_MS_MAX);
+    const reply = await fetch(new URL(path, url), { ...init, signal });
+    return { status: reply.status, body: parseObject(await reply.text()) };
   } catch (error) {
     throw new AdminUnreachableError(`no answer from the gateway at ${url}: ${causeOf(error)}`);
   }
-  return { status: reply.status, body: parseObject(await reply.text()) };
 }
 
 /** Says on stderr that this is not the answer that was asked for. */
@@ -82,24 +90,31 @@ export function reportUnexpected({ status, body }: AdminAnswer, io: CommandIo): 
   io.stderr.write(`sluice: the gateway answered ${status}: ${detail}${hint}\n`);
 }
 
-function findAdmin(
-  args: CommandArguments,
-  io: CommandIo,
-): { readonly url: string; readonly token: string } {
+/** Where a gateway is asked, and by which token; '': none is known. */
+export interface AdminPlace {
+  readonly url: string;
+  readonly token: string;
+}
+
+/** Throws UsageError or ConfigError when the address is not known. */
+export function findAdmin(args: CommandArguments, io: CommandIo): AdminPlace {
   const given = io.env[TOKEN_VARIABLE] ?? '';
-  if (args.admin !== undefined) return { url: checkUrl(args.admin), token: requireToken(given) };
+  if (args.admin !== undefined) return { url: checkUrl(args.admin), token: given };
   const { admin } = loadWithHint(args, io);
   if (admin.port === 0) {
     throw new UsageError('admin.port is 0: name the address with --admin URL');
   }
   return {
     url: `http://${hostOf(admin.host)}:${admin.port}`,
-    token: requireToken(given === '' ? admin.token : given),
+    token: given === '' ? admin.token : given,
   };
 }
 
 /** The gateway may run with an older file, or with variables that are not set for this command. */
 function loadWithHint(args: CommandArguments, io: CommandIo): CompiledConfig {
+  if (args.configFile === undefined) {
+    throw new UsageError('name the gateway: --admin URL, or its file with -c FILE');
+  }
   try {
     return loadForCommand(args, io);
   } catch (error) {

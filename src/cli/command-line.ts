@@ -54,7 +54,7 @@ export function runCommandLine(
 ): Promise<ExitCode> {
   return reportErrors(io, async () => {
     const parsed = parseCommandLine(argv, io.env);
-    if (parsed.kind === 'help') return printLine(io, usageText().trimEnd());
+    if (parsed.kind === 'help') return printLine(io, usageText(parsed.of).trimEnd());
     if (parsed.kind === 'version') return printLine(io, `sluice ${readVersion()}`);
     const { name, args } = parsed;
     if (name === 'run') {

@@ -17,7 +17,8 @@ import {
 
 /** What the user asked for. */
 export type ParsedCommandLine =
-  | { readonly kind: 'help' }
+  /** `of`: null: of all commands. */
+  | { readonly kind: 'help'; readonly of: CommandName | null }
   | { readonly kind: 'version' }
   | { readonly kind: 'command'; readonly name: CommandName; readonly args: CommandArguments };
 
@@ -40,9 +41,10 @@ export function parseCommandLine(
 ): ParsedCommandLine {
   const { positionals, given } = splitArguments(argv);
   // Help comes first, whatever else is wrong: the user asks how to call the program.
-  if (given.some(({ name }) => name === 'help')) return { kind: 'help' };
+  if (given.some(({ name }) => name === 'help')) return helpOf(positionals[0]);
   const [word = 'run', ...words] = positionals;
-  if (word === 'help' || word === 'version') return { kind: word };
+  if (word === 'help') return helpOf(words[0]);
+  if (word === 'version') return { kind: word };
   // This check comes before that of the words: a word after a mistyped option is its value.
   refuseUnknownOptions(word, given);
   const name = readCommand(word);
@@ -87,6 +89,10 @@ export function parseCommandLine(
     isCluster: values.has('cluster'),
   };
   return { kind: 'command', name, args };
+}
+
+function helpOf(word: string | undefined): ParsedCommandLine {
+  return { kind: 'help', of: COMMAND_NAMES.find((name) => name === word) ?? null };
 }
 
 function splitArguments(argv: readonly string[]): {

@@ -1,77 +1,58 @@
 /**
- * `sluice status --cluster`: shows which gateway uses which release, and who refuses one.
+ * `sluice status`: says how a running gateway does, and what is wrong with it.
  *
- * Thread: supervisor (on the main thread). Exit codes: 0 every gateway uses what the store names;
- * 2 one refuses it; 1 one is behind, or the store cannot be reached.
+ * Thread: supervisor (on the main thread). Exit codes: 0 it is ready, 1 it is not, or nobody
+ * answers. With `--cluster` see cluster-status.ts.
  */
-import { answerOf, type NodeVerdict, reportsIn } from '../supervisor/sources/acknowledgements.js';
-import type { NodeReport } from '../supervisor/sources/node-report.js';
-import { currentOf } from '../supervisor/sources/publishing.js';
-import { CURRENT, NODES, PARTS, sha256Of, teamOf } from '../supervisor/sources/release-layout.js';
+import { DEFAULTS } from '../config/schema/defaults.js';
+import { AdminUnreachableError, findAdmin, readOpenPage } from './admin-client.js';
 import {
   type CommandArguments,
   type CommandIo,
   EXIT_FAILURE,
   EXIT_OK,
-  EXIT_USAGE,
   type ExitCode,
   UsageError,
 } from './command-io.js';
-import { withStore } from './publish.js';
 import { reportErrors } from './report-error.js';
+import { type GatewayStats, statusText, troublesOf } from './status-text.js';
 
-interface ClusterStatus {
-  readonly store: string;
-  /** null: the store names none. */
-  readonly release: string | null;
-  readonly nodes: readonly (NodeReport & {
-    readonly verdict: NodeVerdict;
-    readonly problems: readonly string[];
-  })[];
-}
+/** Where the admin listener is unless something else is configured. */
+const USUAL_ADMIN = `http://${DEFAULTS.admin.host}:${DEFAULTS.admin.port}`;
 
-/** Prints a line for each gateway, or JSON. */
+/** Prints a few lines, or JSON. */
 export function statusCommand(args: CommandArguments, io: CommandIo): Promise<ExitCode> {
-  return reportErrors(io, () => {
-    if (!args.isCluster) throw new UsageError('status shows all gateways: sluice status --cluster');
-    return withStore(args, io, async (store) => {
-      const { values } = await store.read([CURRENT, PARTS, NODES]);
-      const status = statusOf(store.name, values);
-      io.stdout.write(args.isJson ? `${JSON.stringify(status, null, 2)}\n` : tableOf(status));
-      const verdicts = status.nodes.map(({ verdict }) => verdict);
-      if (verdicts.includes('refused')) return EXIT_USAGE;
-      return verdicts.includes('pending') ? EXIT_FAILURE : EXIT_OK;
-    });
+  return reportErrors(io, async () => {
+    if (args.isCluster) return (await import('./cluster-status.js')).clusterStatus(args, io);
+    if (args.to !== undefined) throw new UsageError('--to STORE goes with --cluster only');
+    try {
+      return await gatewayStatus(args, io);
+    } catch (error) {
+      if (!(error instanceof AdminUnreachableError)) throw error;
+      io.stderr.write(`sluice: ${error.message}; --admin URL or -c FILE names another\n`);
+      return EXIT_FAILURE;
+    }
   });
 }
 
-function statusOf(
-  store: string,
-  values: ReadonlyMap<string, { readonly text: string; readonly version: number }>,
-): ClusterStatus {
-  const { pointer } = currentOf(values);
-  const wanted = [...values]
-    .map(([key, { text }]) => ({ team: teamOf(key), sha256: sha256Of(text) }))
-    .filter(({ team }) => team !== '')
-    .map((part) => ({ ...part, id: part.sha256 }));
-  if (pointer !== null) wanted.unshift({ team: '', ...pointer });
-  const nodes = reportsIn(values).map((report) => {
-    const answers = wanted.map((document) => answerOf(report, document));
-    const verdicts = answers.map(({ verdict }) => verdict);
-    const worst = (['refused', 'pending'] as const).find((one) => verdicts.includes(one));
-    const problems = answers.flatMap(({ reasons }) => reasons);
-    return { ...report, verdict: worst ?? ('applied' as const), problems };
-  });
-  return { store, release: pointer?.id ?? null, nodes };
-}
-
-function tableOf({ store, release, nodes }: ClusterStatus): string {
-  const lines = [`${store}: ${release ?? 'no release'}, ${nodes.length} gateways`];
-  const width = Math.max(4, ...nodes.map(({ node }) => node.length));
-  for (const { node, version, release: own, from, verdict, problems } of nodes) {
-    const uses = `${own?.id ?? 'nothing'}${from === 'copy' ? ' (copy on disk)' : ''}`;
-    lines.push(`${node.padEnd(width)}  ${version}  ${verdict.padEnd(8)}  ${uses}`);
-    lines.push(...problems.map((one) => `${' '.repeat(width)}  ${one}`));
+async function gatewayStatus(args: CommandArguments, io: CommandIo): Promise<ExitCode> {
+  const isNamed = args.admin !== undefined || args.configFile !== undefined;
+  const place = findAdmin(isNamed ? args : { ...args, admin: USUAL_ADMIN }, io);
+  const ready = await readOpenPage('/readyz', place);
+  const readiness = ready.body['status'];
+  const { status, body } = await readOpenPage('/stats', place);
+  if (typeof readiness !== 'string' || status !== 200 || !isStats(body)) {
+    const what = `${place.url}/stats answered ${status}, and not as an admin listener does`;
+    io.stderr.write(`sluice: ${what}: name that with --admin URL\n`);
+    return EXIT_FAILURE;
   }
-  return `${lines.join('\n')}\n`;
+  const shown = { gateway: place.url, readiness, troubles: troublesOf(body) };
+  const json = (): string => `${JSON.stringify({ ...shown, stats: body }, null, 2)}\n`;
+  io.stdout.write(args.isJson ? json() : statusText(shown, body));
+  return readiness === 'ready' ? EXIT_OK : EXIT_FAILURE;
+}
+
+/** Of whatever version: what is not there is not shown. */
+function isStats(body: object): body is GatewayStats {
+  return 'configuration' in body && typeof body.configuration === 'object';
 }

@@ -148,7 +148,8 @@ const PUBLISH_OPTIONS: readonly OptionSpec[] = [
 ];
 
 const STATUS_OPTIONS: readonly OptionSpec[] = [
-  { name: 'cluster', help: 'of all gateways that follow the store' },
+  ADMIN_OPTION,
+  { name: 'cluster', help: 'which gateway of a store uses which release' },
   TO_OPTION,
   { name: 'json', help: 'print JSON' },
 ];
@@ -214,7 +215,10 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     options: [CONFIG_OPTION, ...PUBLISH_OPTIONS],
   },
   releases: { help: 'list the releases in a store', options: [TO_OPTION] },
-  status: { help: 'show which gateway uses which release', options: STATUS_OPTIONS },
+  status: {
+    help: 'say how a gateway does (--cluster: all of a store)',
+    options: [CONFIG_OPTION, ...STATUS_OPTIONS],
+  },
   token: {
     help: 'make a token for a protected route',
     options: [CONFIG_OPTION, ...TOKEN_OPTIONS],
@@ -234,8 +238,25 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
 
 export const COMMAND_NAMES = Object.keys(COMMANDS) as readonly CommandName[];
 
-/** What `--help` prints. */
-export function usageText(): string {
+/** What `--help` prints; null: of all commands. */
+export function usageText(of: CommandName | null): string {
+  return of === null ? wholeUsage() : commandUsage(of);
+}
+
+function commandUsage(name: CommandName): string {
+  const { help, words = [], options } = COMMANDS[name];
+  return [
+    `Usage: sluice ${[name, ...words, '[OPTIONS]'].join(' ')}`,
+    '',
+    `${help.charAt(0).toUpperCase()}${help.slice(1)}.`,
+    '',
+    'Options:',
+    ...[...options, ...GLOBAL_OPTIONS].map(optionLine),
+    '',
+  ].join('\n');
+}
+
+function wholeUsage(): string {
   const commands = COMMAND_NAMES.map((name) => {
     const { help, words = [] } = COMMANDS[name];
     return helpLine([name, ...words].join(' '), help);
@@ -248,6 +269,8 @@ export function usageText(): string {
     '',
     'Options:',
     ...[CONFIG_OPTION, ...GLOBAL_OPTIONS].map(optionLine),
+    '',
+    'sluice COMMAND --help has the options of that command alone.',
     '',
     'Options of explain:',
     ...EXPLAIN_OPTIONS.map(optionLine),

@@ -4,11 +4,13 @@
  */
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCommandLine } from '../../src/cli/command-line.js';
 import type { Explanation } from '../../src/explain/explanation.js';
 import { aConfig } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess, MAIN_FILE } from '../support/gateway-process.js';
+import { capturedIo } from '../unit/cli/captured-io.js';
 
 const SECRET = 'what-only-the-target-is-to-see';
 
@@ -161,6 +163,15 @@ describe('an explanation by a gateway that runs', () => {
     expect(stdout).toContain('with configuration 1 of the gateway that runs');
     expect(stdout).toContain('is answered with 429 GW_RATE_LIMITED (rateLimit)');
     expect(stdout).toMatch(/! {2}all +3 per 3600s, slidingWindow +by header:x-user=ann +0 left/);
+  });
+
+  it('goes with the status of the gateway', async () => {
+    const io = capturedIo();
+    const argv = ['status', '--admin', gateway.adminUrl];
+    expect(await runCommandLine(argv, io, async () => 1)).toBe(0);
+    expect(io.out()).toMatch(/^ready: sluice \d.*, pid \d+\nconfiguration {2}.*, version 1, /);
+    expect(io.out()).toMatch(/\nrefusals {7}.*GW_RATE_LIMITED \d/);
+    expect(io.out()).toMatch(/\ntargets {8}\d of \d have requests\ntroubles/);
   });
 
   it.each([

@@ -109,4 +109,20 @@ describe('reload and rollback', () => {
       expect([code, err.includes(word)], err).toEqual([2, true]);
     }
   });
+
+  it('stand beside status, which needs no token, and exits with 1 where no gateway is ready', async () => {
+    const configuration = { source: 'a.yaml', epoch: 1, in_force_since: 'T' };
+    answer(200, { status: 'draining', configuration });
+    const { code, out } = await call(['status', '--admin', url]);
+    expect([code, out.split(' ', 1)[0]]).toEqual([1, 'draining:']);
+    expect(asked).toEqual(['GET /readyz undefined', 'GET /stats undefined']);
+    const { out: json } = await call(['status', '--admin', url, '--json']);
+    expect(JSON.parse(json)).toMatchObject({ readiness: 'draining', troubles: [] });
+    answer(404, { detail: 'no such page' });
+    const other = await call(['status', '--admin', url]);
+    expect([other.code, other.err]).toEqual([1, expect.stringContaining('/stats answered 404')]);
+    const gone = await call(['status', '--admin', 'http://127.0.0.1:1']);
+    expect([gone.code, gone.err]).toEqual([1, expect.stringContaining('no answer')]);
+    expect((await call(['status', '--to', 'x'])).code).toBe(2);
+  });
 });

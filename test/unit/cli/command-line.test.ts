@@ -59,7 +59,7 @@ describe('run', () => {
 });
 
 describe('help and version', () => {
-  it.each([[['--help']], [['-h']], [['help']], [['token', '--help']], [['nonsense', '-h']]])(
+  it.each([[['--help']], [['-h']], [['help']], [['help', 'no']], [['nonsense', '-h']]])(
     'shows all commands and options for %j',
     async (argv) => {
       const { code, out, err, run } = await call(argv);
@@ -68,6 +68,17 @@ describe('help and version', () => {
         expect(out).toContain(word);
       }
       for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+    },
+  );
+
+  it.each([[['token', '--help']], [['-h', 'token']], [['help', 'token']]])(
+    'shows one command alone for %j',
+    async (argv) => {
+      const { code, out } = await call(argv);
+      expect(code).toBe(0);
+      expect(out).toMatch(/^Usage: sluice token \[OPTIONS\]\n\nMake a token .*\n\nOptions:\n/);
+      for (const word of ['--config', '--claim', '--help']) expect(out).toContain(word);
+      expect(out).not.toContain('--repeat');
     },
   );
 
