@@ -93,6 +93,11 @@ export const FAMILIES = {
   build: head('build_info', 'Version of the gateway and of Node.js; the value is 1.'),
   uptime: head('uptime_seconds', 'Seconds since the gateway was created.'),
   epoch: head('config_epoch', 'Version of the configuration, raised by each reload.'),
+  reloads: head('config_reloads_total', 'Reloads by outcome: applied, refused.'),
+  lastReload: head(
+    'config_last_reload_successful',
+    '0 after a reload that was refused: what is in force is older than what was asked for.',
+  ),
   requests: head(
     'requests_total',
     `Requests by route, method class (${METHOD_CLASSES.join(', ')}) and status class ` +

@@ -27,6 +27,7 @@ export function* processPieces(views: GatewayViews): Generator<string> {
     familyText(FAMILIES.build, 'gauge', [[version, 1]]),
     familyText(FAMILIES.uptime, 'gauge', [[[], uptimeSeconds]]),
     familyText(FAMILIES.epoch, 'gauge', [[[], views.config.epoch]]),
+    reloadText(views),
     familyText(FAMILIES.inFlight, 'gauge', [[[], live.inFlight]]),
     familyText(PROCESS_FAMILIES.resident, 'gauge', [[[], process.memoryUsage.rss()]]),
     familyText(PROCESS_FAMILIES.cpu, 'counter', [[[], (user + system) / 1e6]]),
@@ -40,6 +41,18 @@ export function* processPieces(views: GatewayViews): Generator<string> {
   yield http2Text(views);
   yield mistakesText(views);
   yield laneText(views);
+}
+
+function reloadText(views: GatewayViews): string {
+  const { reloads, refusedReloads, lastReload } = views.configuration();
+  const isRefused = lastReload?.outcome === 'refused';
+  return [
+    familyText(FAMILIES.reloads, 'counter', [
+      [[['outcome', 'applied']], reloads],
+      [[['outcome', 'refused']], refusedReloads],
+    ]),
+    familyText(FAMILIES.lastReload, 'gauge', [[[], isRefused ? 0 : 1]]),
+  ].join('');
 }
 
 /** Of a configuration that comes from a file there is nothing to say. */

@@ -119,7 +119,7 @@ function row(name: string, text: string): string {
 function configurationText({ configuration }: GatewayStats): string {
   const { source, epoch, in_force_since: since, trial } = configuration;
   const tried = trial === null || trial === undefined ? '' : '; another one is on trial';
-  return `${source}, version ${epoch}, in force since ${since}${tried}`;
+  return `${source || 'of a program'}, version ${epoch}, in force since ${since}${tried}`;
 }
 
 function requestsText(stats: GatewayStats): string {

@@ -231,6 +231,18 @@ describe('a configuration that cannot be used', () => {
   });
 });
 
+it('is told by metrics: how many were refused, and whether the last one was', async () => {
+  const metrics = async (): Promise<string> => (await fetch(`${gateway.adminUrl}/metrics`)).text();
+  const { refused_reloads: refusals } = await configuration();
+  gateway.rewrite('{');
+  expect((await gateway.post('/reload', TOKEN)).status).toBe(409);
+  const refused = await metrics();
+  expect(refused).toContain('\ngateway_config_last_reload_successful 0\n');
+  expect(refused).toContain(`\ngateway_config_reloads_total{outcome="refused"} ${refusals + 1}\n`);
+  await apply({});
+  expect(await metrics()).toContain('\ngateway_config_last_reload_successful 1\n');
+});
+
 describe('many who ask at once', () => {
   it('share what is waiting: each is answered, and the threads are asked a few times', async () => {
     await apply({});

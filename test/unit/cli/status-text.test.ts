@@ -86,6 +86,11 @@ describe('the status of a gateway', () => {
     ]);
   });
 
+  it('has no file where a program has made the configuration', () => {
+    const made = { configuration: { ...IN_FORCE, source: '' } };
+    expect(text(made)).toContain('\nconfiguration  of a program, version 2,');
+  });
+
   it('has thirty troubles at most, and counts the others', () => {
     const targets = Array.from({ length: 32 }, (_, at) => ({
       ...{ ...A_TARGET, target: `t:${at}`, state: 'unhealthy' },
