@@ -135,10 +135,9 @@ export class HeldRefusals {
 
 /** Nothing of the route sees its requests before its limits, or its refusals behind them. */
 function isPlain(route: WorkerRoute): boolean {
-  const { config, filters, plugins, replyStages, sides, measured, shownBodies } = route;
+  const { config, filters, plugins, replyStages, measured, shownBodies } = route;
   if (config.faults !== undefined || plugins !== null || replyStages.length > 0) return false;
-  if (filters.entrySteps.length > 0 || filters.watchesUploads) return false;
-  return sides === null && measured === null && shownBodies === null;
+  return filters.entrySteps.length === 0 && measured === null && shownBodies === null;
 }
 
 /** No request of the route is shed before its limits are asked. */

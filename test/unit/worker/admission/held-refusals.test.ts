@@ -3,6 +3,7 @@
  * it when it hears that.
  */
 import { afterEach, describe, expect, it } from 'vitest';
+import { LimitCountsView } from '../../../../src/channel/coordinator/limit-counts.js';
 import { NO_ID_NUMBER } from '../../../../src/channel/records/repeat-records.js';
 import type { GatewayConfig } from '../../../../src/config/gateway-config.js';
 import { COUNTERS } from '../../../../src/observability/counters.js';
@@ -135,6 +136,8 @@ describe('a refusal by a limit', () => {
     ['it is known who calls', IDENTIFIED, { authenticators: jwt }, { ...HEAD, fields: caller }],
     ['it asks for a tunnel', {}, {}, { ...HEAD, wantsTunnel: true }],
     ['it is a call of gRPC', {}, {}, { ...HEAD, ...call }],
+    ['a stage sees the reply', { compression: {} }, {}, HEAD],
+    ['its body is logged', { logBodies: { reply: false } }, {}, HEAD],
   ] as const)('does not hold where %s', async (_, route, top, request) => {
     const rig = await aRig(route, top);
     const clients: RigClient[] = [];
@@ -151,15 +154,20 @@ describe('a refusal by a limit', () => {
     expect(clients.map(({ hold }) => hold)).toEqual(clients.map(() => null));
   });
 
+  const FIRST = { authenticate: ['users'] };
+  const SEVERAL = { upstream: undefined, upstreams: [{ name: 'api' }, { name: 'next' }] };
+  const ROLLOUT = { ...SEVERAL, split: { ramp: { from: 1, to: 50, over: '1h' } } };
   it.each([
     ['is never shed', {}, {}, true],
     ['is shed early', { priority: 'low' }, {}, false],
-    ['is shed behind the limit', { priority: 'low', authenticate: ['users'] }, {}, true],
+    ['is shed behind the limit', { priority: 'low', ...FIRST }, {}, true],
     ['goes to an upstream with an adapted limit', {}, { adaptiveConcurrency: {} }, false],
+    ['is measured for a rollout', ROLLOUT, {}, false],
+    ['has several upstreams, and limits in front of them', { ...SEVERAL, ...FIRST }, {}, true],
   ] as const)('of a route that %s', async (_, route, upstream, holds) => {
     const api = { targets: [{ url: 'http://127.0.0.1:8001' }], ...upstream };
     const parts = { respond: undefined, upstream: 'api', ...route };
-    const rig = await aRig(parts, { upstreams: { api }, authenticators: jwt });
+    const rig = await aRig(parts, { upstreams: { api, next: api }, authenticators: jwt });
     const { hold } = refusedAgain(rig);
     expect(hold !== null).toBe(holds);
   });
@@ -192,6 +200,10 @@ describe('refusals that were given again', () => {
       Array.from({ length: 400 }, (_, at) => (OF_THREAD.has(at) ? 0 : counters.read(at))),
     );
     expect(first).toEqual(second);
+    const [ours, theirs] = [told, asked].map(({ coordinator }) =>
+      new LimitCountsView(coordinator.memory.limitCounts).read(0),
+    );
+    expect(ours).toEqual(theirs);
     const lines = [told, asked].map(({ records }) =>
       records.slice(-3).map((line) => {
         const { requestId, durationMs, ...rest } = JSON.parse(line) as Record<string, unknown>;
