@@ -287,7 +287,7 @@ export class Acceptor implements EngineHost, ListenerOwner {
   }
 
   private look(): void {
-    const bytesMin = (this.options.config.limits.bodyRate * LOOK_MS) / 1000;
+    const bytesMin = (this.guardLimits.bodyRate * LOOK_MS) / 1000;
     this.dispatcher.table.forEach((downstream) => {
       downstream.onLook(bytesMin);
     });

@@ -21,7 +21,7 @@ const LIVE_KEYS: readonly string[] = [
   ...['clientAddressField', 'paths', 'via'],
   ...Object.keys(GATEWAY_FILTER_NODES),
   ...['limits.headerBytes', 'limits.headerFields', 'limits.bodyBytes', 'limits.bodyOnGet'],
-  ...['limits.lingerBytes', 'limits.passes'],
+  ...['limits.lingerBytes', 'limits.bodyRate', 'limits.passes'],
   ...['logging.level', 'logging.accessLog', 'logging.redactQuery', 'tracing', 'errors'],
   ...['reload', 'shutdown', 'authenticators', 'plugins', 'upstreams', 'routes', 'spiffe'],
 ];
@@ -90,6 +90,7 @@ function fixedLeaves(config: RestartConfig): [string, string][] {
       bodyOnGet: _bodyOnGet,
       passes: _passes,
       lingerBytes: _lingerBytes,
+      bodyRate: _bodyRate,
       keySecret: _secret,
       ...limits
     },

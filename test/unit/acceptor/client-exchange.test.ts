@@ -1,5 +1,6 @@
 /** Every decision about a request that the acceptor makes, with clients and workers played. */
 import { describe, expect, it } from 'vitest';
+import type { AcceptorConfig } from '../../../src/acceptor/acceptor.js';
 import { LINGER_IDLE_MS, LINGER_MS } from '../../../src/acceptor/lingering.js';
 import { LOOK_MS } from '../../../src/acceptor/upload-pace.js';
 import { field, joinFields } from '../../../src/base/field-block.js';
@@ -42,6 +43,13 @@ function aRequest(wish: RequestWish = {}, rigWish: AcceptorWish = {}) {
 /** An upload of unknown length that its worker has read the head of. */
 function anUpload(rigWish: AcceptorWish = {}, wish: RequestWish = {}) {
   return aRequest({ method: 'POST', bodyBytes: -1, ...wish }, rigWish);
+}
+
+/** A reload brings other sizes and rates. */
+function adopt(rig: AcceptorRig, wish: Partial<AcceptorConfig['limits']>): void {
+  const sizes = { headerBytes: 1, headerFields: 90, bodyBytes: 1000, bodyOnGet: true };
+  const limits = { ...sizes, bodyRate: 0, lingerBytes: 0, ...wish };
+  rig.acceptor.adopt({ limits }, { connectionsMax: 9, perAddressMax: 9, isExempt: () => true });
 }
 
 /** Records of bodies: their kinds, and how many bytes they have. */
@@ -252,17 +260,7 @@ describe('a request body', () => {
 
   it('goes by the limit that held when its request began', () => {
     const { rig, socket } = anUpload({ limits: { bodyBytes: 10 } });
-    const { limits } = {
-      limits: {
-        headerBytes: 1,
-        headerFields: 90,
-        bodyBytes: 5,
-        bodyRate: 0,
-        lingerBytes: 0,
-        bodyOnGet: true,
-      },
-    };
-    rig.acceptor.adopt({ limits }, { connectionsMax: 9, perAddressMax: 9, isExempt: () => true });
+    adopt(rig, { bodyBytes: 5 });
     socket.send('0123456789');
     expect(socket.head).toBeNull();
     const next = rig.engine.request({ method: 'POST', bodyBytes: -1 });
@@ -325,6 +323,15 @@ describe('a slow body', () => {
     looks(rig, 2 * SLOW_LOOKS, () => socket.send('late'));
     expect(rig.localReplies).toHaveLength(1);
     expect(rig.errors).toEqual([]);
+  });
+
+  it('is judged by the rate that is in force', () => {
+    const { rig, socket } = anUpload({ limits: { bodyRate: 0 } });
+    looks(rig, 2 * SLOW_LOOKS);
+    expect(socket.head).toBeNull();
+    adopt(rig, limits);
+    looks(rig, SLOW_LOOKS);
+    expect(socket.head?.status).toBe(408);
   });
 
   it('that is just fast enough, or catches up now and then, goes on', () => {
