@@ -6,7 +6,7 @@
  */
 import type { Logger } from 'pino';
 import type { AcceptorFront } from '../acceptor/acceptor-front.js';
-import { defined } from '../base/assert.js';
+import { assertNever, defined } from '../base/assert.js';
 import type { Clock, Timer } from '../base/clock.js';
 import type { CacheMemory } from '../channel/cache/cache-memory.js';
 import type { CoordinatorControl } from '../channel/coordinator/coordinator-control.js';
@@ -149,55 +149,19 @@ export class LaneSupervisor {
     this.port = port;
     this.heldEpochs.add(config.settings.epoch);
     return new Promise((resolve, reject) => {
-      port.on('message', (report: LaneReport) => {
-        if (report.type === 'identity') {
-          this.options.onIdentityRequest(lane, report.request);
-          return;
-        }
-        if (report.type === 'mirrorSample') {
-          this.options.onMirrorSample(report.sample);
-          return;
-        }
-        if (report.type === 'pluginStore') {
-          this.send({ type: 'pluginStore', answer: this.options.pluginWatch.answer(report.ask) });
-          return;
-        }
-        if (report.type === 'pluginCall') {
-          void this.options.pluginWatch.call(lane, report.ask, (answer) =>
-            port.postMessage({ type: 'pluginCall', answer }),
-          );
-          return;
-        }
-        if (report.type === 'begun') {
-          this.onBegun(report.threadId);
-          return;
-        }
-        if (report.type === 'left') {
-          this.onLeft(report.generation);
-          return;
-        }
-        if (report.type !== 'ready') {
-          this.onReport(report);
-          return;
-        }
-        this.onReady(report);
+      const onReady = (): void => {
         front.attachLane(lane, laneMemory, doorbell);
         this.watch(laneMemory);
         // Another version may have come into force while the thread started.
         if (this.config !== config) this.send({ type: 'prepare', config: this.config });
         resolve();
-      });
+      };
+      port.on('message', (report: LaneReport) => this.onReport(report, onReady));
       this.served = threads.lanes.serve(task).then(
         () => this.onEnded(new Error('the worker stopped serving its lane'), reject),
         (error: unknown) => this.onEnded(error, reject),
       );
     });
-  }
-
-  private onReady({ osThreadId, threadId }: Extract<LaneReport, { type: 'ready' }>): void {
-    this.beginning?.cancel();
-    this.osThreadId = osThreadId;
-    this.threadId = threadId;
   }
 
   private onLeft(generation: number): void {
@@ -207,15 +171,20 @@ export class LaneSupervisor {
 
   /** A plugin that never comes to its end as it is set up keeps the worker from serving. */
   private onBegun(threadId: number): void {
-    const { lane, clock, pluginWatch, threads, logger } = this.options;
+    const { lane, clock, pluginWatch, threads } = this.options;
     this.ended = threads.lanes.whenEnded(threadId);
     this.beginning = clock.after(BEGIN_MS_MAX, () => {
       this.isByPlugin = pluginWatch.onHang(lane);
-      if (!this.isByPlugin) return;
-      threads.lanes
-        .terminate(threadId)
-        .catch((error: unknown) => logger.error({ err: error, lane }, 'worker does not end'));
+      if (this.isByPlugin) this.endThread(threadId);
     });
+  }
+
+  /** At once, as a crash would. */
+  private endThread(threadId: number): void {
+    const { lane, threads, logger } = this.options;
+    threads.lanes
+      .terminate(threadId)
+      .catch((error: unknown) => logger.error({ err: error, lane }, 'worker does not end'));
   }
 
   private watch(memory: LaneMemory): void {
@@ -246,8 +215,8 @@ export class LaneSupervisor {
     this.isByPlugin = this.options.pluginWatch.onHang(lane);
     logger.error({ lane }, 'worker hangs');
     front.suspendLane(lane);
-    void this.kill();
     const { threadId } = this;
+    this.endThread(threadId);
     clock.after(END_MS_MAX, () => {
       if (this.threadId !== threadId) return;
       logger.error({ lane }, 'worker thread does not end; its requests are given up');
@@ -258,8 +227,7 @@ export class LaneSupervisor {
   /** Makes the worker fail, for tests. False: the lane has no worker now. */
   injectFault(fault: ThreadFault): boolean {
     if (this.port === null || this.threadId === -1) return false;
-    const order: LaneOrder = { type: 'fault', fault };
-    this.port.postMessage(order);
+    this.send({ type: 'fault', fault });
     return true;
   }
 
@@ -304,25 +272,48 @@ export class LaneSupervisor {
     await this.answer.wait(`committed ${config.settings.epoch}`);
   }
 
-  private send(order: LaneOrder): void {
-    this.port?.postMessage(order);
+  private send(order: LaneOrder, transfer: readonly Port[] = []): void {
+    this.port?.postMessage(order, transfer);
   }
 
-  private onReport(
-    report: Exclude<
-      LaneReport,
-      {
-        type:
-          | 'ready'
-          | 'begun'
-          | 'left'
-          | 'identity'
-          | 'mirrorSample'
-          | 'pluginStore'
-          | 'pluginCall';
+  /** `onReady`: the worker serves its lane from now on. */
+  private onReport(report: LaneReport, onReady: () => void): void {
+    const { lane, pluginWatch, onIdentityRequest, onMirrorSample } = this.options;
+    switch (report.type) {
+      case 'begun':
+        this.onBegun(report.threadId);
+        break;
+      case 'ready':
+        this.beginning?.cancel();
+        this.osThreadId = report.osThreadId;
+        this.threadId = report.threadId;
+        onReady();
+        break;
+      case 'left':
+        this.onLeft(report.generation);
+        break;
+      case 'identity':
+        onIdentityRequest(lane, report.request);
+        break;
+      case 'mirrorSample':
+        onMirrorSample(report.sample);
+        break;
+      case 'pluginStore':
+        this.send({ type: 'pluginStore', answer: pluginWatch.answer(report.ask) });
+        break;
+      case 'pluginCall': {
+        const { port } = this;
+        void pluginWatch.call(lane, report.ask, (answer) =>
+          port?.postMessage({ type: 'pluginCall', answer }),
+        );
+        break;
       }
-    >,
-  ): void {
+      default:
+        this.onConfigReport(report);
+    }
+  }
+
+  private onConfigReport(report: Extract<LaneReport, { readonly epoch: number }>): void {
     const { epoch } = report;
     switch (report.type) {
       case 'prepared':
@@ -337,8 +328,11 @@ export class LaneSupervisor {
       case 'committed':
         this.answer.give(`committed ${epoch}`);
         break;
-      default:
+      case 'released':
         this.heldEpochs.delete(epoch);
+        break;
+      default:
+        assertNever(report);
     }
   }
 
@@ -349,9 +343,7 @@ export class LaneSupervisor {
   private replaceOutdated(reason: string): void {
     const { lane, logger } = this.options;
     logger.error({ lane, reason }, 'worker could not take the configuration');
-    this.kill().catch((error: unknown) =>
-      logger.error({ err: error, lane }, 'worker thread could not be ended'),
-    );
+    this.endThread(this.threadId);
   }
 
   /**
@@ -361,8 +353,7 @@ export class LaneSupervisor {
   onCoordinatorRestarted(): void {
     if (this.port === null) return;
     const wakePort = this.connectToCoordinator();
-    const order: LaneOrder = { type: 'wakePort', port: wakePort };
-    this.port.postMessage(order, [wakePort]);
+    this.send({ type: 'wakePort', port: wakePort }, [wakePort]);
   }
 
   /**
@@ -379,8 +370,7 @@ export class LaneSupervisor {
     this.retireMemory([Promise.race([left, this.ended])]);
     const memory = this.takeMemory();
     const { port1: doorbell, port2: workerDoorbell } = threads.newChannel();
-    const order: LaneOrder = { type: 'lane', memory, doorbell: workerDoorbell };
-    this.port?.postMessage(order, [workerDoorbell]);
+    this.send({ type: 'lane', memory, doorbell: workerDoorbell }, [workerDoorbell]);
     front.attachLane(lane, memory, doorbell);
     this.unwatch();
     this.watch(memory);
@@ -391,8 +381,7 @@ export class LaneSupervisor {
    * identityNotices(). False: there is no worker now.
    */
   tellIdentity(notice: IdentityNotice): boolean {
-    const order: LaneOrder = { type: 'identity', notice };
-    this.port?.postMessage(order);
+    this.send({ type: 'identity', notice });
     return this.port !== null;
   }
 
@@ -448,25 +437,22 @@ export class LaneSupervisor {
 
   /** Discovery has lost targets. */
   tellTargetsLeft(): void {
-    const order: LaneOrder = { type: 'targetsLeft' };
-    this.port?.postMessage(order);
+    this.send({ type: 'targetsLeft' });
   }
 
   /** The worker ends its WebSockets, with a Close of this code. */
   closeTunnels(code: number, reason: string): void {
-    const order: LaneOrder = { type: 'closeTunnels', code, reason };
-    this.port?.postMessage(order);
+    this.send({ type: 'closeTunnels', code, reason });
   }
 
   /** Tells the worker to stop. Resolves when it has stopped. */
   async stop(): Promise<void> {
     this.isStopping = true;
-    const order: LaneOrder = { type: 'stop' };
-    this.port?.postMessage(order);
+    this.send({ type: 'stop' });
     await this.served;
   }
 
-  /** Ends the worker's thread at once, as a crash would. */
+  /** Ends the worker's thread at once, as a crash would. For tests of a crash. */
   async kill(): Promise<void> {
     await this.options.threads.lanes.terminate(this.threadId);
   }
