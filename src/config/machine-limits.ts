@@ -63,8 +63,8 @@ export function readMachineLimits(machine: Machine = thisMachine()): MachineLimi
 const REUSE_PORT_SINCE = [22, 12] as const;
 
 /** Whether this Node.js knows the option `reusePort` of sockets. */
-export function nodeSharesPorts(): boolean {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+export function nodeSharesPorts(nodeVersion: string = process.versions.node): boolean {
+  const [major = 0, minor = 0] = nodeVersion.split('.').map(Number);
   const [sinceMajor, sinceMinor] = REUSE_PORT_SINCE;
   return major > sinceMajor || (major === sinceMajor && minor >= sinceMinor);
 }
