@@ -21,9 +21,8 @@ import { AcceptorLoads } from '../channel/acceptor/acceptor-loads.js';
 import { AddressCounts } from '../channel/acceptor/address-counts.js';
 import type { ListenerSettings } from '../config/listener-settings.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
-import { cpuWaitMs } from '../observability/kernel-facts.js';
 import { AcceptorTally } from './acceptor-tally.js';
-import { HeartbeatMonitor, type HeartbeatRule } from './heartbeat-monitor.js';
+import { type HeartbeatRule, watchHeartbeat } from './heartbeat-monitor.js';
 import type { AcceptorThread, Threads } from './threads.js';
 
 /**
@@ -190,13 +189,8 @@ export class AcceptorSupervisor {
 
   private watch(thread: AcceptorThread): void {
     const { clock, logger, task } = this.options;
-    const heartbeat = new HeartbeatMonitor(HEARTBEAT, {
-      beats: () => this.loads.beats(),
-      waitedMs: () => cpuWaitMs(this.osThreadId),
-    });
-    this.watcher = clock.every(HEARTBEAT.intervalMs, () => {
-      if (!heartbeat.look(clock.nowMs())) return;
-      this.unwatch();
+    const beating = { beats: () => this.loads.beats(), osThreadId: () => this.osThreadId };
+    this.watcher = watchHeartbeat(beating, HEARTBEAT, clock, () => {
       logger.error({ acceptor: task.acceptor }, 'acceptor hangs');
       void thread.terminate();
     });

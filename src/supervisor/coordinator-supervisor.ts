@@ -28,10 +28,9 @@ import type { Port } from '../channel/port.js';
 import { allocateStoreMemory, type StoreMemory } from '../channel/store/store-channel.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
 import { allocateCoordinatorMemory } from '../coordinator/coordinator-setup.js';
-import { cpuWaitMs } from '../observability/kernel-facts.js';
 import { AwaitedAnswer } from './awaited-answer.js';
 import { nameInSlot } from './discovery/found-targets.js';
-import { HeartbeatMonitor, type HeartbeatRule } from './heartbeat-monitor.js';
+import { type HeartbeatRule, watchHeartbeat } from './heartbeat-monitor.js';
 import type { CoordinatorThread, Threads } from './threads.js';
 
 /** The coordinator beats at least every 100 ms; its silence is found within half a second. */
@@ -153,14 +152,9 @@ export class CoordinatorSupervisor {
   }
 
   private watch(thread: CoordinatorThread): void {
-    const heartbeat = new HeartbeatMonitor(HEARTBEAT, {
-      beats: () => this.status.beats(),
-      waitedMs: () => cpuWaitMs(this.osThreadId),
-    });
     const { clock, logger } = this.options;
-    this.watcher = clock.every(HEARTBEAT.intervalMs, () => {
-      if (!heartbeat.look(clock.nowMs())) return;
-      this.unwatch();
+    const beating = { beats: () => this.status.beats(), osThreadId: () => this.osThreadId };
+    this.watcher = watchHeartbeat(beating, HEARTBEAT, clock, () => {
       logger.error('coordinator hangs');
       void thread.terminate();
     });

@@ -7,6 +7,8 @@
  * waits, and their time is subtracted. A machine on which the waits never end gets the verdict all
  * the same.
  */
+import type { Clock, Timer } from '../base/clock.js';
+import { cpuWaitMs } from '../observability/kernel-facts.js';
 
 /** How a heartbeat is watched. */
 export interface HeartbeatRule {
@@ -33,6 +35,25 @@ const OWN_TIME_MIN = 0.4;
  * A crowded machine holds a thread up for more than a second, and a new one would wait as long.
  */
 const PATIENCE = 4;
+
+/** Looks until the thread hangs, which is told once, or until the timer is cancelled. */
+export function watchHeartbeat(
+  thread: { beats(): number; osThreadId(): number },
+  rule: HeartbeatRule,
+  clock: Clock,
+  onHang: () => void,
+): Timer {
+  const monitor = new HeartbeatMonitor(rule, {
+    beats: () => thread.beats(),
+    waitedMs: () => cpuWaitMs(thread.osThreadId()),
+  });
+  const timer = clock.every(rule.intervalMs, () => {
+    if (!monitor.look(clock.nowMs())) return;
+    timer.cancel();
+    onHang();
+  });
+  return timer;
+}
 
 export class HeartbeatMonitor {
   private lastBeats = Number.NaN;

@@ -18,11 +18,10 @@ import type { PluginMemory } from '../channel/plugins/plugin-board.js';
 import type { Port } from '../channel/port.js';
 import type { ThreadFault } from '../channel/thread-fault.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
-import { cpuWaitMs } from '../observability/kernel-facts.js';
 import type { LaneOrder, LaneReport, LaneTask } from '../worker/lane-task.js';
 import type { MirrorSample } from '../worker/mirror/mirrors.js';
 import { AwaitedAnswer } from './awaited-answer.js';
-import { HeartbeatMonitor, type HeartbeatRule } from './heartbeat-monitor.js';
+import { type HeartbeatRule, watchHeartbeat } from './heartbeat-monitor.js';
 import type { LaneMemories } from './lane-memories.js';
 import type { PluginWatch } from './plugin-watch.js';
 import type { Threads } from './threads.js';
@@ -189,14 +188,8 @@ export class LaneSupervisor {
 
   private watch(memory: LaneMemory): void {
     const status = laneStatusOf(memory);
-    const heartbeat = new HeartbeatMonitor(HEARTBEAT, {
-      beats: () => status.beats(),
-      waitedMs: () => cpuWaitMs(this.osThreadId),
-    });
-    const { clock } = this.options;
-    this.watcher = clock.every(HEARTBEAT.intervalMs, () => {
-      if (heartbeat.look(clock.nowMs())) this.onHang();
-    });
+    const thread = { beats: () => status.beats(), osThreadId: () => this.osThreadId };
+    this.watcher = watchHeartbeat(thread, HEARTBEAT, this.options.clock, () => this.onHang());
   }
 
   private unwatch(): void {

@@ -17,8 +17,7 @@ import { STORE_LOST, StoreStatus } from '../channel/store/store-status.js';
 import type { ThreadFault } from '../channel/thread-fault.js';
 import type { CompiledStore } from '../config/store-settings.js';
 import type { StoreFigures } from '../observability/gateway-status.js';
-import { cpuWaitMs } from '../observability/kernel-facts.js';
-import { HeartbeatMonitor, type HeartbeatRule } from './heartbeat-monitor.js';
+import { type HeartbeatRule, watchHeartbeat } from './heartbeat-monitor.js';
 import type { StoreThread, Threads } from './threads.js';
 
 /** The thread beats every 100 ms; its silence is found within a second. */
@@ -239,15 +238,10 @@ export class StoreSupervisor {
   }
 
   private watch(thread: StoreThread): void {
-    const heartbeat = new HeartbeatMonitor(HEARTBEAT, {
-      beats: () => this.status.beats(),
-      waitedMs: () => cpuWaitMs(this.osThreadId),
-    });
     const { clock, logger } = this.options;
+    const beating = { beats: () => this.status.beats(), osThreadId: () => this.osThreadId };
     this.watcher?.cancel();
-    this.watcher = clock.every(HEARTBEAT.intervalMs, () => {
-      if (!heartbeat.look(clock.nowMs())) return;
-      this.watcher?.cancel();
+    this.watcher = watchHeartbeat(beating, HEARTBEAT, clock, () => {
       // Nobody waits for a thread that hangs.
       this.status.setState(STORE_LOST);
       logger.error("the store's thread hangs");
