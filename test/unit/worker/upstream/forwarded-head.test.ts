@@ -45,6 +45,7 @@ const request = fc.record({
   isPeerTrusted: fc.boolean(),
   addsVia: fc.boolean(),
   peer: fc.constantFrom('192.0.2.7', '2001:db8::7'),
+  tunnelKey: fc.constantFrom('', 'a2V5'),
 });
 
 const routes = [[], ['x-set', 'v']].map(
@@ -106,7 +107,8 @@ describe('the head of a forwarded request', () => {
 
   it('has the fields of buildForwardedFields(), in their order, each on a line', () => {
     fc.assert(
-      fc.property(request, ({ fields, dropped, set, hasRewrite, isPeerTrusted, addsVia, peer }) => {
+      fc.property(request, (wish) => {
+        const { fields, dropped, set, hasRewrite, peer, tunnelKey, ...rest } = wish;
         const make = () => {
           const route = {
             droppedFields: new Set(hasRewrite ? [...dropped, ...set.map(([name]) => name)] : []),
@@ -117,15 +119,17 @@ describe('the head of a forwarded request', () => {
             route: route as Partial<WorkerRoute> as WorkerRoute,
           });
         };
-        const list = buildForwardedFields({ exchange: make(), ...TO, isPeerTrusted, addsVia });
+        const list = buildForwardedFields({ exchange: make(), ...TO, ...rest });
         const lines: string[] = [];
         for (let at = 0; at < list.length; at += 2) {
           if (list[at] !== 'host') lines.push(`${list[at]}: ${list[at + 1]}`);
         }
         const head = buildForwardedHead({
-          ...{ exchange: make(), path: '/', ...TO, isPeerTrusted, addsVia, body: null },
+          ...{ exchange: make(), path: '/', ...TO, ...rest, tunnelKey, body: null },
         });
-        const start = ['GET / HTTP/1.1', `host: ${AUTHORITY}`, 'connection: keep-alive'];
+        const handshake = ['connection: Upgrade', 'upgrade: websocket', 'sec-websocket-key: a2V5'];
+        const connection = tunnelKey === '' ? ['connection: keep-alive'] : handshake;
+        const start = ['GET / HTTP/1.1', `host: ${AUTHORITY}`, ...connection];
         expect(head).toBe([...start, ...lines, '', ''].join('\r\n'));
       }),
       { numRuns: 2000 },
@@ -151,6 +155,11 @@ describe('the head of a forwarded request', () => {
         for (const one of steps) {
           const unknown = new KnownHeads().keep(1, 0, lines);
           expect(build(known, one)).toBe(build(unknown, one));
+          if (one.hasChanged || one.added.length > 0) continue;
+          const { forwarded } = known;
+          expect(forwarded).not.toBeNull();
+          build(known, one);
+          expect(known.forwarded).toBe(forwarded);
         }
       }),
       { numRuns: 300 },
