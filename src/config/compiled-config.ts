@@ -54,7 +54,7 @@ export type {
  *
  * The index of a route, upstream, target or limiter is its row in the tables of that kind: it says
  * nothing of its place in the list. A version that follows another gives what is the same in both
- * the row that it had; see config/compile/place-config.ts.
+ * the row that it had; see config/shared/place-config.ts.
  */
 export interface CompiledConfig {
   /** Raised with each version that comes into force. */

@@ -123,7 +123,7 @@ export function nameKeys(
   }));
 }
 
-/** The parts of a key, each after the letter of its kind: see worker/admission/limiter-keys.ts. */
+/** The parts of a key, each after the letter of its kind: see worker/exchange/limiter-keys.ts. */
 function shownKey(line: string): string {
   return keyFromLine(line)
     .split('\n')

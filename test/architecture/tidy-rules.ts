@@ -182,6 +182,18 @@ export function findDeadFiles(files: readonly SourceFile[]): Finding[] {
     .map((file) => finding(file, 1, 'dead file', 'no entry reaches it'));
 }
 
+/** Files that a comment names and that are not there, or lie in another folder by now. */
+export function findLostPaths(files: readonly SourceFile[]): Finding[] {
+  const paths = files.map(({ path }) => `/src/${path}`);
+  return files.flatMap((file) =>
+    [...file.text.matchAll(/(?<![\w./-])([a-z][a-z0-9/-]*\.ts)\b/g)]
+      .filter(([, named]) => !paths.some((path) => path.endsWith(`/${named}`)))
+      .map(({ 0: named, index }) =>
+        finding(file, lineOf(file.text, index), 'lost path', `there is no ${named}`),
+      ),
+  );
+}
+
 function finding(file: SourceFile, line: number, rule: string, detail: string): Finding {
   return { path: file.path, line, rule, detail };
 }

@@ -23,6 +23,7 @@ import {
   FILE_LINES_MAX,
   FUNCTION_LINES_MAX,
   findDeadFiles,
+  findLostPaths,
   LINE_COLUMNS_MAX,
 } from './tidy-rules.js';
 
@@ -78,8 +79,14 @@ describe('src/', () => {
     expect(formatFindings(left)).toBe('');
   });
 
+  it('names no file that is not there', () => {
+    const { left } = applyExceptions(findLostPaths(sources), EXCEPTIONS);
+    expect(formatFindings(left)).toBe('');
+  });
+
   it('needs every exception that is listed', () => {
-    const all = [...sources.flatMap(checkAll), ...findDeadFiles(sources)];
+    const found = [...findDeadFiles(sources), ...findLostPaths(sources)];
+    const all = [...sources.flatMap(checkAll), ...found];
     expect(applyExceptions(all, EXCEPTIONS).unused).toEqual([]);
   });
 });
@@ -184,6 +191,15 @@ describe('tidy rules', () => {
     ];
     const dead = findDeadFiles(files).map((finding) => finding.path);
     expect(dead).toEqual(['base/dead.ts', 'base/deader.ts']);
+  });
+
+  it('finds a path that leads nowhere, and none that a file has', () => {
+    const files = [
+      parseSource('base/a.ts', '// See b.ts, policy/b.ts, src/policy/b.ts and a-b.ts.'),
+      parseSource('policy/b.ts', '/** As base/b.ts has it. */'),
+    ];
+    const lost = findLostPaths(files).map(({ detail }) => detail);
+    expect(lost).toEqual(['there is no a-b.ts', 'there is no base/b.ts']);
   });
 
   it('reports an exception that nothing needs', () => {

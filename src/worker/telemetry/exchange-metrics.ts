@@ -259,7 +259,7 @@ export class ExchangeMetrics {
     }
   }
 
-  // Hot path (bench/websocket): every piece, both ways.
+  // Hot path (bench/gateway/websocket-echo): every piece, both ways.
   countTunnel(exchange: Exchange, isUp: boolean, messages: number, bytes: number): void {
     const routeIndex = routeIndexOf(exchange);
     const { messagesUp, messagesDown, bytesUp, bytesDown } = WEBSOCKET_COUNTERS;

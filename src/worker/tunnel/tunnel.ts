@@ -119,7 +119,7 @@ export class Tunnel implements TunnelFlow, WayOwner {
 
   // What comes from the client.
 
-  // Hot path (bench/websocket): every piece, both ways.
+  // Hot path (bench/gateway/websocket-echo): every piece, both ways.
   onUp(bytes: Uint8Array): void {
     if (this.isOver) return;
     this.clock.onClient(this.parts.nowMs());
