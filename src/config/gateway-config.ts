@@ -6,7 +6,7 @@
  */
 import type { ByteSize, Duration } from '../base/quantities.js';
 
-/** The whole configuration. Only `upstreams` and `routes` are required. */
+/** The whole configuration. Only `routes` is required. */
 export interface GatewayConfig {
   /**
    * The address that clients connect to, or a list of such addresses. A reload can add, remove and
@@ -132,8 +132,11 @@ export interface GatewayConfig {
    * last to the first. At most 32 items. Default: none.
    */
   readonly plugins?: readonly PluginConfig[];
-  /** The services behind the gateway, by a name that routes refer to. 1 to 1024 keys. */
-  readonly upstreams: Readonly<Record<string, UpstreamConfig>>;
+  /**
+   * The services behind the gateway, by a name that routes refer to. At most 1024 keys. Default:
+   * none.
+   */
+  readonly upstreams?: Readonly<Record<string, UpstreamConfig>>;
   /**
    * Which requests go where. The order has no meaning, but for two expressions at one place. 1 to
    * 10000 items.

@@ -101,7 +101,7 @@ describe('the quick check', () => {
     const wrong: readonly object[] = [
       new Settings(),
       Object.defineProperty(plain(), 'limits', { value: 'many', enumerable: false }),
-      { ...plain(), upstreams: Object.create(upstreams) as object },
+      { ...plain(), errors: Object.create({ '404': { text: 'no' } }) as object },
       { ...plain(), trustedProxies: circles },
     ];
     expect(fitsNode(CONFIG_SCHEMA, plain())).toBe(true);

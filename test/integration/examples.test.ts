@@ -109,7 +109,7 @@ async function startExample(name: string, redis: RedisServer | null): Promise<Ga
   const { spiffe, ...written } = load(name);
   const config = spiffe === undefined ? written : { ...written, listen: {} };
   const isOfCalls = config.routes.some(({ match }) => match.grpc !== undefined);
-  const upstreams = Object.entries(config.upstreams).map(([upstream, options]) => {
+  const upstreams = Object.entries(config.upstreams ?? {}).map(([upstream, options]) => {
     const listed = listedTargets(options.targets);
     const known = listed.length > 0 ? listed : [{ url: 'http://127.0.0.1:80' }];
     const targets = known.map((target, at) => {

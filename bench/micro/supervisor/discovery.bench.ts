@@ -145,7 +145,9 @@ function listed(names: number): GatewayConfig {
   );
 }
 
-function configuration(upstreams: readonly GatewayConfig['upstreams'][string][]): GatewayConfig {
+function configuration(
+  upstreams: readonly NonNullable<GatewayConfig['upstreams']>[string][],
+): GatewayConfig {
   return {
     upstreams: Object.fromEntries(upstreams.map((upstream, at) => [`u${at}`, upstream])),
     routes: [{ name: 'all', match: { path: '/*' }, upstream: 'u0' }],

@@ -33,9 +33,11 @@ export function checkConfig(value: unknown, context: CheckContext = NO_VARIABLES
     upstreams: keysAt(value, 'upstreams'),
     authenticators: keysAt(value, 'authenticators'),
   };
-  // Where there is no map of upstreams every route would be told that its own is unknown.
+  // Where the map of upstreams has a wrong name every route would be told that its own is unknown.
+  const hasOddKey = findings.list.some(({ pointer }) => pointer === '');
+  const isAbsent = isObject(value) && value['upstreams'] === undefined && !hasOddKey;
   const isNamed = isObject(value) && isObject(value['upstreams']);
-  checkMeaning(isNamed ? sound : { ...sound, routes: undefined }, names, findings);
+  checkMeaning(isNamed || isAbsent ? sound : { ...sound, routes: undefined }, names, findings);
   if (config === undefined || findings.list.length > 0) {
     return { isValid: false, findings: findings.list };
   }

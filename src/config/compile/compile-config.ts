@@ -81,7 +81,11 @@ export function compileConfig(config: CheckedConfig, options: CompileOptions = {
   const { epoch = 1, machine = readMachineLimits() } = options;
   const sizing = sizingFor(machine, configuredSizes(config));
   const authenticators = compileAuthenticators(config.authenticators ?? {});
-  const { upstreams, targets } = compileUpstreams(config.upstreams, NO_ADDRESSES, readTargetTls);
+  const { upstreams, targets } = compileUpstreams(
+    config.upstreams ?? {},
+    NO_ADDRESSES,
+    readTargetTls,
+  );
   const errorTexts = new ErrorTexts();
   const errorRules = errorTexts.rulesOf(config.errors);
   const { workers } = sizing;
@@ -150,7 +154,7 @@ export function withAddresses<T extends Pick<CompiledConfig, 'upstreams' | 'targ
   addresses: TargetAddresses,
 ): T {
   if (addresses.size === 0 || namesIn(compiled.upstreams) === 0) return compiled;
-  const made = compileUpstreams(upstreams, addresses, keptTargetTls(compiled));
+  const made = compileUpstreams(upstreams ?? {}, addresses, keptTargetTls(compiled));
   return { ...compiled, ...deepFreeze(made) };
 }
 
@@ -223,9 +227,10 @@ function compileVia(via: NonNullable<GatewayConfig['via']>): CompiledConfig['via
 }
 
 function configuredSizes(config: GatewayConfig): ConfiguredSizes {
-  const { workers, acceptors, limits, upstreams } = config;
+  const { workers, acceptors, limits, upstreams = {} } = config;
   const { replyHeadBytes } = DEFAULTS.upstream;
   const heads = Object.values(upstreams).map((one) => one.replyHeadBytes ?? replyHeadBytes);
+  if (heads.length === 0) heads.push(replyHeadBytes);
   return {
     replyHeadBytes: Math.max(...heads.map(sizeBytes)),
     needsOneAcceptor: needsOneAcceptor(config),

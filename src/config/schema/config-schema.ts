@@ -60,7 +60,7 @@ const NAMES = textNode(REFERENCE_NAME_TEXT);
 
 const ROOT_NODE = objectNode(
   'GatewayConfig',
-  'The whole configuration. Only `upstreams` and `routes` are required.',
+  'The whole configuration. Only `routes` is required.',
   {
     listen: LISTEN_NODE,
     admin: ADMIN_NODE,
@@ -96,7 +96,7 @@ const ROOT_NODE = objectNode(
     upstreams: mapNode(
       'The services behind the gateway, by a name that routes refer to.',
       UPSTREAM_NODE,
-      { propertyNames: NAMES, minProperties: 1, maxProperties: 1024 },
+      { propertyNames: NAMES, maxProperties: 1024 },
     ),
     routes: listNode(
       'Which requests go where. The order has no meaning, but for two expressions at one place.',
@@ -107,7 +107,6 @@ const ROOT_NODE = objectNode(
       },
     ),
   },
-  'upstreams',
   'routes',
 );
 

@@ -648,7 +648,7 @@ describe('backends', () => {
     const services = [{ metadata: { namespace: INFRA, name: 'v1' }, spec: { ports } }];
     const served = serve({ services, routes: [httpRoute([to('v1')])] });
     expect(goesTo(served, 'GET /')).toBe(answer);
-    const [first] = Object.values(served.config.upstreams);
+    const [first] = Object.values(served.config.upstreams ?? {});
     expect(first?.protocol).toBe(protocol);
   });
 
@@ -779,7 +779,7 @@ describe('filters', () => {
     const rule = to('v1', [], { timeouts: { request: '1m30s', backendRequest: '500ms' } });
     const { config } = serve({ routes: [httpRoute([rule])] });
     expect(findRoute(config, 'GET /')?.timeout).toBe('90000ms');
-    expect(Object.values(config.upstreams)[0]?.timeouts).toEqual({ response: '500ms' });
+    expect(Object.values(config.upstreams ?? {})[0]?.timeouts).toEqual({ response: '500ms' });
   });
 
   it.each<[string, KubeJson]>([

@@ -79,7 +79,7 @@ function serve(
   const config: GatewayConfig = result.config;
   return {
     routes: config.routes,
-    upstreams: config.upstreams,
+    upstreams: config.upstreams ?? {},
     authenticators: config.authenticators ?? {},
     ...report,
   };

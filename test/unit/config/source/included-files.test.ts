@@ -58,7 +58,7 @@ describe('files that a configuration includes', () => {
     write('routes/notes.txt', 'nothing');
     const config = load();
     expect(config.routes.map(({ name }) => name)).toEqual(['own', 'fromEnvironment', 'last']);
-    expect(Object.keys(config.upstreams)).toEqual(['a', 'b']);
+    expect(Object.keys(config.upstreams ?? {})).toEqual(['a', 'b']);
     expect(config).not.toHaveProperty('include');
   });
 
@@ -171,7 +171,7 @@ describe('files that a configuration includes', () => {
       'upstreams: { constructor: { targets: [{ url: "http://127.0.0.1:3" }] } }',
     );
     expect(load().routes).toHaveLength(2);
-    expect(Object.keys(load().upstreams)).toEqual(['a', 'constructor']);
+    expect(Object.keys(load().upstreams ?? {})).toEqual(['a', 'constructor']);
   });
 
   it('change the stamp of the configuration when they change, come or go', async () => {
