@@ -1,6 +1,7 @@
 /** `sluice validate` warns of certificates that no client would take today, and of staples. */
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, afterEach, expect, it } from 'vitest';
 import { runCommandLine } from '../../../src/cli/command-line.js';
+import { forgetPairs } from '../../../src/config/references/read-pairs.js';
 import { TestAuthority } from '../../support/test-authority.js';
 import { capturedIo } from './captured-io.js';
 import { configFolder } from './config-folder.js';
@@ -8,6 +9,8 @@ import { configFolder } from './config-folder.js';
 const authority = new TestAuthority();
 const writeFile = configFolder();
 afterAll(() => authority.remove());
+// Other files may share the modules of this one.
+afterEach(() => forgetPairs());
 
 async function warningsOf(name: string, days: number, more: object = {}): Promise<string> {
   const { cert, key } = authority.sign({ names: 'DNS:a.test', days });
