@@ -12,6 +12,7 @@ import { childPointer, displayPath, pointerOf } from '../../base/json-pointer.js
 import type { ConfigIssue } from '../check/config-error.js';
 import { yamlLibrary } from '../references/yaml-library.js';
 import { NOT_PLAIN, readPlainYaml } from './plain-yaml.js';
+import { syntaxReason } from './syntax-reasons.js';
 import { type Environment, substituteVariables } from './variables.js';
 
 /** Deeper than any configuration; the YAML composer recurses, and the stack is finite. */
@@ -31,13 +32,6 @@ const MERGE_KEY = '<<';
  * number.
  */
 const SYNTAX_ISSUES_MAX = 20;
-
-/** Our own words where the library's would quote the text or speak of its options. */
-const REASON_BY_CODE: Readonly<Record<string, string>> = {
-  TAG_RESOLVE_FAILED: 'tags are not supported; quote a value that begins with "!"',
-  BAD_DIRECTIVE: 'a line that begins with "%" is a directive, and this one is not known',
-  NON_STRING_KEY: 'a key must be a string',
-};
 
 /** Where one value stands in the file. */
 export interface ValuePlace {
@@ -262,8 +256,7 @@ interface SyntaxContext {
 
 function syntaxIssue(error: YAMLError, context: SyntaxContext): ConfigIssue {
   const { line, col } = context.lines.linePos(error.pos[0]);
-  // What some messages say after a colon is the offending text; what comes before is enough.
-  const reason = REASON_BY_CODE[error.code] ?? error.message.split(': ')[0];
+  const reason = syntaxReason(error);
   const start = context.lines.lineStarts[line - 1] ?? 0;
   const lineText = context.text.slice(start, context.lines.lineStarts[line]);
   const hint = lineText.includes('${') ? `; inside { } and [ ] quote variables: "\${NAME}"` : '';
