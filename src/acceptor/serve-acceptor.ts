@@ -5,12 +5,13 @@
  * supervisor starts another. What is asked is answered once, whatever comes of it.
  */
 import type { Clock, Random } from '../base/clock.js';
+import { DroppedMemory } from '../base/dropped-memory.js';
 import { StartupError } from '../base/startup-error.js';
 import { AcceptorLoads } from '../channel/acceptor/acceptor-loads.js';
 import { AddressCounts } from '../channel/acceptor/address-counts.js';
 import type { Port } from '../channel/port.js';
 import { fail } from '../channel/thread-fault.js';
-import { openConfig, type SharedConfig } from '../config/shared/shared-config.js';
+import { openConfig, type SharedConfig, sharedBytesOf } from '../config/shared/shared-config.js';
 import type { ThreadLogger } from '../observability/logger.js';
 import type { EngineSource } from './acceptor.js';
 import type {
@@ -49,6 +50,7 @@ export function serveAcceptor(task: AcceptorTask, host: AcceptorHost): void {
 class ServedAcceptor {
   private readonly front: GatewayFront;
   private served: ReturnType<typeof openConfig>;
+  private readonly dropped = new DroppedMemory();
   private readonly answering: Answering;
   /** Changes of listeners come one after the other. */
   private lastChange: Promise<unknown> = Promise.resolve();
@@ -139,6 +141,7 @@ class ServedAcceptor {
 
   private adopt(config: SharedConfig): Promise<void> {
     this.served = openConfig(config);
+    this.dropped.replacedBy(sharedBytesOf(config));
     return this.front.adopt(config);
   }
 

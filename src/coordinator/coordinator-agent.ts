@@ -4,6 +4,7 @@
  * Thread: coordinator. It reports events by posting to the main thread, and writes no log itself.
  */
 import { assertNever } from '../base/assert.js';
+import { DroppedMemory } from '../base/dropped-memory.js';
 import { CoordinatorEnd } from '../channel/coordinator/coordinator-end.js';
 import type {
   CoordinatorFault,
@@ -15,6 +16,7 @@ import {
   openConfig,
   type ServedConfig,
   type SharedConfig,
+  sharedBytesOf,
 } from '../config/shared/shared-config.js';
 import { type UnitedConfig, uniteConfigs } from '../config/shared/unite-configs.js';
 import { AgentRunner } from './agent-runner.js';
@@ -55,9 +57,11 @@ export function createAgent(data: CoordinatorThreadData, host: AgentHost): Agent
   const runner = new AgentRunner(end, coordinator, host.nowMs);
   // The asks and tells in the rings were made under the old configuration, so they are handled
   // first.
+  const dropped = new DroppedMemory();
   const onConfigs = (configs: readonly SharedConfig[]): void =>
     runner.runAfterRings(() => {
       const config = unitedOf(configs);
+      dropped.replacedBy(configs.reduce((most, one) => Math.max(most, sharedBytesOf(one)), 0));
       coordinator.adopt(config);
       host.post({ type: 'configured', epoch: config.epoch });
     });

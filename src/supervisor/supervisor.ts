@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import type { AcceptorFront } from '../acceptor/acceptor-front.js';
 import { defined } from '../base/assert.js';
 import type { Clock, Random, Timer } from '../base/clock.js';
+import { DroppedMemory } from '../base/dropped-memory.js';
 import { allocateCache, type CacheMemory } from '../channel/cache/cache-memory.js';
 import type { CoordinatorFault } from '../channel/coordinator/coordinator-messages.js';
 import { allocateRollouts } from '../channel/coordinator/rollout-memory.js';
@@ -21,7 +22,11 @@ import type { IdentityNotice, WorkloadNotice } from '../channel/identity-message
 import { recordBytesOf } from '../channel/record-ring.js';
 import type { ThreadFault } from '../channel/thread-fault.js';
 import type { WorkloadMaterial } from '../channel/workload-material.js';
-import type { ServedConfig, SharedConfig } from '../config/shared/shared-config.js';
+import {
+  type ServedConfig,
+  type SharedConfig,
+  sharedBytesOf,
+} from '../config/shared/shared-config.js';
 import type { CompiledStore } from '../config/store-settings.js';
 import { clearRows } from '../coordinator/coordinator-setup.js';
 import { counterCount, openWebSockets, retireCounterRows } from '../observability/counters.js';
@@ -102,6 +107,7 @@ export class Supervisor {
   private readonly workload = new WorkloadIdentity();
   private workloadNotice: WorkloadNotice | null = null;
   private readonly intensity = new RestartIntensity();
+  private readonly dropped = new DroppedMemory();
   private readonly identity: IdentityServices;
   private isStopping = false;
   /** null: there is a spare thread, or one that starts. */
@@ -316,6 +322,7 @@ export class Supervisor {
    */
   async swap(shared: SharedConfig, canary: Canary | null = null): Promise<ServedConfig> {
     const next = shared.settings;
+    this.dropped.replacedBy(sharedBytesOf(shared));
     this.plugins.begin(next.plugins);
     // Keys for the next configuration are fetched now; those of the old one stay until the swap is
     // done.

@@ -6,6 +6,7 @@
  * comes in is in worker-turn.ts.
  */
 import type { Clock, Random } from '../base/clock.js';
+import { DroppedMemory } from '../base/dropped-memory.js';
 import { HalfSipHash } from '../base/half-sip-hash.js';
 import { PROBLEMS } from '../base/problems.js';
 import { RequestIdSource } from '../base/request-id.js';
@@ -23,7 +24,7 @@ import type { Port } from '../channel/port.js';
 import { recordRing } from '../channel/record-ring.js';
 import { RefusalRingWriter } from '../channel/refusal-ring.js';
 import type { GatewaySettings } from '../config/compiled-config.js';
-import { openConfig, type SharedConfig } from '../config/shared/shared-config.js';
+import { openConfig, type SharedConfig, sharedBytesOf } from '../config/shared/shared-config.js';
 import { Compressions } from '../filters/compression/compressions.js';
 import type { LocalReply } from '../filters/local-reply.js';
 import { createRequestLog } from '../observability/access-log.js';
@@ -104,6 +105,7 @@ export class WorkerRuntime {
   private readonly refusals: HeldRefusals;
   private readonly turn: WorkerTurn;
   private readonly cache: CacheLink;
+  private readonly dropped = new DroppedMemory();
 
   /**
    * Loads what the first configuration needs. Rejects when a part of it cannot be made.
@@ -213,6 +215,7 @@ export class WorkerRuntime {
   /** Compiles a configuration aside. Rejects when it cannot be used; nothing has changed then. */
   async prepare(shared: SharedConfig): Promise<void> {
     const config = openConfig(shared);
+    this.dropped.replacedBy(sharedBytesOf(shared));
     await this.parts.tracing.prepare(config);
     const { unixMs } = this.host.clock;
     const { identity, epochHost } = this.parts;

@@ -119,6 +119,14 @@ export function openConfig({
   };
 }
 
+/** Bytes of memory that threads share for it. */
+export function sharedBytesOf(config: SharedConfig): number {
+  const { routes, limiters, schemas, descriptors, names, rows, table } = config;
+  const texts = [routes, limiters, schemas, descriptors, names];
+  const arrays = [...texts.flatMap(Object.values), ...Object.values(rows), table.words, table.text];
+  return arrays.reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
+
 /** The names of the parts, in the order of the lists. */
 export function namesOf({ names }: Pick<SharedConfig, 'names'>): {
   readonly routes: readonly string[];
