@@ -1,7 +1,7 @@
 /**
  * Has V8 collect shared memory that a thread uses no more.
  *
- * Thread: any; each counts what it uses itself, since each has a heap of its own.
+ * Thread: any (pure). Each counts for its own heap.
  *
  * V8 does not count shared memory as something that a heap holds. A thread that is given a new one
  * with each version of the configuration, and hardly grows otherwise, would keep all of them until
@@ -10,7 +10,7 @@
  * at once makes V8 begin a collection, in small steps beside the thread's work.
  */
 
-/** Of shared memory: after so many bytes there is something to collect. */
+/** Of shared memory: more bytes than these are worth a collection. */
 export const DROPPED_BYTES_MAX = 16 * 2 ** 20;
 
 /** V8 collects when 64 MiB more are held outside of the heap than after the last collection. */
