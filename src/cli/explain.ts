@@ -16,6 +16,7 @@ import { expectedEngine } from '../explain/expected-engine.js';
 import { explainRequest } from '../explain/explain-request.js';
 import { type ExplainedRequest, type Explanation, REPEAT_MAX } from '../explain/explanation.js';
 import { formatExplanation } from '../explain/explanation-text.js';
+import { listenerProblem } from '../explain/locate.js';
 import { OFFLINE_AUTHENTICATORS } from '../supervisor/loading/offline-authenticators.js';
 import { WorkerEpoch } from '../worker/worker-epoch.js';
 import { loadForCommand } from './command-config.js';
@@ -54,6 +55,8 @@ async function explainOffline(
   io: CommandIo,
 ): Promise<Explanation> {
   const config = withImaginedTargets(openConfig(shareConfig(loadForCommand(args, io))));
+  const problem = listenerProblem(request, config);
+  if (problem !== '') throw new UsageError(problem);
   return explainRequest(request, {
     config,
     epoch: await WorkerEpoch.create(config, OFFLINE_AUTHENTICATORS, io.clock.unixMs),

@@ -23,7 +23,7 @@ import { childPointer, displayPath } from '../base/json-pointer.js';
 import { parseDurationMs } from '../base/quantities.js';
 import { fileProblem } from '../base/system-problem.js';
 import { ConfigError, type ConfigIssue } from '../config/check/config-error.js';
-import { suggestName } from '../config/check/nearest-name.js';
+import { nearestName, suggestName } from '../config/check/nearest-name.js';
 import type { Environment } from '../config/source/variables.js';
 import { readYaml, type YamlSource } from '../config/source/yaml-source.js';
 import type { GivenReply } from './cache-copy.js';
@@ -196,10 +196,12 @@ class Reader {
       return false;
     }
     const before = this.issues.length;
+    const meant = new Set<string | undefined>();
     for (const [key, part] of Object.entries(value)) {
       const check = Object.hasOwn(checks, key) ? checks[key] : undefined;
       const at = childPointer(pointer, key);
       if (check === undefined) {
+        meant.add(nearestName(key, Object.keys(checks)));
         const hint = suggestName(key, Object.keys(checks), 'key');
         this.say(at, `unknown key${hint}`);
         continue;
@@ -208,7 +210,7 @@ class Reader {
       if (wanted !== '') this.say(at, `must be ${wanted}`);
     }
     for (const key of required) {
-      if (!Object.hasOwn(value, key)) this.say(pointer, `missing key "${key}"`);
+      if (!Object.hasOwn(value, key) && !meant.has(key)) this.say(pointer, `missing key "${key}"`);
     }
     return this.issues.length === before;
   }

@@ -63,7 +63,7 @@ export function listenerProblem(
 ): string {
   const names = listeners.map(({ name }) => name);
   if (listener === '' || names.includes(listener)) return '';
-  return `there is no listener "${listener}": there are ${names.join(', ')}`;
+  return `there is no listener "${listener}"; known: ${names.join(', ')}`;
 }
 
 /** @throws StartupError when there is no listener of the name. */

@@ -117,6 +117,10 @@ describe('explain', () => {
     expect(await outcomeAt('web')).toMatchObject({ upstreamTarget: '/products/a%7Cb' });
     expect(await outcomeAt('strict')).toMatchObject({ status: 400, code: 'GW_TARGET_INVALID' });
     expect(await outcomeAt('plain')).toMatchObject({ status: 308 });
+    const io = capturedIo();
+    const argv = ['explain', 'GET', '/', '--listener', 'wab', '-c', file];
+    expect(await runCommandLine(argv, io, async () => 0)).toBe(2);
+    expect(io.err()).toContain('there is no listener "wab"; known: web, strict, plain\n');
   });
 
   it('names the limits that are for anonymous callers, and nobody as the caller', async () => {

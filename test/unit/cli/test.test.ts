@@ -140,6 +140,7 @@ tests:
   - 7
   - { request: GET /, earlier: [{ request: GET /, ago: soon }], expect: { cache: maybe } }
   - { request: GET /, earlier: [{ request: GET /, reply: { status: 99 } }], expect: {} }
+  - { reqest: GET /, expect: {} }
 `);
     expect(code).toBe(2);
     expect(out).toBe('');
@@ -154,6 +155,7 @@ tests:
       'tests[4].earlier[0]: missing key "reply" (7:33)',
       'tests[4].expect.cache: must be one of hit, stale, validate, miss, bypass, none (7:82)',
       'tests[5].earlier[0].reply.status: must be a status from 200 to 599 (8:68)',
+      'tests[6].reqest: unknown key, did you mean "request"? (9:15)',
     ]);
   });
 
