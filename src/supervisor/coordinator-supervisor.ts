@@ -109,8 +109,8 @@ export class CoordinatorSupervisor {
 
   /**
    * Makes the coordinator use these versions, of which the last one is in force; resolves when it
-   * does. Rejects when it cannot, or
-   * dies: the coordinator, or its successor, then goes on as before.
+   * does. Rejects when it cannot, or dies: the coordinator, or its successor, then goes on as
+   * before.
    */
   async adopt(configs: readonly SharedConfig[]): Promise<void> {
     await this.started.catch((error: unknown) => {

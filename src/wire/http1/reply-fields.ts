@@ -2,8 +2,8 @@
  * The field block of a reply: the target's fields, less those of one connection, plus ours.
  *
  * Thread: any (pure). RFC 9110 7.6.1. The listener writes the framing fields itself, and Date where
- * the target wrote none (RFC 9110 6.6.1). Bytes
- * stay what they are: latin-1 in, latin-1 out; the transport has refused CR, LF and NUL.
+ * the target wrote none (RFC 9110 6.6.1). Bytes stay what they are: latin-1 in, latin-1 out; the
+ * transport has refused CR, LF and NUL.
  */
 import { type FieldBlock, withoutFields } from '../../base/field-block.js';
 import { tokensOf } from './token-list.js';

@@ -9,8 +9,8 @@
  *
  * Invariants: a connection that leaves any doubt about where a reply ended (bytes behind it, a
  * byte while idle, a broken reply), or a request (its body still comes when the reply has ended),
- * is CLOSED and serves nobody else. What a handler gets is valid
- * inside the call only: read-memory.ts says where it lies.
+ * is CLOSED and serves nobody else. What a handler gets is valid inside the call only:
+ * read-memory.ts says where it lies.
  */
 import type { Socket } from 'node:net';
 import { takesDirectWrites, writeText } from '../../base/direct-write.js';

@@ -26,11 +26,17 @@ import {
 } from '../../support/coordinator-rig.js';
 import { servedOf } from '../../support/served-config.js';
 
-it('tells what was admitted without the store, whatever became of the last ask', () => {
+/** Both ends of a channel to a store that the test plays. */
+function aStore() {
   const memory = allocateStoreMemory(new SharedArrayBuffer(4096));
   const store = new StoreAsker(memory);
   const answerer = new StoreAnswerer(memory);
   store.setWakePort({ postMessage: () => {} });
+  return { store, answerer };
+}
+
+it('tells what was admitted without the store, whatever became of the last ask', () => {
+  const { store, answerer } = aStore();
   let nowMs = 1000;
   const limits = new ClusterLimits({ store, timeoutMs: 50, nodesMin: 1, unixMs: () => nowMs });
   const limiters = [aClusterLimiter({ limit: 5, windowMs: 60_000, onStoreLost: 'open' }, 0)];
@@ -66,10 +72,7 @@ it('holds reserves of its part, beside what flows in, while the store is away', 
 });
 
 it('tells a store that has lost its state of requests that take long, and of their costs', () => {
-  const memory = allocateStoreMemory(new SharedArrayBuffer(4096));
-  const store = new StoreAsker(memory);
-  const answerer = new StoreAnswerer(memory);
-  store.setWakePort({ postMessage: () => {} });
+  const { store, answerer } = aStore();
   let nowMs = 1000;
   const limits = new ClusterLimits({ store, timeoutMs: 50, nodesMin: 1, unixMs: () => nowMs });
   const told = { kind: 'field', name: 'x-cost' } as const;
@@ -122,10 +125,7 @@ it.each([
   [900, 3],
   [40, 11],
 ])('asks at once for all who wait, for a quarter of the %i that are left at most', (left, most) => {
-  const memory = allocateStoreMemory(new SharedArrayBuffer(4096));
-  const store = new StoreAsker(memory);
-  const answerer = new StoreAnswerer(memory);
-  store.setWakePort({ postMessage: () => {} });
+  const { store, answerer } = aStore();
   const told = { kind: 'field', name: 'x-cost' } as const;
   const amounts = { limit: 100_000, burst: 100_000, cost: 100, onStoreLost: 'closed' } as const;
   const limiters = [aClusterLimiter({ ...amounts, algorithm: 'tokenBucket', told }, 0)];
@@ -176,10 +176,7 @@ it.each(['fixedWindow', 'inFlight'] as const)(
 );
 
 it('gives back what a late answer gives, once, and as soon as the store can be reached', () => {
-  const memory = allocateStoreMemory(new SharedArrayBuffer(4096));
-  const store = new StoreAsker(memory);
-  const answerer = new StoreAnswerer(memory);
-  store.setWakePort({ postMessage: () => {} });
+  const { store, answerer } = aStore();
   const told = { kind: 'field', name: 'x-cost' } as const;
   const amounts = { limit: 100, burst: 100, cost: 40, onStoreLost: 'closed' } as const;
   const limiters = [aClusterLimiter({ ...amounts, algorithm: 'tokenBucket', told }, 0)];
