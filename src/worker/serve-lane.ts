@@ -3,7 +3,7 @@
  *
  * Thread: worker. A mistake that nobody caught ends the thread, and the supervisor starts another.
  */
-
+import { assertNever } from '../base/assert.js';
 import { fail } from '../channel/thread-fault.js';
 import type { SharedConfig } from '../config/shared/shared-config.js';
 import type { LaneOrder, LaneReport, LaneTask } from './lane-task.js';
@@ -18,6 +18,9 @@ export interface ServingHost extends WorkerHost {
   readonly threadId: number;
 }
 
+type ServedOrder = Exclude<LaneOrder, { readonly type: 'pluginStore' | 'pluginCall' }>;
+type RuntimeOrder = Exclude<ServedOrder, { readonly type: 'lane' | 'wakePort' | 'stop' }>;
+
 /** Resolves when it was told to stop, and has. Rejects when the configuration cannot be used. */
 export async function serveLane(task: LaneTask, host: ServingHost): Promise<void> {
   const { port } = task;
@@ -25,8 +28,8 @@ export async function serveLane(task: LaneTask, host: ServingHost): Promise<void
   report({ type: 'begun', threadId: host.threadId });
   const plugins = new WorkerPlugins(task, host);
   // A plugin may ask something as it is set up; orders wait until there is somebody to obey them.
-  const early: LaneOrder[] = [];
-  let obey = (order: LaneOrder): void => void early.push(order);
+  const early: ServedOrder[] = [];
+  let obey = (order: ServedOrder): void => void early.push(order);
   const onMessage = (order: LaneOrder): void => {
     if (order.type === 'pluginStore') plugins.onStoreAnswer(order.answer);
     else if (order.type === 'pluginCall') plugins.onProgramAnswer(order.answer);
@@ -58,24 +61,10 @@ export async function serveLane(task: LaneTask, host: ServingHost): Promise<void
         wakePort = order.port;
         wakePort.on('message', wake);
         runtime.onDoorbell();
-      } else if (order.type === 'identity') {
-        runtime.onIdentityNotice(order.notice);
-      } else if (order.type === 'closeTunnels') {
-        runtime.closeTunnels(order.code, order.reason);
-      } else if (order.type === 'targetsLeft') {
-        runtime.dropLeftTargets();
-      } else if (order.type === 'fault') {
-        fail(order.fault);
-      } else if (order.type === 'prepare') {
-        void prepare(runtime, order.config, report);
-      } else if (order.type === 'tryOut') {
-        runtime.tryOut(order.epoch, order.percent);
-      } else if (order.type === 'takeBack') {
-        runtime.takeBack();
-      } else if (order.type === 'commit') {
-        if (runtime.commit(order.epoch)) report({ type: 'committed', epoch: order.epoch });
-      } else {
+      } else if (order.type === 'stop') {
         resolve();
+      } else {
+        carryOut(order, runtime, report);
       }
     };
     for (const order of early.splice(0)) obey(order);
@@ -88,6 +77,41 @@ export async function serveLane(task: LaneTask, host: ServingHost): Promise<void
   wakePort.close();
   doorbell.close();
   port.close();
+}
+
+function carryOut(
+  order: RuntimeOrder,
+  runtime: WorkerRuntime,
+  report: (message: LaneReport) => void,
+): void {
+  switch (order.type) {
+    case 'identity':
+      runtime.onIdentityNotice(order.notice);
+      break;
+    case 'closeTunnels':
+      runtime.closeTunnels(order.code, order.reason);
+      break;
+    case 'targetsLeft':
+      runtime.dropLeftTargets();
+      break;
+    case 'fault':
+      fail(order.fault);
+      break;
+    case 'prepare':
+      void prepare(runtime, order.config, report);
+      break;
+    case 'tryOut':
+      runtime.tryOut(order.epoch, order.percent);
+      break;
+    case 'takeBack':
+      runtime.takeBack();
+      break;
+    case 'commit':
+      if (runtime.commit(order.epoch)) report({ type: 'committed', epoch: order.epoch });
+      break;
+    default:
+      assertNever(order);
+  }
 }
 
 async function prepare(
