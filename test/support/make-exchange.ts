@@ -25,7 +25,7 @@ export interface ExchangeWish {
   readonly protocol?: HttpProtocol;
   readonly route?: WorkerRoute | null;
   /** A head that was read before, with what is known of it; then `requestId` alone is its own. */
-  readonly again?: { readonly head: RequestHead; readonly known: KnownHead };
+  readonly again?: { readonly head: RequestHead; readonly known: KnownHead | null };
   readonly epoch?: ExchangeEpoch | null;
   readonly onDeadline?: (exchange: Exchange, nowMs: number) => void;
 }

@@ -141,7 +141,7 @@ describe('the head of a forwarded request', () => {
     const lines = [...parts, 'authorization', 'Basic eDp5'];
     const record = { protocol: PROTOCOL_HTTP_1_1, parts: lines };
     const head = new RequestHead(record, new RequestFields(lines), '', '192.0.2.7');
-    const build = (known: KnownHead, wish: Step) => {
+    const build = (known: KnownHead | null, wish: Step) => {
       const { requestId, route, path, authority, body } = wish;
       const exchange = makeExchange({ requestId, route, again: { head, known } });
       if (wish.hasChanged) exchange.fields.replacePlain('x-a', wish.requestId);
@@ -153,8 +153,7 @@ describe('the head of a forwarded request', () => {
       fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
         const known = new KnownHeads().keep(1, 0, lines);
         for (const one of steps) {
-          const unknown = new KnownHeads().keep(1, 0, lines);
-          expect(build(known, one)).toBe(build(unknown, one));
+          expect(build(known, one)).toBe(build(null, one));
           if (one.hasChanged || one.added.length > 0) continue;
           const { forwarded } = known;
           expect(forwarded).not.toBeNull();
