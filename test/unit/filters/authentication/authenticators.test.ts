@@ -290,6 +290,27 @@ describe('a jwt authenticator', () => {
     expect((await verdictOf(Object.fromEntries(claims))).verdict).toBe(verdict);
   });
 
+  it('says what becomes of credentials, and of the fields that it sets', async () => {
+    const from = ['header authorization', 'header x-token', 'cookie session'].map((place) => {
+      const [kind = '', name = ''] = place.split(' ');
+      return { kind: kind as 'header' | 'cookie', name };
+    });
+    const { name, ...kept } = await JwtAuthenticator.create(jwtConfig({ from }), NO_FEED);
+    expect([name, kept.isBearer, kept.challenge]).toEqual(['jwt', true, 'Bearer realm="sluice"']);
+    expect(kept).toMatchObject({
+      ownedFields: ['x-user', 'x-token'],
+      hides: [{ kind: 'cookie', name: 'session' }],
+      readsAuthorization: true,
+      stripsAuthorization: true,
+    });
+    const other = { from: from.slice(2), forwardCredentials: true, dpop: 'accepted' } as const;
+    expect(await JwtAuthenticator.create(jwtConfig(other), NO_FEED)).toMatchObject({
+      otherChallenge: expect.stringContaining('DPoP'),
+      readsAuthorization: false,
+      stripsAuthorization: false,
+    });
+  });
+
   it('knows both sides of the end, to the second', async () => {
     const authenticator = await JwtAuthenticator.create(jwtConfig(), NO_FEED);
     const request = aRequest(bearer(await token({ exp: 1_000_000 })));
