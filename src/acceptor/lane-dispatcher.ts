@@ -173,9 +173,9 @@ export class LaneDispatcher implements RescueOwner {
     }
   }
 
+  /** Asked while no lane is served. */
   patienceMs(): number {
     if (this.rule.cell?.loads.othersServe !== true) return WAIT_MS_MAX;
-    if (this.unservedMs === IS_SERVED) return SPARE_MS_MAX;
     return this.unservedMs + SPARE_MS_MAX - this.clock.nowMs();
   }
 

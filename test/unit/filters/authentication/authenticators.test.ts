@@ -311,6 +311,22 @@ describe('a jwt authenticator', () => {
     });
   });
 
+  it('refuses a token beside another one, and one whose claims fit no field', async () => {
+    const from = [{ kind: 'header', name: 'x-token' }] as const;
+    const authenticator = await JwtAuthenticator.create(jwtConfig({ from }), NO_FEED);
+    const said = async (...texts: string[]) => {
+      const fields = texts.map((text) => ['x-token', text] as const);
+      const result = await authenticator.authenticate(aRequest({ fields }), nowSeconds());
+      return result.verdict === 'refused' ? result.reason : result.verdict;
+    };
+    const [good, long] = [await token({}), await token({ sub: 'x'.repeat(70_000) })];
+    expect([await said(good), await said(good, good), await said(long)]).toEqual([
+      'accepted',
+      'the request has several credentials',
+      'a claim of the token is too long',
+    ]);
+  });
+
   it('knows both sides of the end, to the second', async () => {
     const authenticator = await JwtAuthenticator.create(jwtConfig(), NO_FEED);
     const request = aRequest(bearer(await token({ exp: 1_000_000 })));
