@@ -20,24 +20,26 @@
  *       same until it is confirmed, and the store knows it by its stamp, so that it counts once. It
  *       may count twice where 64 gateways have told later, or the state in the store was just lost.
  *   C4  A unit leaves its group once, by the ticket that is settled once, and in the epoch that
- *       gave it. After the state in the store was lost nothing comes back of what was held: the
- *       store is told of reserves in flight, and of costs from the end of their requests on.
+ *       gave it, or that has heard of it.
  *   C5  A gateway that dies loses what its requests in flight cost beyond their reserves, and what
  *       was not told. A coordinator that ends loses the same, of what it admitted.
+ *   C6  After the state in the store was lost it knows of a key what the latest of its answers said
+ *       that a gateway has heard and can tell within the time in which it recovers, and of each
+ *       gateway the reserves in flight (key-memory.ts). So no less is known than was used, but for
+ *       what only gateways knew that do not tell it. More is: the reserves of requests that have
+ *       ended since that answer, up to their costs, and what was told beyond reserves, where that
+ *       was not confirmed.
  */
 import { COST_UNKNOWN, type ToldCosts } from '../channel/coordinator/tell-costs.js';
 import type { ClusterLimit, Lease } from './cluster-lease.js';
-import type { UnitsBack } from './store-takes.js';
+import type { LostReserve, UnitsBack } from './key-memory.js';
 
 /** What one request holds of one limit. */
-interface Held {
+interface Held extends LostReserve {
   readonly limiterIndex: number;
   readonly limit: ClusterLimit;
   readonly high: number;
   readonly low: number;
-  /** 0: it was admitted without the store, which is told of it. */
-  readonly stamp: number;
-  readonly epoch: number;
   readonly atMs: number;
 }
 
@@ -57,8 +59,10 @@ export class ClusterCosts {
   /** The request with this ticket was admitted, by a lease or without the store. */
   hold(ticket: number, limiterIndex: number, lease: Lease, at: HoldMoment): void {
     const { limit, high, low, stamp, epoch } = lease;
+    // Admitted without the store, which is told of it.
     const given = at.isLeased ? { stamp, epoch } : { stamp: 0, epoch: 0 };
-    const one = { limiterIndex, limit, high, low, ...given, atMs: at.nowMs };
+    const moment = { atMs: at.nowMs, isLost: false, paid: -1 };
+    const one = { limiterIndex, limit, high, low, ...given, ...moment };
     const known = this.held.get(ticket);
     if (known === undefined) this.held.set(ticket, [one]);
     else known.push(one);
@@ -72,15 +76,17 @@ export class ClusterCosts {
     for (const one of all) this.settleOne(one, told.costOf(one.limiterIndex), nowMs);
   }
 
-  /** The store has lost its state: what is in flight for longer than is remembered is untold. */
-  declareOld(nowMs: number): void {
+  /** Reserves in flight that the store has given. */
+  byLease(): Map<Lease, LostReserve[]> {
+    const all = new Map<Lease, LostReserve[]>();
     for (const held of [...this.held.values()].flat()) {
-      const { rule } = held.limit;
-      if (nowMs - held.atMs < rule.owedMs) continue;
+      if (held.stamp === 0) continue;
       const lease = this.parts.leaseOf(held);
-      lease.used.addUntold(rule.cost, nowMs);
-      this.parts.tell(lease);
+      const known = all.get(lease);
+      if (known === undefined) all.set(lease, [held]);
+      else known.push(held);
     }
+    return all;
   }
 
   private settleOne(held: Held, told: number, nowMs: number): void {
@@ -95,7 +101,8 @@ export class ClusterCosts {
     if (stamp === 0) return;
     const paid = Math.min(cost, reserve);
     lease.used.settle(nowMs - atMs < owedMs ? reserve : 0, paid, nowMs);
-    this.parts.giveBack(lease, { returned: 1, stamp, epoch, cost: paid });
+    if (held.isLost) held.paid = paid;
+    else this.parts.giveBack(lease, { returned: 1, stamp, epoch, cost: paid });
     if (cost < reserve) lease.forgetRefusal();
   }
 }

@@ -8,6 +8,7 @@ import type { CompiledLimiter } from '../config/compiled-config.js';
 import type { CompiledClusterScope } from '../config/store-settings.js';
 import { type LeaseRule, LeaseState, leaseRule } from '../policy/rate-limit/lease.js';
 import type { RateDecision } from '../policy/rate-limit/rate-decision.js';
+import { KeyMemory } from './key-memory.js';
 import { UsedUnits } from './used-units.js';
 
 /**
@@ -77,6 +78,8 @@ export class Lease extends LeaseState {
   /** Of the ask that told of them; 0: none is on its way. */
   toldSerial = 0;
   toldMs = Number.NEGATIVE_INFINITY;
+  /** Where costs are told. */
+  readonly memory = new KeyMemory();
   private aloneUntilMs = Number.NaN;
   /** For how many requests the last ask is. */
   private needed = 0;
@@ -199,7 +202,12 @@ export class Lease extends LeaseState {
 
   /** Whether the store knows all that was admitted without it. */
   isTold(nowMs: number): boolean {
-    return !this.used.has(nowMs) || (this.told === 0 && !this.used.hasUntold);
+    return this.memory.isKnown && !this.mustTell(nowMs);
+  }
+
+  /** Whether something of that is to be told, and still counts. */
+  mustTell(nowMs: number): boolean {
+    return this.used.has(nowMs) && (this.told > 0 || this.used.hasUntold);
   }
 }
 

@@ -30,6 +30,7 @@ import {
   TAKE_BUCKET,
   TAKE_COSTS,
   TAKE_FIXED,
+  TAKE_RECALL,
   TAKE_SLIDING,
   TAKEN_DECIDED,
   TAKEN_FAILED,
@@ -41,25 +42,17 @@ import { VIEW_MS_MAX } from '../channel/store/store-status.js';
 import type { LimiterLookup } from '../config/shared/shared-config.js';
 import { type LeaseRule, reservedOf } from '../policy/rate-limit/lease.js';
 import { ClusterCosts } from './cluster-costs.js';
-import {
-  type ClusterLimit,
-  EXACT_MS_MAX,
-  hashOf,
-  isSame,
-  Lease,
-  makeLimit,
-} from './cluster-lease.js';
+import { type ClusterLimit, hashOf, isSame, Lease, makeLimit } from './cluster-lease.js';
 import { ClusterPlaces } from './cluster-places.js';
+import { ClusterTellings } from './cluster-tellings.js';
 import { NO_WAIT, type OutsideLimits } from './deferred-asks.js';
-import { NO_SERIAL, StoreTakes, type TakeWish, type UnitsBack } from './store-takes.js';
+import type { UnitsBack } from './key-memory.js';
+import { NO_SERIAL, StoreTakes, type TakeWish } from './store-takes.js';
 
 /** Keys of which something is known. A further one displaces the one asked for longest ago. */
 const LEASES_MAX = 65_536;
 /** Keys about which the store is told at once, when it has lost its state. */
 const DECLARED_MAX = 2048;
-/** Keys about which it is told in one tick, and keys that are looked at for that. */
-const TOLD_PER_TICK_MAX = 256;
-const LOOKED_PER_TICK_MAX = 1024;
 /** A key is not asked about for this time while the store recovers. */
 const RECOVERY_PAUSE_MS = 250;
 /** Wall and monotonic clock are further apart than before after a machine has slept. */
@@ -104,10 +97,7 @@ export class ClusterLimits implements OutsideLimits {
   readonly costs: ClusterCosts;
   /** By a hash of limit and key, the one that was asked for longest ago first. */
   private readonly leases = new Map<number, Lease>();
-  /** Those of which the store does not know all that was admitted without it. */
-  private readonly untold = new Set<Lease>();
-  /** What the coordinator before this one has not told is unknown until then. */
-  private forgottenUntilMs = Number.NaN;
+  private readonly tellings: ClusterTellings;
   /** Leases with units, the oldest first: what is not used goes back. */
   private readonly held: HeldLease[] = [];
   private readonly takes: StoreTakes;
@@ -129,10 +119,14 @@ export class ClusterLimits implements OutsideLimits {
 
   constructor(private readonly parts: ClusterParts) {
     this.epochs = parts.store.status.epochs;
-    if (parts.store.status.hasUntold) this.forgottenUntilMs = Number.POSITIVE_INFINITY;
+    this.tellings = new ClusterTellings({
+      ...{ status: parts.store.status, timeoutMs: parts.timeoutMs },
+      tell: (lease, nowMs) => this.send(lease, NOTHING, nowMs),
+      recall: (lease, nowMs) => this.recall(lease, nowMs),
+    });
     this.costs = new ClusterCosts({
       leaseOf: ({ limit, high, low }) => this.find(limit, high, low) ?? this.add(limit, high, low),
-      tell: (lease) => this.untold.add(lease),
+      tell: (lease) => this.tellings.add(lease),
       giveBack: (lease, back) => this.takes.giveBack(lease, back),
     });
     this.takes = new StoreTakes(parts.store, (lease, back) => this.trySendBack(lease, back));
@@ -176,15 +170,14 @@ export class ClusterLimits implements OutsideLimits {
     if (Number.isNaN(this.startedMs)) this.startedMs = nowMs;
     this.checkClocks(unixMs() - nowMs);
     store.drain(this.onTaken);
+    this.checkEpoch();
     const { isUp } = store;
     if (isUp && !this.wasUp) this.onHeard(this.foundId);
     this.wasUp = isUp;
-    if (store.status.epochs !== this.epochs) this.declareAll();
     this.giveBackUnused(nowMs);
     if (isUp) this.takes.onTick();
     this.places.onTick(nowMs);
-    if (isUp && this.untold.size > 0) this.tellAll(nowMs);
-    if (store.status.hasUntold) this.checkUntold(nowMs);
+    this.tellings.onTick(nowMs, isUp);
   }
 
   /** Whether this gateway's own part may be used now, where the store has not decided. */
@@ -202,7 +195,7 @@ export class ClusterLimits implements OutsideLimits {
   /** An admission without the store, which is told when it is back. */
   noteUntold(lease: Lease, nowMs: number): void {
     lease.used.addUntold(lease.limit.rule.usedPerTake, nowMs);
-    this.untold.add(lease);
+    this.tellings.add(lease);
   }
 
   awaits(limiterIndex: number, high: number, low: number, nowMs: number): number {
@@ -317,44 +310,14 @@ export class ClusterLimits implements OutsideLimits {
   private silentNodes(nowMs: number): number {
     const { silent, viewMs } = this.parts.store.status;
     const isCurrent = nowMs - viewMs <= VIEW_MS_MAX && viewMs > this.doubtedMs;
-    const forgotten = Number.isNaN(this.forgottenUntilMs) ? 0 : 1;
+    const forgotten = this.tellings.isSomeForgotten ? 1 : 0;
     return isCurrent ? Math.min(silent + forgotten, this.nodes - 1) : this.nodes - 1;
   }
 
   private awaitTold(lease: Lease, serial: number, nowMs: number): void {
-    this.untold.add(lease);
+    this.tellings.add(lease);
     lease.toldSerial = serial;
     lease.toldMs = nowMs;
-  }
-
-  /** Tells what was admitted without the store, again and again until it is confirmed. */
-  private tellAll(nowMs: number): void {
-    let told = 0;
-    let looked = 0;
-    for (const lease of this.untold) {
-      looked += 1;
-      if (looked > LOOKED_PER_TICK_MAX) return;
-      if (lease.isTold(nowMs)) {
-        this.untold.delete(lease);
-        continue;
-      }
-      // An ask that is on its way may have told it.
-      const isAsked = lease.serial !== 0 && nowMs - lease.sentMs < 2 * this.parts.timeoutMs;
-      if (isAsked || lease.isTelling(nowMs, this.parts.timeoutMs)) continue;
-      if (told === TOLD_PER_TICK_MAX || !this.send(lease, NOTHING, nowMs)) return;
-      told += 1;
-    }
-  }
-
-  /** Whether the store knows all that was admitted without it, by limits that wait for that. */
-  private checkUntold(nowMs: number): void {
-    if (this.forgottenUntilMs === Number.POSITIVE_INFINITY) {
-      this.forgottenUntilMs = nowMs + EXACT_MS_MAX;
-    }
-    if (nowMs < this.forgottenUntilMs || !this.parts.store.isUp) return;
-    for (const { limit } of this.untold) if (limit.quietMs > 0) return;
-    this.forgottenUntilMs = Number.NaN;
-    this.parts.store.status.setUntold(false);
   }
 
   private receive(taken: TakenFields): void {
@@ -362,13 +325,19 @@ export class ClusterLimits implements OutsideLimits {
       this.onHeard(this.places.onTaken(taken, this.nowMs));
       return;
     }
+    this.checkEpoch();
     const { serial, outcome } = taken;
     const lease = this.takes.leaseOf(serial);
     if (lease === null) return;
-    const isLate = outcome === TAKEN_LATE;
-    if (!isLate) {
+    const { memory } = lease;
+    if (outcome !== TAKEN_LATE) {
       this.takes.forget(serial);
       lease.hearTold(serial, outcome !== TAKEN_FAILED);
+      memory.see(taken, this.nowMs);
+      if (memory.isAwaiting(serial)) {
+        this.onRecalled(lease, taken);
+        return;
+      }
     }
     if (lease.serial !== serial) {
       this.giveBackLate(lease, taken);
@@ -378,6 +347,22 @@ export class ClusterLimits implements OutsideLimits {
     lease.hear(taken.units, this.nowMs);
     this.apply(lease, taken);
     this.onHeard(lease.id);
+  }
+
+  private onRecalled(lease: Lease, taken: TakenFields): void {
+    const { memory } = lease;
+    if (taken.outcome === TAKEN_FAILED) memory.onFailed();
+    else for (const back of memory.onRecalled(taken)) this.takes.giveBack(lease, back);
+  }
+
+  private recall(lease: Lease, nowMs: number): boolean {
+    const { memory, limit } = lease;
+    const { used: epoch, atUs: stamp, held } = memory.recall(limit.rule, nowMs);
+    const wish = { needed: held, wanted: held, returned: 0, cost: 0, stamp, epoch };
+    const about: AboutLimit = { ...this.describe(lease, nowMs), algorithm: TAKE_RECALL };
+    const serial = this.takes.send(lease, { ...about, ...wish, ...NOTHING_TOLD });
+    if (serial !== NO_SERIAL) memory.onSent(serial, nowMs);
+    return serial !== NO_SERIAL;
   }
 
   /** Nobody waits for it any more. */
@@ -428,17 +413,32 @@ export class ClusterLimits implements OutsideLimits {
     }
   }
 
-  /** The state in the store is another one: it is told what was used of the keys used last. */
+  /** Said before the first answer of another state in the store. */
+  private checkEpoch(): void {
+    const { epochs } = this.parts.store.status;
+    if (epochs === this.epochs) return;
+    this.epochs = epochs;
+    this.declareAll();
+  }
+
+  /** The store is told what was used of the keys used last. */
   private declareAll(): void {
-    this.epochs = this.parts.store.status.epochs;
+    const inFlight = this.costs.byLease();
     for (const lease of [...this.leases.values()].slice(-DECLARED_MAX)) {
       lease.drop();
+      this.tellings.add(lease);
+      if (lease.limit.rule.isTold) {
+        if (!inFlight.has(lease)) lease.memory.lose([]);
+        continue;
+      }
       lease.used.mustDeclare();
       lease.told = 0;
       lease.toldMs = Number.NEGATIVE_INFINITY;
-      this.untold.add(lease);
     }
-    this.costs.declareOld(this.nowMs);
+    for (const [lease, reserves] of inFlight) {
+      lease.memory.lose(reserves);
+      this.tellings.add(lease);
+    }
   }
 
   private checkClocks(differenceMs: number): void {
@@ -470,7 +470,7 @@ export class ClusterLimits implements OutsideLimits {
     if (this.leases.size >= LEASES_MAX) {
       for (const [hash, oldest] of this.leases) {
         this.leases.delete(hash);
-        this.untold.delete(oldest);
+        this.tellings.delete(oldest);
         break;
       }
     }

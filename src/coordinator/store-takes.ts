@@ -10,6 +10,7 @@
 import type { StoreAsker } from '../channel/store/store-channel.js';
 import { createTakeFields, type TakeFields } from '../channel/store/store-records.js';
 import type { Lease } from './cluster-lease.js';
+import type { UnitsBack } from './key-memory.js';
 
 /** No answer is waited for: there was no room to ask. */
 export const NO_SERIAL = 0;
@@ -19,16 +20,6 @@ const SENT_MAX = 65_536;
 const BACK_MAX = 16_384;
 /** Of what waited, in one tick: the ring has room for more. */
 const BACK_PER_TICK_MAX = 1024;
-
-/** What comes back to the store of one key. */
-export interface UnitsBack {
-  /** Units of the lease with this stamp and epoch. */
-  readonly returned: number;
-  readonly stamp: number;
-  readonly epoch: number;
-  /** What they have cost, in tokens; 0: they were not used. */
-  readonly cost: number;
-}
 
 /** What a take says of its limit, and of what is wanted. */
 export type TakeWish = Omit<

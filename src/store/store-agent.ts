@@ -192,6 +192,7 @@ export class StoreAgent {
       this.parts.answerer.answer({
         ...{ generation, serial, outcome },
         ...{ units: 0, left: 0, stamp: 0, waitUs: 0, resetUs: 0, validUs: 0, epoch: 0 },
+        ...{ used: 0, atUs: 0 },
       });
     }
   }

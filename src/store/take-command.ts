@@ -15,10 +15,10 @@ import {
 export const KEYS_PER_CALL_MAX = 64;
 
 /** How long gateways have to say what they used, after the state in the store was lost. */
-const RECOVERY_MS = 2000;
+export const RECOVERY_MS = 2000;
 
 const HEAD_REPLIES = 3;
-const REPLIES_PER_KEY = 6;
+const REPLIES_PER_KEY = 7;
 const RECOVERING = 1;
 
 /** What a connection knows of the server's state. */
@@ -110,6 +110,8 @@ export function readTakeReply(reply: unknown, takes: readonly TakeFields[]): Tak
       waitUs: at(first + 3),
       resetUs: at(first + 4),
       validUs: at(first + 5),
+      used: at(first + 6),
+      atUs: at(2),
       epoch,
     } satisfies TakenFields;
   });

@@ -12,7 +12,7 @@
  *
  * State of a key, as text: numbers are integers, written whole; above 2^53 to a unit or two.
  *
- *     last ; a ; b ; end:units,end:units,… ; gateway:stamp:end,…
+ *     last ; a ; b ; end:units,end:units,… ; gateway:stamp:end,… ; epoch:at:old:whole
  *
  *     sliding window   groups: a group counts until `end`, which is its latest use and a window
  *     token bucket     a: moment of b, b: debt. Groups: units that may still be used until `end`;
@@ -22,11 +22,18 @@
  *                      heard of until `end` the reserve is. What costs more is told until it is
  *                      confirmed: `gateway:stamp` is the last telling of a gateway, which is
  *                      nothing when it comes again, of the 64 gateways that told something last.
- *                      Debt is two buckets at most
+ *                      Debt is two buckets at most. `old`: so much of the debt is from before
+ *                      `epoch`, as an answer of that time (`at`) has it; `whole`, 1: the time of
+ *                      recovery was over at `last`; see recall
  *     fixed window     a: its begin, b: what is used
  *
  *     places           gateway:places:end:stamp,… in place of all: places count until `end`; a
  *                      claim that is older than the last one of its gateway is nothing
+ *
+ * Recall (costs, after the state was lost): a gateway says what an answer told it that was used,
+ * and how many reserves it has in flight. Of all such answers the latest is right. Reserves in
+ * flight are a group again, and no part of the old debt. Groups of an earlier epoch are old debt:
+ * nobody can give anything back of them. A state that was whole is as good as an answer at `last`.
  *
  * `last` is the latest time that the key has seen. When the clock has gone back, the state of the
  * key is moved back by as much: no time has passed for it.
@@ -53,10 +60,17 @@ local recovering = fence > now
 local function load(key)
   local s = { last = now, a = 0, b = 0, ends = {}, units = {}, total = 0, dirty = false }
   s.told, s.kept = {}, {}
+  s.epoch, s.at, s.old, s.whole, s.saved = 0, 0, 0, 0, 0
   local raw = redis.call('GET', key)
   if not raw then return s end
-  local last, a, b, rest, told = string.match(raw, '^(%d+);(%d+);(%d+);([^;]*);?(.*)$')
+  local form = '^(%d+);(%d+);(%d+);([^;]*);?([^;]*);?(.*)$'
+  local last, a, b, rest, told, old = string.match(raw, form)
   if not last then return s end
+  local of, at, debt, whole = string.match(old, '^(%d+):(%d+):(%d+):(%d)$')
+  if of then
+    s.epoch, s.at, s.old, s.whole = tonumber(of), tonumber(at), tonumber(debt), tonumber(whole)
+  end
+  s.saved = tonumber(last)
   local back = math.max(0, tonumber(last) - now)
   s.a, s.b = tonumber(a), tonumber(b)
   if s.a > 0 then s.a = s.a - back end
@@ -84,7 +98,11 @@ local function save(key, s, keep)
     told[#told + 1] = id .. ':' .. text(stamp) .. ':' .. text(s.kept[id])
     keep = math.max(keep, s.kept[id] - now)
   end
-  if #told > 0 then raw = raw .. ';' .. table.concat(told, ',') end
+  if #told > 0 or s.epoch > 0 then raw = raw .. ';' .. table.concat(told, ',') end
+  if s.epoch > 0 then
+    local old = { text(s.epoch), text(s.at), text(s.old), recovering and '0' or '1' }
+    raw = raw .. ';' .. table.concat(old, ':')
+  end
   redis.call('SET', key, raw, 'PX', text(math.ceil(math.max(keep, 1000) / 1000) + 1000))
 end
 
@@ -164,12 +182,34 @@ local function pay(s, p, upto)
   local ms = math.floor((upto - s.a) / 1000)
   if ms > 0 then
     s.b = s.b - ms * p.refill
+    s.old = math.max(0, s.old - ms * p.refill)
     s.a = s.a + ms * 1000
   end
   if s.b <= 0 then
     s.b = 0
+    s.old = 0
     s.a = upto
   end
+end
+
+local function renew(s, p)
+  if s.epoch == epoch then return end
+  local held = s.total * p.size
+  s.b, s.old = s.b + held, s.old + held
+  if s.whole == 1 then s.at, s.old = s.saved, s.b end
+  s.ends, s.units, s.total, s.epoch = {}, {}, 0, epoch
+end
+
+local function recall(s, p)
+  if p.stamp > s.at then
+    local old = math.max(0, p.used - s.total * p.size)
+    s.b = s.b - s.old + old
+    s.at, s.old = p.stamp, old
+  end
+  local held = math.min(s.old, p.needed * p.size)
+  s.b, s.old = s.b - held, s.old - held
+  s.dirty = true
+  return p.needed
 end
 
 local function isnews(s, p)
@@ -189,7 +229,7 @@ end
 local function bucket(key, p)
   local s = load(key)
   local span, groups, size, most = p.valid, 4, p.size, p.limit
-  local costs = p.algorithm == 5
+  local costs = p.algorithm >= 5
   if costs then span, groups, size, most = p.window, 62, p.token, 2 * p.limit end
   if s.a == 0 then s.a = now end
   local ended = p.returned > 0 and giveback(s, p.stamp, p.returned) or 0
@@ -201,16 +241,20 @@ local function bucket(key, p)
   end
   drop(s, now)
   pay(s, p, now)
+  if costs then renew(s, p) end
   if ended > 0 then s.b = s.b + p.cost * p.token end
   if p.declared > 0 and isnews(s, p) then
     s.b = math.min(most, s.b + p.declared * size)
+    s.old = math.min(s.old, s.b)
     s.dirty = true
   end
+  local again = p.algorithm == 6 and recall(s, p) or 0
   local used = s.b + s.total * p.size
   local room = math.floor((p.limit - used) / p.size)
   local cell = math.max(1000, math.ceil(span / groups))
   local at = math.ceil((now + span) / cell) * cell
   local units = recovering and 0 or share(room, p.limit, p.needed, p.wanted)
+  if p.algorithm == 6 then units = again end
   if units > 0 then
     add(s, at, units)
     used = used + units * p.size
@@ -231,7 +275,8 @@ local function bucket(key, p)
     local over = (p.limit - used) % p.token
     reset = whenpaid(over == 0 and p.token or p.token - over)
   end
-  return units, at, math.max(0, math.floor((p.limit - used) / p.size)), wait, reset, p.valid
+  local left = math.max(0, math.floor((p.limit - used) / p.size))
+  return units, at, left, wait, reset, p.valid, used
 end
 
 local function fixed(key, p)
@@ -286,13 +331,14 @@ for k = 2, #KEYS do
     token = arg(11), stamp = arg(12), cost = arg(14), told = arg(15)
   }
   if arg(13) ~= epoch then p.returned = 0 end
+  p.used = arg(13)
   local one = bucket
   if p.algorithm == 1 then one = sliding elseif p.algorithm == 3 then one = fixed end
   if p.algorithm == 4 then one = places end
-  local units, stamp, left, wait, reset, valid = one(KEYS[k], p)
+  local units, stamp, left, wait, reset, valid, used = one(KEYS[k], p)
   local r = #reply
   reply[r + 1], reply[r + 2], reply[r + 3] = units, stamp, left
-  reply[r + 4], reply[r + 5], reply[r + 6] = wait, reset, valid
+  reply[r + 4], reply[r + 5], reply[r + 6], reply[r + 7] = wait, reset, valid, used or 0
 end
 return reply
 `;

@@ -57,6 +57,8 @@ describeUnless(redisMissing(), 'the scripts of the store', () => {
       { algorithm: 3, limit: 40, window: 15_000, valid: 1000 },
       { algorithm: 4, limit: 7, window: 0, valid: 30_000 },
       { algorithm: 5, limit: 9000, window: 90_000, valid: 1500 },
+      // The same key.
+      { algorithm: 6, limit: 9000, window: 90_000, valid: 1500 },
     ];
     const stamps = kinds.map(() => 0);
     let epoch = 0;
@@ -64,20 +66,22 @@ describeUnless(redisMissing(), 'the scripts of the store', () => {
     let now = START_US;
     for (let round = 0; round < ROUNDS; round += 1) {
       const picked = kinds.map((_, at) => at).filter(() => random.chance(0.5));
-      const names = ['meta', ...picked.map((at) => `key${at}`)];
+      const names = ['meta', ...picked.map((at) => `key${Math.min(at, 5)}`)];
       const run = random.chance(0.003) ? `run${round}` : 'run';
       const values = [
         ...[run, 5000, random.below(2), random.pick(GATEWAYS)],
         ...picked.flatMap((at) => {
           const { algorithm, limit, window, valid } = kinds[at] ?? {};
           const needed = random.below(3);
-          const stamp = algorithm === 4 ? round + 1 - random.pick([0, 0, 0, 2]) : (stamps[at] ?? 0);
+          const given = algorithm === 6 ? now - random.below(99_000) : (stamps[at] ?? 0);
+          const stamp = algorithm === 4 ? round + 1 - random.pick([0, 0, 0, 2]) : given;
+          const isOld = algorithm === 6 || random.chance(0.1);
           return [
             ...[algorithm ?? 0, needed, needed + random.below(4), valid ?? 0, random.below(3)],
             ...[random.chance(0.1) ? random.below(4) : 0, limit ?? 0, window ?? 0, 100, 7, 300],
             ...[
               stamp,
-              random.chance(0.9) ? epoch : 1,
+              isOld ? random.below(12_000) : epoch,
               random.below(3),
               1 + random.below(round + 1),
             ],
@@ -91,8 +95,8 @@ describeUnless(redisMissing(), 'the scripts of the store', () => {
       expect(reply, `round ${round}`).toEqual(model.take(names, values, now));
       epoch = reply[1] ?? 0;
       picked.forEach((at, place) => {
-        given += reply[3 + place * 6] ?? 0;
-        stamps[at] = reply[4 + place * 6] ?? 0;
+        given += reply[3 + place * 7] ?? 0;
+        stamps[at] = reply[4 + place * 7] ?? 0;
       });
     }
     expect(given).toBeGreaterThan(100);

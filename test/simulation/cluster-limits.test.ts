@@ -4,10 +4,11 @@
  * (`SLUICE_TEST_LONG=1`) there are many more histories.
  */
 import { describe, expect, it } from 'vitest';
+import { RECOVERY_MS } from '../../src/store/take-command.js';
 import { fullestBucket, type LimitWish, mostWithin } from '../support/cluster-node.js';
 import { IS_LONG } from '../support/long-form.js';
 import { EARLY, FAULTS, LOSSES, play } from './cluster-histories.js';
-import { ClusterWorld, TIMEOUT_MS } from './cluster-world.js';
+import { ClusterWorld, type SimGateway, TIMEOUT_MS } from './cluster-world.js';
 import { playSeedsInTurn, SimRandom } from './seeds.js';
 
 const TIMES = IS_LONG ? 100 : 1;
@@ -72,6 +73,8 @@ it('a bucket that holds more than a window brings is exact when the store forget
 describe('a limit whose costs replies tell, over three gateways', () => {
   const [RESERVE, BURST, WINDOW_MS, QUICK_MS] = [10, 300, 60_000, 3000];
   const KEYS = [1, 2];
+  /** After this time a store that has forgotten gives again, if gateways reach it. */
+  const FORGET_MS = RECOVERY_MS + 1000;
 
   function aWorld(seed: number, wish: Partial<LimitWish> = {}): ClusterWorld {
     const told = { kind: 'field', name: 'x-cost' } as const;
@@ -89,11 +92,15 @@ describe('a limit whose costs replies tell, over three gateways', () => {
     }
   }
 
-  async function playFaults(world: ClusterWorld, names: readonly string[]): Promise<void> {
+  async function playFaults(
+    world: ClusterWorld,
+    names: readonly string[],
+    lengths: readonly number[] = [20, 300, 1200, 4000],
+  ): Promise<void> {
     await demand(world, 1500);
     for (let at = 0; at < 4; at += 1) {
       const fault = { ...FAULTS, ...LOSSES }[world.random.pick(names)];
-      fault?.(world, world.random.pick(world.gateways), world.random.pick([20, 300, 1200, 4000]));
+      fault?.(world, world.random.pick(world.gateways), world.random.pick(lengths));
       await demand(world, world.random.pick([10, 300, 2500]));
     }
     world.server.goOn();
@@ -103,29 +110,31 @@ describe('a limit whose costs replies tell, over three gateways', () => {
     for (let atMs = 0; atMs < world.flightMsMax + 500; atMs += 5) await world.step(5);
   }
 
+  /** What of a key is reserved and owed: the most at once, and now. */
+  function levelsOf(world: ClusterWorld, key: number, windowMs: number, costMax: number) {
+    const ended = world.ended.filter((one) => one.key === key);
+    const events = [
+      ...world.timesOf(0, key).map((atMs) => ({ atMs, held: RESERVE, used: 0 })),
+      ...ended.map(({ endMs, cost }) => ({
+        atMs: endMs,
+        held: -RESERVE,
+        used: Math.min(cost, costMax),
+      })),
+      { atMs: world.agenda.nowMs, held: 0, used: 0 },
+    ].sort((one, other) => one.atMs - other.atMs || one.held - other.held);
+    let [held, owed, most, lastMs] = [0, 0, 0, 0];
+    for (const { atMs, ...event } of events) {
+      owed = Math.max(0, owed - ((atMs - lastMs) * BURST) / windowMs) + event.used;
+      held += event.held;
+      lastMs = atMs;
+      most = Math.max(most, held + owed);
+    }
+    return { most, now: held + owed };
+  }
+
   /** The most that one key had reserved and owed at once, as if costs ended at the reserve. */
   function fullest(world: ClusterWorld, windowMs = WINDOW_MS): number {
-    return Math.max(
-      ...KEYS.map((key) => {
-        const ended = world.ended.filter((one) => one.key === key);
-        const events = [
-          ...world.timesOf(0, key).map((atMs) => ({ atMs, held: RESERVE, used: 0 })),
-          ...ended.map(({ endMs, cost }) => ({
-            atMs: endMs,
-            held: -RESERVE,
-            used: Math.min(cost, RESERVE),
-          })),
-        ].sort((one, other) => one.atMs - other.atMs || one.held - other.held);
-        let [held, owed, most, lastMs] = [0, 0, 0, 0];
-        for (const { atMs, ...event } of events) {
-          owed = Math.max(0, owed - ((atMs - lastMs) * BURST) / windowMs) + event.used;
-          held += event.held;
-          lastMs = atMs;
-          most = Math.max(most, held + owed);
-        }
-        return most;
-      }),
-    );
+    return Math.max(...KEYS.map((key) => levelsOf(world, key, windowMs, RESERVE).most));
   }
 
   function beyond(world: ClusterWorld): number {
@@ -165,6 +174,53 @@ describe('a limit whose costs replies tell, over three gateways', () => {
     await demand(world, QUICK_MS);
     expect(fullest(world, QUICK_MS)).toBeLessThanOrEqual(BURST + 1e-6);
     expect(fullest(world, QUICK_MS)).toBeGreaterThan(BURST - RESERVE);
+  });
+
+  const SHORT = [20, 120, 300];
+
+  it('goes on where it was when the store forgets, and all gateways can tell it', async () => {
+    await playSeedsInTurn(6 * TIMES, async (seed) => {
+      const world = aWorld(seed, { windowMs: 10_000 });
+      world.flightMsMax = world.random.pick([300, 3000, 9900]);
+      const links = ['slowLink', 'losesUp', 'deafDown', 'deafUp', 'cut', 'hang', 'sleep'];
+      await playFaults(world, [...Object.keys(LOSSES), ...Object.keys(LOSSES), ...links], SHORT);
+      expect(fullest(world, 10_000)).toBeLessThanOrEqual(BURST + 1e-6);
+    });
+  });
+
+  it('admits what fits as soon as a store that forgot has heard of all', async () => {
+    await playSeedsInTurn(3 * TIMES, async (seed) => {
+      const windowMs = 20_000;
+      const world = aWorld(seed, { windowMs });
+      world.flightMsMax = 0.95 * windowMs;
+      const [key = 0] = KEYS;
+      const request = () => world.random.pick(world.gateways).request(0, key);
+      const pass = async (ms: number) => {
+        for (let atMs = 0; atMs < ms; atMs += 5) await world.step(5);
+      };
+      // Most of what flows in, for longer than what was used is owed.
+      for (const endMs = world.agenda.nowMs + 3 * windowMs; world.agenda.nowMs < endMs; ) {
+        request();
+        await pass(1700);
+      }
+      LOSSES[world.random.pick(Object.keys(LOSSES))]?.(world, world.gateways[0] as SimGateway, 300);
+      await pass(600);
+      // Somebody asks: now it recovers.
+      request();
+      await pass(FORGET_MS);
+      world.isLoose = false;
+      const before = world.admissions.length;
+      const room = BURST - levelsOf(world, key, windowMs, 3 * RESERVE).now;
+      const fits = Math.floor(room / RESERVE);
+      expect(fits).toBeGreaterThan(10);
+      for (let at = 0; at < fits; at += 1) {
+        request();
+        await pass(20);
+      }
+      await pass(2 * TIMEOUT_MS);
+      // Ends in the last moment before the loss may not be known.
+      expect(world.admissions.length - before).toBeGreaterThanOrEqual(fits - 2);
+    });
   });
 
   it.each(['slowLink', 'deafDown', 'hang'])(

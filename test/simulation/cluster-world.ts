@@ -52,20 +52,20 @@ class LooseAnswerer extends StoreAnswerer {
 
   constructor(
     memory: StoreMemory,
-    private readonly random: SimRandom,
-    private readonly onLate: () => void,
+    private readonly world: ClusterWorld,
   ) {
     super(memory);
   }
 
   override answer(taken: TakenFields): void {
-    if (taken.outcome === TAKEN_LATE) this.onLate();
-    if (this.late === null && this.random.chance(0.02)) {
+    const { random, isLoose } = this.world;
+    if (taken.outcome === TAKEN_LATE) this.world.late += 1;
+    if (this.late === null && isLoose && random.chance(0.02)) {
       this.late = taken;
       return;
     }
     super.answer(taken);
-    if (this.random.chance(0.02)) super.answer(taken);
+    if (isLoose && random.chance(0.02)) super.answer(taken);
     if (this.late === null) return;
     super.answer(this.late);
     this.late = null;
@@ -129,9 +129,7 @@ export class SimGateway {
   private newAgent(): StoreAgent {
     const agent = new StoreAgent({
       config: aStore(0, { timeoutMs: TIMEOUT_MS }),
-      answerer: new LooseAnswerer(this.memory, this.world.random, () => {
-        this.world.late += 1;
-      }),
+      answerer: new LooseAnswerer(this.memory, this.world),
       client: this.link.client,
       clock: this.clock,
       nodeId: this.id,
@@ -260,6 +258,8 @@ export class ClusterWorld {
   readonly ended: Flight[] = [];
   /** How long requests take at most. */
   flightMsMax = 300;
+  /** Whether threads say answers twice, or later than others. */
+  isLoose = true;
   /** Questions whose answers were late. */
   late = 0;
   /** The most requests in flight at a time, of limits that count these. */

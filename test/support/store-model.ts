@@ -10,6 +10,12 @@ interface KeyState {
   groups: { end: number; units: number }[];
   /** By gateway. */
   told: ReadonlyMap<string, { readonly stamp: number; readonly end: number }>;
+  epoch: number;
+  /** Of which moment the old debt is. */
+  at: number;
+  old: number;
+  isWhole: boolean;
+  saved: number;
 }
 
 interface Claim {
@@ -40,6 +46,9 @@ interface Take {
   readonly cost: number;
   readonly toldStamp: number;
   readonly gateway: string;
+  readonly epoch: number;
+  /** Of a recall. */
+  readonly used: number;
 }
 
 const HEAD_ARGUMENTS = 4;
@@ -145,6 +154,8 @@ export class StoreModel {
       cost: at(13),
       toldStamp: at(14),
       gateway,
+      epoch,
+      used: at(12),
     };
     const state = this.load(key, now);
     if (take.algorithm === 1) return this.sliding(key, state, take, { now, isRecovering });
@@ -161,7 +172,7 @@ export class StoreModel {
     const at = (index: number): number => numbers[index] as number;
     const [needed, wanted, valid, limit, stamp] = [at(1), at(2), at(3), at(6), at(11)];
     const claims = this.claims.get(key) ?? new Map<string, Claim>();
-    if ((claims.get(gateway)?.stamp ?? 0) >= stamp) return [0, stamp, 0, 0, 0, 0];
+    if ((claims.get(gateway)?.stamp ?? 0) >= stamp) return [0, stamp, 0, 0, 0, 0, 0];
     this.claims.set(key, claims);
     claims.delete(gateway);
     let others = 0;
@@ -174,17 +185,22 @@ export class StoreModel {
     const given = isRecovering ? Math.min(wanted, needed) : Math.min(wanted, room);
     const units = Math.max(given, needed);
     claims.set(gateway, { units, end: now + valid, stamp });
-    return [units, stamp, Math.max(0, room - units), 0, 0, valid];
+    return [units, stamp, Math.max(0, room - units), 0, 0, valid, 0];
   }
 
   private load(key: string, now: number): KeyState {
     const known = this.keys.get(key);
-    if (known === undefined) return { last: now, a: 0, b: 0, groups: [], told: new Map() };
+    if (known === undefined) {
+      const empty = { a: 0, b: 0, groups: [], told: new Map() };
+      return { ...empty, last: now, epoch: 0, at: 0, old: 0, isWhole: false, saved: 0 };
+    }
     const back = Math.max(0, known.last - now);
     return {
       last: now,
       a: known.a > 0 ? known.a - back : 0,
       b: known.b,
+      ...{ epoch: known.epoch, at: known.at, old: known.old, isWhole: known.isWhole },
+      saved: known.last,
       groups: known.groups.map(({ end, units }) => ({ end: end - back, units })),
       told: new Map(
         [...known.told]
@@ -215,12 +231,12 @@ export class StoreModel {
     const first = state.groups[0]?.end ?? now;
     const wait = units === 0 && take.limit - total < 1 ? Math.max(1, first - now) : 0;
     const reset = total > 0 ? Math.max(1, first - now) : 0;
-    return [units, at, Math.max(0, take.limit - total), wait, reset, take.valid];
+    return [units, at, Math.max(0, take.limit - total), wait, reset, take.valid, 0];
   }
 
   private bucket(key: string, state: KeyState, take: Take, { now, isRecovering }: Moment) {
     if (state.a === 0) state.a = now;
-    const isCosts = take.algorithm === 5;
+    const [isCosts, isRecall] = [take.algorithm >= 5, take.algorithm === 6];
     let isDirty = giveBack(state, take);
     const cost = isDirty ? take.cost * take.token : 0;
     for (const { end, units } of state.groups) {
@@ -230,11 +246,17 @@ export class StoreModel {
     }
     state.groups = state.groups.filter(({ end }) => end > now);
     pay(state, take, now);
+    if (isCosts) renew(state, take);
     state.b += cost;
     if (take.declared > 0 && isNews(state, take, now)) {
       const [most, size] = isCosts ? [2 * take.limit, take.token] : [take.limit, take.size];
       state.b = Math.min(most, state.b + take.declared * size);
+      state.old = Math.min(state.old, state.b);
       this.tokensBeyond += isCosts ? take.declared : 0;
+      isDirty = true;
+    }
+    if (isRecall) {
+      recall(state, take);
       isDirty = true;
     }
     let used = state.b + totalOf(state) * take.size;
@@ -242,11 +264,13 @@ export class StoreModel {
     const [span, parts] = isCosts ? [take.window, 62] : [take.valid, 4];
     const cell = Math.max(1000, Math.ceil(span / parts));
     const at = Math.ceil((now + span) / cell) * cell;
-    const units = isRecovering ? 0 : part(room, take);
+    const given = isRecovering ? 0 : part(room, take);
+    const units = isRecall ? take.needed : given;
     if (units > 0) {
       add(state, at, units);
       used += units * take.size;
     }
+    state.isWhole = !isRecovering;
     if (units > 0 || isDirty) this.save(key, state, now);
     const whenPaid = (debt: number): number =>
       debt <= state.b
@@ -259,7 +283,7 @@ export class StoreModel {
     const over = modulo(take.limit - used, take.token);
     const reset = used > 0 ? whenPaid(over === 0 ? take.token : take.token - over) : 0;
     const left = Math.max(0, Math.floor((take.limit - used) / take.size));
-    return [units, at, left, wait, reset, take.valid];
+    return [units, at, left, wait, reset, take.valid, used];
   }
 
   private fixed(key: string, state: KeyState, take: Take, { now, isRecovering }: Moment) {
@@ -282,7 +306,7 @@ export class StoreModel {
     const left = state.a + take.window - now;
     const wait = units === 0 && take.limit - state.b < 1 ? Math.max(1, left) : 0;
     const room = Math.max(0, take.limit - state.b);
-    return [units, state.a, room, wait, state.b > 0 ? left : 0, Math.min(take.valid, left)];
+    return [units, state.a, room, wait, state.b > 0 ? left : 0, Math.min(take.valid, left), 0];
   }
 }
 
@@ -332,11 +356,35 @@ function pay(state: KeyState, { refill }: Take, upTo: number): void {
   const ms = Math.floor((upTo - state.a) / 1000);
   if (ms > 0) {
     state.b -= ms * refill;
+    state.old = Math.max(0, state.old - ms * refill);
     state.a += ms * 1000;
   }
   if (state.b > 0) return;
   state.b = 0;
+  state.old = 0;
   state.a = upTo;
+}
+
+/** In another epoch all that is known is old debt, but for what was told while it recovered. */
+function renew(state: KeyState, { epoch, size }: Take): void {
+  if (state.epoch === epoch) return;
+  const held = totalOf(state) * size;
+  state.b += held;
+  state.old += held;
+  if (state.isWhole) Object.assign(state, { at: state.saved, old: state.b });
+  state.groups = [];
+  state.epoch = epoch;
+}
+
+function recall(state: KeyState, { stamp, used, needed, size }: Take): void {
+  if (stamp > state.at) {
+    const old = Math.max(0, used - totalOf(state) * size);
+    state.b += old - state.old;
+    Object.assign(state, { at: stamp, old });
+  }
+  const held = Math.min(state.old, needed * size);
+  state.b -= held;
+  state.old -= held;
 }
 
 /** As Lua has it: never negative. */

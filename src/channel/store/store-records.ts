@@ -16,14 +16,17 @@
  *     12    used, and the store was not told     validity µs
  *     13    cost of what comes back              ┘
  *     14    limit, or size of the bucket         epoch
- *     16    window, µs
- *     18    size of an admission (bucket)
+ *     16    window, µs                           used
+ *     18    size of an admission (bucket)        when that was so, µs of the store
  *     20    refill a millisecond (bucket)
  *     22    stamp of the lease that comes back
  *     24    its epoch
  *     26    when it was sent, ms of the shared clock
  *     28    size of a token (bucket)
  *     30    stamp of what it is told of
+ *
+ * A recall has what was used in place of the epoch (24), when that was so in place of the stamp
+ * (22), and reserves in flight in place of the units that are needed (8).
  */
 export const TAKE_SLIDING = 1;
 export const TAKE_BUCKET = 2;
@@ -32,12 +35,15 @@ export const TAKE_FIXED = 3;
 export const TAKE_PLACES = 4;
 /** A bucket of which requests take a reserve, and their cost when they end. */
 export const TAKE_COSTS = 5;
+/** Of such a bucket, for a store that has lost it: what was used, and what is in flight. */
+export const TAKE_RECALL = 6;
 export type TakeAlgorithm =
   | typeof TAKE_SLIDING
   | typeof TAKE_BUCKET
   | typeof TAKE_FIXED
   | typeof TAKE_PLACES
-  | typeof TAKE_COSTS;
+  | typeof TAKE_COSTS
+  | typeof TAKE_RECALL;
 
 /** The store has decided: units, or none. */
 export const TAKEN_DECIDED = 1;
@@ -103,6 +109,10 @@ export interface TakenFields {
   /** How long the units may be used, from `sentMs` of the ask on. */
   validUs: number;
   epoch: number;
+  /** Of costs: units that are used or reserved. */
+  used: number;
+  /** When the store has decided, by its clock. */
+  atUs: number;
 }
 
 export function createTakeFields(): TakeFields {
@@ -207,6 +217,8 @@ export class StoreSlots {
     floats[at + 2] = taken.resetUs;
     floats[at + 3] = taken.validUs;
     floats[at + 4] = taken.epoch;
+    floats[at + 5] = taken.used;
+    floats[at + 6] = taken.atUs;
   }
 
   readTaken(base: number): TakenFields {
@@ -223,6 +235,8 @@ export class StoreSlots {
       resetUs: this.float(at + 2),
       validUs: this.float(at + 3),
       epoch: this.float(at + 4),
+      used: this.float(at + 5),
+      atUs: this.float(at + 6),
     };
   }
 

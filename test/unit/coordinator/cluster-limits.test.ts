@@ -3,20 +3,25 @@ import {
   VERDICT_ADMITTED,
   VERDICT_RATE_LIMITED,
 } from '../../../src/channel/coordinator/coordinator-records.js';
+import { addCost, createTellCosts } from '../../../src/channel/coordinator/tell-costs.js';
 import {
   allocateStoreMemory,
   StoreAnswerer,
   StoreAsker,
 } from '../../../src/channel/store/store-channel.js';
 import {
+  TAKE_RECALL,
   TAKEN_DECIDED,
+  TAKEN_FAILED,
   TAKEN_LATE,
+  TAKEN_RECOVERING,
+  type TakeFields,
+  type TakenFields,
   type TakenOutcome,
 } from '../../../src/channel/store/store-records.js';
 import { STORE_LOST, STORE_UP } from '../../../src/channel/store/store-status.js';
-import { CLUSTER_ADMITS, Lease, makeLimit } from '../../../src/coordinator/cluster-lease.js';
+import { Lease, makeLimit } from '../../../src/coordinator/cluster-lease.js';
 import { ClusterLimits } from '../../../src/coordinator/cluster-limits.js';
-import { RateDecision } from '../../../src/policy/rate-limit/rate-decision.js';
 import { aClusterLimiter } from '../../support/cluster-node.js';
 import {
   aCoordinatorConfig,
@@ -25,6 +30,9 @@ import {
   ReplyKeeper,
 } from '../../support/coordinator-rig.js';
 import { servedOf } from '../../support/served-config.js';
+
+/** Nothing is used, and nobody waits. */
+const AT_ONCE = { waitUs: 0, resetUs: 0, used: 0, atUs: 0 };
 
 /** Both ends of a channel to a store that the test plays. */
 function aStore() {
@@ -71,36 +79,51 @@ it('holds reserves of its part, beside what flows in, while the store is away', 
   expect(rig.ask(2000, { limiterIndex: 0 }).verdict).toBe(VERDICT_ADMITTED);
 });
 
-it('tells a store that has lost its state of requests that take long, and of their costs', () => {
+it('tells a store that has lost its state what it last said, and what is in flight', () => {
   const { store, answerer } = aStore();
-  let nowMs = 1000;
-  const limits = new ClusterLimits({ store, timeoutMs: 50, nodesMin: 1, unixMs: () => nowMs });
   const told = { kind: 'field', name: 'x-cost' } as const;
-  const amounts = { limit: 100, burst: 100, cost: 40, windowMs: 1000 };
+  const onStoreLost = 'closed';
+  const amounts = { limit: 1000, burst: 1000, cost: 40, windowMs: 10_000, onStoreLost } as const;
   const limiters = [aClusterLimiter({ ...amounts, algorithm: 'tokenBucket', told }, 0)];
-  limits.adopt(servedOf(aCoordinatorConfig({ limiters })).limiters);
+  const cluster = new ClusterLimits({ store, timeoutMs: 50, nodesMin: 1, unixMs: () => 0 });
+  const rig = new CoordinatorRig(aCoordinatorConfig({ limiters }), cluster);
+  const perToken = cluster.leaseFor(0, 1, 2).limit.rule.unitsPerToken;
   answerer.status.setState(STORE_UP);
-  limits.onTick(nowMs);
-  const lease = limits.leaseFor(0, 1, 1);
-  lease.units = 1;
-  lease.untilMs = nowMs + 1;
-  lease.stamp = 77;
-  expect(lease.peek(nowMs, new RateDecision())).toBe(CLUSTER_ADMITS);
-  lease.commit(nowMs, new RateDecision());
-  limits.costs.hold(1, 0, lease, { isLeased: true, nowMs });
-  const loseState = (): void => {
-    answerer.status.onEpoch();
-    limits.onTick(nowMs);
+  const answer = (nowMs: number, wish: Partial<TakenFields>): TakeFields => {
+    const take = answerer.nextTake();
+    if (take === null) throw new Error('nothing was asked');
+    const { generation, serial } = take;
+    const given = { units: 1, left: 9, ...AT_ONCE, validUs: 50_000, outcome: TAKEN_DECIDED };
+    answerer.answer({ generation, serial, stamp: 9, epoch: 5, ...given, ...wish } as TakenFields);
+    answerer.flush();
+    rig.step(nowMs);
+    return take;
   };
-  // The bucket fills in a second; what was used longer ago is owed no more, but for this reserve.
-  nowMs += 10_000;
-  loseState();
-  expect(answerer.nextTake()).toMatchObject({ declared: 40 });
-  nowMs += 10_000;
-  limits.costs.settle(1, { costOf: () => 30 }, nowMs);
-  expect(answerer.nextTake()).toMatchObject({ returned: 1, stamp: 77, cost: 30 });
-  loseState();
-  expect(answerer.nextTake()).toMatchObject({ declared: 30 });
+  rig.askMany(1000, [{ limiterIndex: 0, upstreamIndex: -1 }]);
+  answer(1000, { used: 500 * perToken, atUs: 77 });
+  const keeper = new ReplyKeeper();
+  rig.worker(0).drainReplies(keeper);
+  const ticket = keeper.replies[0]?.inFlightTicket ?? 0;
+  rig.askMany(1000, [{ limiterIndex: 0, upstreamIndex: -1 }]);
+  // A tenth of a token flows in each millisecond. The first answer of the new state tells nothing.
+  answerer.status.onEpoch();
+  answer(2000, { units: 0, epoch: 6, waitUs: 1e6, atUs: 99 });
+  const outcome = TAKEN_RECOVERING;
+  const recall = answer(2000, { outcome: TAKEN_FAILED, units: 0 });
+  expect(recall).toMatchObject({ algorithm: TAKE_RECALL, needed: 1, stamp: 77, returned: 0 });
+  expect(recall.epoch).toBe(400 * perToken);
+  rig.step(2001);
+  const costs = createTellCosts();
+  addCost(costs, 0, 30);
+  rig.worker(0).tellInFlightEnd(ticket, costs);
+  rig.worker(0).flush();
+  rig.step(2002);
+  expect(answer(2002, { outcome, stamp: 11, epoch: 6 }).needed).toBe(1);
+  // It ended while that was on its way, and is settled in the new state.
+  const settled = answerer.nextTake();
+  expect(settled).toMatchObject({ returned: 1, cost: 30, stamp: 11, epoch: 6 });
+  rig.step(2003);
+  expect(answerer.nextTake()).toBeNull();
 });
 
 it('leaves a gateway without the store its part of a limit that it uses by a quarter', () => {
@@ -141,7 +164,7 @@ it.each([
   for (let take = answerer.nextTake(); take !== null; take = answerer.nextTake()) {
     const { generation, serial, needed, validUs } = take;
     asked.push(needed);
-    const given = { units: needed, left, stamp: 9, waitUs: 0, resetUs: 0, validUs, epoch: 5 };
+    const given = { units: needed, left, stamp: 9, ...AT_ONCE, validUs, epoch: 5 };
     answerer.answer({ generation, serial, outcome: TAKEN_DECIDED, ...given });
     answerer.flush();
     rig.step(1000 + asked.length);
@@ -188,7 +211,7 @@ it('gives back what a late answer gives, once, and as soon as the store can be r
   const take = answerer.nextTake();
   if (take === null) throw new Error('nothing was asked');
   const answer = (outcome: TakenOutcome, units: number): void => {
-    const given = { units, left: 1, stamp: 9, waitUs: 0, resetUs: 0, validUs: 50_000, epoch: 5 };
+    const given = { units, left: 1, stamp: 9, ...AT_ONCE, validUs: 50_000, epoch: 5 };
     answerer.answer({ generation: take.generation, serial: take.serial, outcome, ...given });
     answerer.flush();
   };
