@@ -1,6 +1,7 @@
 /** When a worker is woken, and what it finds then. */
 
 import { describe, expect, it, vi } from 'vitest';
+import type { DispatchRule } from '../../../src/acceptor/dispatch-rule.js';
 import type { Downstream } from '../../../src/acceptor/in-flight-table.js';
 import { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
 import type { RefusingLane } from '../../../src/acceptor/repeat-accounts.js';
@@ -46,10 +47,10 @@ class Rig {
   readonly dispatcher: LaneDispatcher;
   readonly worker: LaneEnd;
 
-  constructor() {
+  constructor(rule: DispatchRule = RULE) {
     this.dispatcher = new LaneDispatcher(
       1,
-      RULE,
+      rule,
       (error) => {
         throw error;
       },
@@ -328,6 +329,22 @@ describe('a request alone', () => {
     await turns();
     expect(met).toBe(PRESSURE_FULL / 10);
   });
+});
+
+it('is strained once half of a queue is in use, and takes no more than fit', () => {
+  const rig = new Rig({ ...RULE, depthMax: 4 });
+  const { dispatcher } = rig;
+  const sent = Array.from({ length: 5 }, () => [rig.send(), dispatcher.isStrained]);
+  expect(sent).toEqual([
+    [0, false],
+    [1, true],
+    [2, true],
+    [3, true],
+    [-1, true],
+  ]);
+  dispatcher.onDoorbell();
+  expect(rig.answer()).toBe(4);
+  expect(dispatcher.isStrained).toBe(false);
 });
 
 it.each(['abandon', 'detach'] as const)('writes nothing to a worker after %s', (lose) => {
