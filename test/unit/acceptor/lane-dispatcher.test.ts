@@ -19,6 +19,7 @@ import {
   FLAG_END,
   REQUEST_BODY,
   REQUEST_HEAD,
+  REQUEST_REPEATS,
   RESPONSE_END,
   writeBare,
   writeBodyPosition,
@@ -377,6 +378,16 @@ describe('refusals that were given again', () => {
     expect(uncounted).toEqual(['-00000002', '-00000001']);
     dispatcher.detach(0);
     expect(uncounted).toHaveLength(2);
+  });
+
+  it('are told before the next head: what the worker held of them may go then', () => {
+    const rig = new Rig();
+    laneOf(rig.dispatcher).repeats.add(7, 0, 1);
+    rig.send();
+    rig.dispatcher.onDoorbell();
+    const kinds: number[] = [];
+    rig.worker.drain({ onRecord: (kind) => void kinds.push(kind) });
+    expect(kinds).toEqual([REQUEST_REPEATS, REQUEST_HEAD]);
   });
 
   it('are counted when their worker has ended, and can come no more', () => {
