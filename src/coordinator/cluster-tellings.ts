@@ -11,7 +11,7 @@ import { EXACT_MS_MAX, type Lease } from './cluster-lease.js';
 const TOLD_PER_TICK_MAX = 256;
 const LOOKED_PER_TICK_MAX = 1024;
 
-export interface TellingParts {
+interface TellingParts {
   readonly status: StoreStatus;
   readonly timeoutMs: number;
   /** Each sends one message. False: it cannot be sent now. */
