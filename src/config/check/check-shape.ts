@@ -19,7 +19,7 @@ import {
   describeLength,
   describeMissing,
 } from './shape-message.js';
-import { unknownKeyMessage } from './unknown-key.js';
+import { meantKey, unknownKeyMessage } from './unknown-key.js';
 
 /** The outcome of the shape check. */
 export interface ShapeResult {
@@ -140,14 +140,10 @@ function meantKeys(errors: readonly ErrorObject[]): ReadonlySet<string> {
   for (const error of errors) {
     const key = unknownKey(error);
     if (key === undefined) continue;
-    const nearest = nearestName(key, knownKeys(error));
-    if (nearest !== undefined) meant.add(childPointer(error.instancePath, nearest));
+    const meantOne = meantKey(key, Object.keys(nodeOf(error).properties ?? {}));
+    if (meantOne !== undefined) meant.add(childPointer(error.instancePath, meantOne));
   }
   return meant;
-}
-
-function knownKeys(error: ErrorObject): string[] {
-  return Object.keys(nodeOf(error).properties ?? {});
 }
 
 /** The part of the schema that the value failed. */
@@ -160,7 +156,7 @@ function addFinding(error: ErrorObject, findings: Findings): void {
   const node = nodeOf(error);
   const key = unknownKey(error);
   if (key !== undefined) {
-    const message = unknownKeyMessage(key, knownKeys(error));
+    const message = unknownKeyMessage(key, node);
     findings.add({ pointer, place: childPointer(pointer, key), part: 'key', message });
     return;
   }
