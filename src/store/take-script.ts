@@ -31,9 +31,11 @@
  *                      claim that is older than the last one of its gateway is nothing
  *
  * Recall (costs, after the state was lost): a gateway says what an answer told it that was used,
- * and how many reserves it has in flight. Of all such answers the latest is right. Reserves in
- * flight are a group again, and no part of the old debt. Groups of an earlier epoch are old debt:
- * nobody can give anything back of them. A state that was whole is as good as an answer at `last`.
+ * and how many reserves it has in flight. Of all such answers the latest is right, but one that
+ * comes after the time of recovery takes no debt away: it knows nothing of the reserves that were
+ * given meanwhile. Reserves in flight are a group again, and no part of the old debt. Groups of an
+ * earlier epoch are old debt: nobody can give anything back of them. A state that was whole is as
+ * good as an answer at `last`.
  *
  * `last` is the latest time that the key has seen. When the clock has gone back, the state of the
  * key is moved back by as much: no time has passed for it.
@@ -202,7 +204,7 @@ end
 
 local function recall(s, p)
   if p.stamp > s.at then
-    local old = math.max(0, p.used - s.total * p.size)
+    local old = math.max(recovering and 0 or s.old, p.used - s.total * p.size)
     s.b = s.b - s.old + old
     s.at, s.old = p.stamp, old
   end

@@ -223,6 +223,35 @@ describe('a limit whose costs replies tell, over three gateways', () => {
     });
   });
 
+  it('forgets nothing that it was told when a gateway is late to tell what it knows', async () => {
+    const world = aWorld(1, { windowMs: 20_000 });
+    world.isLoose = false;
+    world.reservesMax = 1;
+    world.flightMsMax = 1;
+    const [key = 0] = KEYS;
+    const [first, ...others] = world.gateways as [SimGateway, ...SimGateway[]];
+    const pass = async (ms: number, random?: readonly SimGateway[]) => {
+      for (let atMs = 0; atMs < ms; atMs += 5) {
+        if (random !== undefined) world.random.pick(random).request(0, key);
+        await world.step(5);
+      }
+    };
+    await pass(4000, others);
+    const before = world.admissions.length;
+    await pass(1500, [first]);
+    // Only this one has heard of these, and the latest of all answers.
+    const unheard = RESERVE * (world.admissions.length - before);
+    world.flightMsMax = 19_000;
+    first.link.cut();
+    world.server.model.clear();
+    await pass(9000, others);
+    first.link.heal();
+    await pass(4000, others);
+    expect(unheard).toBeLessThan(BURST / 3);
+    const { most } = levelsOf(world, key, 20_000, RESERVE);
+    expect(most).toBeLessThanOrEqual(BURST + unheard + 1e-6);
+  });
+
   it.each(['slowLink', 'deafDown', 'hang'])(
     'gets back what nobody waits for any more: %s',
     async (fault) => {

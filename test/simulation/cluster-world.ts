@@ -223,8 +223,8 @@ export class SimGateway {
   }
 
   private begin(admission: Admission, ticket: number): void {
-    const { random, limits, flightMsMax } = this.world;
-    const cost = random.below(Math.ceil(2.5 * (limits[admission.limit]?.cost ?? 1)));
+    const { random, limits, flightMsMax, reservesMax } = this.world;
+    const cost = random.below(Math.ceil(reservesMax * (limits[admission.limit]?.cost ?? 1)));
     const endMs = admission.atMs + random.below(flightMsMax);
     this.flights.push({ ...admission, ticket, endMs, cost });
     this.world.noteFlights();
@@ -258,6 +258,8 @@ export class ClusterWorld {
   readonly ended: Flight[] = [];
   /** How long requests take at most. */
   flightMsMax = 300;
+  /** Requests cost less than this many reserves. */
+  reservesMax = 2.5;
   /** Whether threads say answers twice, or later than others. */
   isLoose = true;
   /** Questions whose answers were late. */

@@ -256,7 +256,7 @@ export class StoreModel {
       isDirty = true;
     }
     if (isRecall) {
-      recall(state, take);
+      recall(state, take, isRecovering);
       isDirty = true;
     }
     let used = state.b + totalOf(state) * take.size;
@@ -376,9 +376,10 @@ function renew(state: KeyState, { epoch, size }: Take): void {
   state.epoch = epoch;
 }
 
-function recall(state: KeyState, { stamp, used, needed, size }: Take): void {
+function recall(state: KeyState, take: Take, isRecovering: boolean): void {
+  const { stamp, used, needed, size } = take;
   if (stamp > state.at) {
-    const old = Math.max(0, used - totalOf(state) * size);
+    const old = Math.max(isRecovering ? 0 : state.old, used - totalOf(state) * size);
     state.b += old - state.old;
     Object.assign(state, { at: stamp, old });
   }
