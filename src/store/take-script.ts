@@ -4,10 +4,10 @@
  * Thread: store. Runs on Redis from 6.0 and on Valkey, in Lua 5.1; it uses nothing that Lua 5.4
  * lacks. A key that is refused is not written.
  *
- *     KEYS[1]  what is known of the state: run (of the server), epoch, until (recovering), seen
+ *     KEYS[1]  what is known of the state: run (of the server), epoch, until (recovering)
  *     KEYS[2…] one for each limit and caller
  *     ARGV     run, recovery time µs, 1: no state was seen, id of the gateway, then for each key
- *              what take-command.ts has
+ *              what take-command.ts has. A gateway that may not ask for the run ('') makes no epoch
  *     reply    state (0 normal, 1 recovering), epoch, time µs, then REPLIES_PER_KEY for each key
  *
  * State of a key, as text: numbers are integers, written whole; above 2^53 to a unit or two.
@@ -50,7 +50,10 @@ local function text(n) return string.format('%.0f', n) end
 
 local known = redis.call('HMGET', meta, 'run', 'epoch', 'until')
 local epoch, fence = tonumber(known[2] or ''), tonumber(known[3] or '') or 0
-if epoch == nil or known[1] ~= run then
+local isother = run ~= '' and known[1] ~= run
+if epoch ~= nil and isother and known[1] == '' then
+  redis.call('HSET', meta, 'run', run)
+elseif epoch == nil or isother then
   local born = epoch == nil and ARGV[3] == '1'
   epoch = math.max(now, (epoch or 0) + 1)
   fence = born and 0 or now + recovery

@@ -67,7 +67,7 @@ describeUnless(redisMissing(), 'the scripts of the store', () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const picked = kinds.map((_, at) => at).filter(() => random.chance(0.5));
       const names = ['meta', ...picked.map((at) => `key${Math.min(at, 5)}`)];
-      const run = random.chance(0.003) ? `run${round}` : 'run';
+      const run = random.chance(0.003) ? `run${round}` : random.pick(['run', 'run', '']);
       const values = [
         ...[run, 5000, random.below(2), random.pick(GATEWAYS)],
         ...picked.flatMap((at) => {
@@ -119,6 +119,23 @@ describeUnless(redisMissing(), 'the scripts of the store', () => {
     expect(model.tokensBeyond).toBe(201);
     const state = (await client.get('tellers')) ?? '';
     expect(state.match(/gateway/g)).toHaveLength(64);
+  });
+
+  it('keep the state where only some gateways may ask which server it is', async () => {
+    const model = new StoreModel();
+    const ask = async (run: string, now: number): Promise<number[]> => {
+      const time = [Math.floor(now / 1e6), now % 1e6];
+      const values = [run, 5000, 1, 'gateway'];
+      const reply = await client.eval(withClock(TAKE_SCRIPT), 1, 'runs-meta', ...values, ...time);
+      expect(reply).toEqual(model.take(['runs-meta'], values, now));
+      return reply as number[];
+    };
+    const [, epoch] = await ask('', START_US);
+    for (const run of ['one', '', 'one', '']) {
+      expect(await ask(run, START_US + 1000)).toEqual([0, epoch, START_US + 1000]);
+    }
+    expect(await ask('other', START_US + 2000)).toEqual([1, START_US + 2000, START_US + 2000]);
+    expect(await ask('', START_US + 2001)).toEqual([1, START_US + 2000, START_US + 2001]);
   });
 
   it('know gateways as the model does', async () => {

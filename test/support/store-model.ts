@@ -122,7 +122,9 @@ export class StoreModel {
     known: { readonly run: string; readonly recovery: number; readonly isFirst: boolean },
   ): { epoch: number; isRecovering: boolean } {
     let meta = this.metas.get(name);
-    if (meta === undefined || meta.run !== known.run) {
+    const isOther = known.run !== '' && meta?.run !== known.run;
+    if (meta?.run === '' && isOther) meta.run = known.run;
+    else if (meta === undefined || isOther) {
       const isBorn = meta === undefined && known.isFirst;
       const epoch = Math.max(now, (meta?.epoch ?? 0) + 1);
       meta = { run: known.run, epoch, until: isBorn ? 0 : now + known.recovery };
