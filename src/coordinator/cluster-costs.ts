@@ -13,8 +13,8 @@
  *       burst + t * limit / window, and the debt at its end: costs beyond the reserves of requests
  *       that were in flight. Debt is paid before anybody is admitted.
  *   C2  A request costs what it told, when it ends; while the store is away, when it is back. Its
- *       reserve where nobody told it, the message about it is lost, or all that took longer than
- *       `holdMs`. Never less.
+ *       reserve where nobody told it, the message about it is lost, too many wait for the store
+ *       (store-takes.ts), or all that took longer than `holdMs`. Never less.
  *   C3  What it cost beyond its reserve is not lost with a message, a connection or an outage, as
  *       long as it would still be owed. One telling of a key is on its way at a time, stays the
  *       same until it is confirmed, and the store knows it by its stamp, so that it counts once. It

@@ -8,6 +8,12 @@
 import { TAKEN_DECIDED, type TakenFields } from '../channel/store/store-records.js';
 import type { LeaseRule } from '../policy/rate-limit/lease.js';
 
+/**
+ * An answer that another one has overtaken comes within this time. What still seems older is from a
+ * store whose clock has gone back.
+ */
+const LATE_MS_MAX = 2000;
+
 /** What comes back to the store of one key. */
 export interface UnitsBack {
   /** Units of the lease with this stamp and epoch. */
@@ -44,7 +50,8 @@ export class KeyMemory {
   /** The store has answered. While it recovers, or was not told, it does not know all. */
   see({ outcome, used, atUs, epoch }: TakenFields, nowMs: number): void {
     if (outcome !== TAKEN_DECIDED) return;
-    if (epoch === this.epoch ? atUs < this.atUs : this.isDue) return;
+    const isLate = atUs < this.atUs && nowMs - this.atMs < LATE_MS_MAX;
+    if (epoch === this.epoch ? isLate : this.isDue) return;
     this.used = used;
     this.atUs = atUs;
     this.atMs = nowMs;
@@ -70,7 +77,7 @@ export class KeyMemory {
   }
 
   /** What is told now: what was used, less what has flowed in since, and how many are in flight. */
-  recall({ unitsPerMs }: LeaseRule, nowMs: number) {
+  recall({ unitsPerMs }: Pick<LeaseRule, 'unitsPerMs'>, nowMs: number) {
     this.lost = this.lost.filter(({ paid }) => paid < 0);
     const flowed = Math.max(0, Math.floor(nowMs - this.atMs)) * unitsPerMs;
     const isUsed = this.used > flowed;
