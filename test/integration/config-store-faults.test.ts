@@ -226,7 +226,7 @@ describeUnless(NO_ETCD, 'a store that is not there all the time', () => {
     await point(JSON.stringify({ id: 'changed', sha256: 'a'.repeat(64) }));
     await refused('not the one that was published');
     await publish(direct, 'x', 'routes: nonsense');
-    await refused('upstreams');
+    await refused('routes: must be');
     await direct.change([], [{ key: CURRENT, text: null }]);
     await eventually('an empty store is told', () => rig.has('names no release: it may have lost'));
     expect([rig.body, rig.follower.origin().release]).toEqual(['good', id]);
