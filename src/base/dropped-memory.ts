@@ -11,7 +11,7 @@
  */
 
 /** Of shared memory: more bytes than these are worth a collection. */
-export const DROPPED_BYTES_MAX = 16 * 2 ** 20;
+const DROPPED_BYTES_MAX = 16 * 2 ** 20;
 
 /** V8 collects when 64 MiB more are held outside of the heap than after the last collection. */
 const COUNTED_BYTES = 96 * 2 ** 20;

@@ -4,6 +4,7 @@
  * Thread: supervisor (on the main thread). Pure. The gateway may be of another version: what it
  * does not tell is not shown.
  */
+import { counted } from './counted.js';
 
 /** The part of /stats that is read here; the keys never change. */
 export interface GatewayStats {
@@ -130,8 +131,8 @@ function requestsText(stats: GatewayStats): string {
     latency === undefined || all === 0
       ? ''
       : `; p50 ${latency.p50_ms} ms, p99 ${latency.p99_ms} ms`;
-  const open = connections === undefined ? '' : `, ${count(connections.open, 'connection')}`;
-  const counts = `${all} since the start, ${count(errors, 'error')}${share}`;
+  const open = connections === undefined ? '' : `, ${counted(connections.open, 'connection')}`;
+  const counts = `${all} since the start, ${counted(errors, 'error')}${share}`;
   return `${counts}; ${inFlight} in flight${open}${times}`;
 }
 
@@ -167,7 +168,7 @@ function targetTrouble({ target, upstream, state, why, since, until }: TargetRow
 function threadTroubles({ acceptors, workers, coordinator, event_loops }: GatewayStats): string[] {
   const troubles: string[] = [];
   const tell = (name: string, deaths: number, isAway: boolean): void => {
-    const died = deaths === 0 ? '' : `has died ${count(deaths, 'time')} since the start`;
+    const died = deaths === 0 ? '' : `has died ${counted(deaths, 'time')} since the start`;
     const parts = [isAway ? 'is away' : '', died].filter((part) => part !== '');
     if (parts.length > 0) troubles.push(`${name} ${parts.join(' and ')}: the log says why`);
   };
@@ -180,7 +181,7 @@ function threadTroubles({ acceptors, workers, coordinator, event_loops }: Gatewa
   tell('the coordinator', coordinator?.deaths ?? 0, false);
   for (const { thread, dropped_log_lines: lost } of event_loops ?? []) {
     if (lost > 0)
-      troubles.push(`${thread} has lost ${count(lost, 'line')} of the log: is its disk full?`);
+      troubles.push(`${thread} has lost ${counted(lost, 'line')} of the log: is its disk full?`);
   }
   return troubles;
 }
@@ -193,10 +194,6 @@ function serviceTroubles({ store, plugins = [], spiffe }: GatewayStats): string[
   if (spiffe?.lack) troubles.push(`no identity (SPIFFE): ${spiffe.lack}`);
   else if (spiffe?.agent === 'lost') troubles.push('the SPIFFE agent is lost');
   return troubles;
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 /** `3d 4h`, `14m 26s`. */

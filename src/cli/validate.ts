@@ -15,6 +15,7 @@ import { shareConfig } from '../config/shared/share-config.js';
 import { proveConfig } from '../supervisor/loading/prove-config.js';
 import { loadForCommand, requireConfigFile } from './command-config.js';
 import { type CommandArguments, type CommandIo, EXIT_OK, type ExitCode } from './command-io.js';
+import { counted } from './counted.js';
 import { reportErrors } from './report-error.js';
 
 /** Lines that are shown of what one document has that is not judged. */
@@ -48,8 +49,8 @@ export function validateCommand(args: CommandArguments, io: CommandIo): Promise<
 
 /** What would be started on this machine: the number follows from its cores unless it is given. */
 function threadsLine({ acceptors, workers, machine }: CompiledConfig): string {
-  const threads = `${count(acceptors, 'acceptor')} and ${count(workers, 'worker')}`;
-  return `note: on this machine (${count(machine.cores, 'core')}): ${threads}\n`;
+  const threads = `${counted(acceptors, 'acceptor')} and ${counted(workers, 'worker')}`;
+  return `note: on this machine (${counted(machine.cores, 'core')}): ${threads}\n`;
 }
 
 /** Who needs an identity of the gateway itself, and where that comes from. */
@@ -72,14 +73,10 @@ function warningsOf({ route, unsupported, unsupportedCount }: CompiledDocument):
   const lines = shown.map((text) => `warning: route ${route}: ${text}\n`);
   const more = unsupportedCount - shown.length;
   if (more > 0)
-    lines.push(`warning: route ${route}: and ${count(more, 'more place')} like these\n`);
+    lines.push(`warning: route ${route}: and ${counted(more, 'more place')} like these\n`);
   return lines.join('');
 }
 
 function summarize({ routes, upstreams }: CompiledConfig): string {
-  return `${count(routes.length, 'route')}, ${count(upstreams.length, 'upstream')}`;
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+  return `${counted(routes.length, 'route')}, ${counted(upstreams.length, 'upstream')}`;
 }

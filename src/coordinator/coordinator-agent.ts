@@ -55,9 +55,9 @@ export function createAgent(data: CoordinatorThreadData, host: AgentHost): Agent
   };
   const coordinator = new Coordinator(uniteConfigs(configs), memory, coordinatorHost, host.seed);
   const runner = new AgentRunner(end, coordinator, host.nowMs);
+  const dropped = new DroppedMemory();
   // The asks and tells in the rings were made under the old configuration, so they are handled
   // first.
-  const dropped = new DroppedMemory();
   const onConfigs = (configs: readonly SharedConfig[]): void =>
     runner.runAfterRings(() => {
       const config = unitedOf(configs);

@@ -12,7 +12,7 @@ import type { SchemaNode } from '../../schema/schema-node.js';
 import type { GatewayConfig } from '../gateway-config.js';
 import { CONFIG_SCHEMA } from '../schema/config-schema.js';
 import { configValidator } from '../schema/config-validator.js';
-import { nearestName } from './nearest-name.js';
+import { didYouMean, nearestName } from './nearest-name.js';
 import {
   describeActual,
   describeExpected,
@@ -185,7 +185,7 @@ function valueMessage(error: ErrorObject, node: SchemaNode, findings: Findings):
   const quoted = isShown(value, node) ? findings.quote(error.instancePath, value) : undefined;
   const nearest = typeof value === 'string' ? nearestName(value, node.enum ?? []) : undefined;
   const isSaid = quoted === JSON.stringify(value) && nearest !== undefined;
-  const suggestion = isSaid ? `, did you mean ${JSON.stringify(nearest)}?` : '';
+  const suggestion = isSaid ? didYouMean(nearest) : '';
   const isCounted = /^(min|max)(Items|Properties|Length)$/.test(error.keyword);
   // A value that is not shown says nothing more, unless it is of another kind.
   const isSilent = isCounted || (quoted === undefined && error.keyword !== 'type');

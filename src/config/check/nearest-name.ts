@@ -32,10 +32,15 @@ function onlyLonger(wanted: string, candidates: Iterable<string>): string | unde
   return longer.length === 1 ? longer[0] : undefined;
 }
 
+/** `, did you mean "window"?` */
+export function didYouMean(meant: string): string {
+  return `, did you mean ${JSON.stringify(meant)}?`;
+}
+
 /** `, did you mean "window"?` or, when nothing is near, what there is. */
 export function suggestName(name: string, candidates: readonly string[], noun: string): string {
   const nearest = nearestName(name, candidates);
-  if (nearest !== undefined) return `, did you mean ${JSON.stringify(nearest)}?`;
+  if (nearest !== undefined) return didYouMean(nearest);
   return candidates.length === 0 ? `; there is no ${noun}` : `; known: ${candidates.join(', ')}`;
 }
 

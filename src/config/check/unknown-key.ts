@@ -5,7 +5,7 @@
  */
 import type { SchemaNode } from '../../schema/schema-node.js';
 import { CONFIG_SCHEMA } from '../schema/config-schema.js';
-import { nearestName, suggestName } from './nearest-name.js';
+import { didYouMean, nearestName, suggestName } from './nearest-name.js';
 
 /** More places than this are no help. */
 const PLACES_MAX = 2;
@@ -37,7 +37,7 @@ function hintFor(key: string, node: SchemaNode): string {
   const part = neededPartWith(key, node);
   if (part !== undefined) return `; it belongs into ${JSON.stringify(part)}`;
   const meant = meantKey(key, known);
-  if (meant !== undefined) return `, did you mean ${JSON.stringify(meant)}?`;
+  if (meant !== undefined) return didYouMean(meant);
   const places = placesOf(key);
   if (places.length > 0) return `; it belongs into ${either(places)}`;
   return suggestName(key, known, 'key');
