@@ -38,8 +38,11 @@ export interface AcceptorFront {
   /** A worker serves this lane now, with fresh memory. It rings through the doorbell. */
   attachLane(lane: number, memory: LaneMemory, doorbell: Port): void;
 
-  /** The lane's worker hangs: no more requests go there. */
+  /** Nothing is heard of the lane's worker: no more requests go there. */
   suspendLane(lane: number): void;
+
+  /** The worker is heard of again. */
+  resumeLane(lane: number): void;
 
   /**
    * The lane's worker has ended for good: its requests run again elsewhere, or are answered.

@@ -83,7 +83,7 @@ export type AcceptorOrder =
       readonly memory: LaneMemory;
       readonly doorbell: Port;
     }
-  | { readonly type: 'suspend' | 'abandon'; readonly lane: number }
+  | { readonly type: 'suspend' | 'resume' | 'abandon'; readonly lane: number }
   | { readonly type: 'notice'; readonly notice: AcceptorNotice }
   | { readonly type: 'discardListeners' | 'drain' | 'stopListening' }
   | { readonly type: 'fault'; readonly fault: ThreadFault }

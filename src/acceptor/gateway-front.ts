@@ -139,6 +139,11 @@ export class GatewayFront implements AcceptorFront {
     this.tellFitness();
   }
 
+  resumeLane(lane: number): void {
+    this.dispatcher.resume(lane);
+    this.tellFitness();
+  }
+
   detachLane(lane: number): Promise<void> {
     this.dispatcher.detach(lane);
     this.tellFitness();

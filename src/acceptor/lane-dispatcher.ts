@@ -58,7 +58,12 @@ const WAIT_MS_MAX = 5000;
  */
 const SPARE_MS_MAX = 1000;
 
+/** A silent worker is heard of again within this time, or has been ended. */
+const SILENCE_MS_MAX = 1500;
+
 const IS_SERVED = -1;
+
+const NO_BYTES = new Uint8Array(0);
 
 /** No lane takes more requests now. */
 const NO_ROOM = -2;
@@ -120,10 +125,21 @@ export class LaneDispatcher implements RescueOwner {
     this.schedule();
   }
 
-  /** The lane's worker hangs: no more requests go there. */
+  /** Nothing is heard of the lane's worker: no more requests go there. */
   suspend(lane: number): void {
     this.laneAt(lane).isSuspended = true;
     this.lookWhoServes();
+  }
+
+  /** The worker is heard of again. How long it was silent does not count against its queue. */
+  resume(lane: number): void {
+    const dispatched = this.laneAt(lane);
+    if (dispatched.end === null || !dispatched.isSuspended) return;
+    dispatched.isSuspended = false;
+    dispatched.queue?.markAnew(this.clock.nowMs());
+    this.unservedMs = IS_SERVED;
+    this.rescue.onLaneServed();
+    this.schedule();
   }
 
   /**
@@ -137,10 +153,8 @@ export class LaneDispatcher implements RescueOwner {
     // What its clients were told, and it has not counted.
     if (abandoned !== null) this.forgetWorker(dispatched, abandoned);
     if (end === null) return;
-    dispatched.end = null;
-    dispatched.queue = null;
+    this.close(dispatched);
     dispatched.inFlight = 0;
-    this.lookWhoServes();
     this.forgetWorker(dispatched, end);
     this.rescue.onLaneLost(lane, end.producer);
   }
@@ -161,9 +175,16 @@ export class LaneDispatcher implements RescueOwner {
     this.table.forEachOnLane(lane, (downstream) => downstream.onLaneLost());
     const dispatched = this.laneAt(lane);
     dispatched.abandoned = dispatched.end;
-    dispatched.end = null;
-    dispatched.queue = null;
+    this.close(dispatched);
     this.repeats.onAbandoned(dispatched);
+  }
+
+  private close(lane: DispatchedLane): void {
+    lane.end = null;
+    lane.queue = null;
+    // A spare thread is on its way only now.
+    if (lane.isSuspended && this.servedLanes === 0) this.unservedMs = this.clock.nowMs();
+    lane.isSuspended = false;
     this.lookWhoServes();
   }
 
@@ -176,7 +197,9 @@ export class LaneDispatcher implements RescueOwner {
   /** Asked while no lane is served. */
   patienceMs(): number {
     if (this.rule.cell?.loads.othersServe !== true) return WAIT_MS_MAX;
-    return this.unservedMs + SPARE_MS_MAX - this.clock.nowMs();
+    const isSilent = this.lanes.some(({ isSuspended }) => isSuspended);
+    const allMs = SPARE_MS_MAX + (isSilent ? SILENCE_MS_MAX : 0);
+    return this.unservedMs + allMs - this.clock.nowMs();
   }
 
   /**
@@ -240,9 +263,8 @@ export class LaneDispatcher implements RescueOwner {
     return isSent ? index : -1;
   }
 
-  /** While no lane is served, a request without a body may wait for one. -1: it may not. */
+  /** While no lane is served, a request may wait for one. -1: it may not. */
   private tryWait(request: NewRequest, downstream: Downstream): number {
-    if (request.bodyBytes !== 0) return -1;
     const index = this.table.tryAdd(downstream, NO_LANE);
     if (index === -1) return -1;
     const generation = this.table.generationOf(index);
@@ -284,23 +306,35 @@ export class LaneDispatcher implements RescueOwner {
   }
 
   sendBody(index: number, chunk: Uint8Array, isLast: boolean): void {
-    const ring = this.producerOf(index);
-    if (ring === null) return;
     const kind = kindWithFlags(REQUEST_BODY, isLast ? FLAG_END : 0);
+    const ring = this.producerOf(index);
+    if (ring === null) {
+      this.keepPart(index, kind, chunk);
+      return;
+    }
     writeBody(ring, kind, index, this.table.generationOf(index), chunk);
     this.schedule();
   }
 
   sendEnd(index: number): void {
-    this.sendBare(REQUEST_END, index);
+    if (this.table.laneOf(index) === NO_LANE) this.keepPart(index, REQUEST_END, NO_BYTES);
+    else this.sendBare(REQUEST_END, index);
   }
 
   sendTrailers(index: number, fields: FieldBlock): void {
     const ring = this.producerOf(index);
-    if (ring === null) return;
+    if (ring === null) {
+      this.keepPart(index, REQUEST_TRAILERS, Buffer.from(fields, 'latin1'));
+      return;
+    }
     const generation = this.table.generationOf(index);
     writeTrailers(ring, REQUEST_TRAILERS, { index, generation }, fields);
     this.schedule();
+  }
+
+  private keepPart(index: number, kindAndFlags: number, bytes: Uint8Array): void {
+    const generation = this.table.generationOf(index);
+    this.rescue.keep({ kindAndFlags, index, generation, payload: Buffer.from(bytes) });
   }
 
   sendTunnelBytes(index: number, chunk: Uint8Array): void {
@@ -327,7 +361,8 @@ export class LaneDispatcher implements RescueOwner {
       if (end !== 'replied') this.sendBare(kindWithFlags(REQUEST_ABORT, ABORT_FLAGS[end]), index);
     } finally {
       const lane = this.table.laneOf(index);
-      if (lane !== NO_LANE) this.laneAt(lane).inFlight--;
+      if (lane === NO_LANE) this.rescue.forget(index);
+      else this.laneAt(lane).inFlight--;
       this.table.remove(index);
     }
   }

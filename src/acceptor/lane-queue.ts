@@ -38,11 +38,15 @@ export class LaneQueue {
   /** Called once in a turn: looks at how far the worker has read. */
   look(nowMs: number): void {
     this.read = this.status.headsRead;
-    if (((this.read - this.marked) | 0) >= 0) {
-      this.marked = this.sent;
-      this.markedMs = nowMs;
-    }
+    if (((this.read - this.marked) | 0) >= 0) this.markAnew(nowMs);
     this.waitMs = nowMs - this.markedMs;
+  }
+
+  /** What has been sent up to now waits from now on. */
+  markAnew(nowMs: number): void {
+    this.marked = this.sent;
+    this.markedMs = nowMs;
+    this.waitMs = 0;
   }
 
   /** Tells the worker how full the gateway is. `otherwise`: by anything else, from 0 to 1. */

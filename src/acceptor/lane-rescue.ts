@@ -1,7 +1,8 @@
 /**
  * Decides which requests of a dead worker run again, and keeps them while no lane is served.
  *
- * Thread: acceptor. Owns the waiting requests; they keep their places in the in-flight table.
+ * Thread: acceptor. Owns the waiting requests; they keep their places in the in-flight table. What
+ * comes of their bodies is kept with them, up to KEPT_BYTES_MAX for all of them.
  *
  * A request runs again when its worker had not touched it. It also runs again, once, when doing it
  * twice is the same as doing it once, which its exchange knows. The request that the worker was
@@ -10,18 +11,17 @@
  */
 import type { Clock, Timer } from '../base/clock.js';
 import type { ByteRingProducer, SalvagedRecord } from '../channel/byte-ring.js';
-import { flagsOf, kindOf } from '../channel/record-header.js';
-import {
-  FLAG_END,
-  REQUEST_END,
-  REQUEST_HEAD,
-  REQUEST_TRAILERS,
-} from '../channel/records/record-kind.js';
+import { LANE_RING_BYTES } from '../channel/lane.js';
+import { kindOf } from '../channel/record-header.js';
+import { REQUEST_HEAD } from '../channel/records/record-kind.js';
 import { decodeRequestHead, type NewRequest } from '../channel/records/request-head.js';
 import type { Downstream, InFlightTable } from './in-flight-table.js';
 
 /** The lane of a request that waits for one. */
 export const NO_LANE = -1;
+
+/** Parts of bodies that wait: as much as a lane would have taken. */
+const KEPT_BYTES_MAX = LANE_RING_BYTES;
 
 /** A request, with the part of its body that has come. */
 export interface LaneRequest {
@@ -52,7 +52,9 @@ export interface RescueOwner {
 export class LaneRescue {
   /** How many requests went to another worker. */
   movedCount = 0;
-  private waiting: WaitingRequest[] = [];
+  /** By index, in the order in which they came. */
+  private waiting = new Map<number, WaitingRequest>();
+  private keptBytes = 0;
   private timer: Timer | null = null;
   private timerMs = 0;
 
@@ -84,20 +86,46 @@ export class LaneRescue {
   private move(request: LaneRequest, downstream: Downstream): void {
     const sending = this.owner.resend(request);
     if (sending === 'sent') this.movedCount++;
-    else if (sending === 'noRoom' || !isComplete(request) || !this.tryWait(request)) {
-      refuse(request, downstream);
-    }
+    else if (sending === 'noRoom' || !this.tryWait(request)) refuse(request, downstream);
   }
 
   /** No lane is served now. False: the request cannot wait either. */
   tryWait(request: LaneRequest): boolean {
     const patienceMs = this.owner.patienceMs();
-    if (this.waiting.length >= this.waitingMax || patienceMs <= 0) return false;
+    const keptBytes = this.keptBytes + bytesOf(request);
+    if (this.waiting.size >= this.waitingMax || patienceMs <= 0) return false;
+    if (keptBytes > KEPT_BYTES_MAX) return false;
+    this.keptBytes = keptBytes;
     const untilMs = this.clock.nowMs() + patienceMs;
     const rest = request.rest.map(ownRecord);
-    this.waiting.push({ ...request, rest, untilMs });
+    this.waiting.set(request.index, { ...request, rest, untilMs });
     if (this.timer === null || untilMs < this.timerMs) this.startTimer(untilMs);
     return true;
+  }
+
+  /** A part of the body of a request that waits; its payload is not used again by the caller. */
+  keep(record: SalvagedRecord): void {
+    const request = this.waiting.get(record.index);
+    if (request === undefined) return;
+    request.rest.push(record);
+    this.keptBytes += record.payload.length;
+    if (this.keptBytes <= KEPT_BYTES_MAX) return;
+    this.forget(record.index);
+    // The caller is in the midst of its upload.
+    this.clock.afterTurn(() => this.refuseFound(request));
+  }
+
+  /** The request has ended: its index may be another's soon. */
+  forget(index: number): void {
+    const request = this.waiting.get(index);
+    if (request === undefined) return;
+    this.waiting.delete(index);
+    this.keptBytes -= bytesOf(request);
+  }
+
+  private refuseFound(request: LaneRequest): void {
+    const downstream = this.table.find(request.index, request.generation);
+    if (downstream !== null) refuse(request, downstream);
   }
 
   private startTimer(untilMs: number): void {
@@ -110,10 +138,11 @@ export class LaneRescue {
   /** A lane is served again: the waiting requests go there. */
   onLaneServed(): void {
     const { waiting } = this;
-    if (waiting.length === 0) return;
-    this.waiting = [];
+    if (waiting.size === 0) return;
+    this.waiting = new Map();
+    this.keptBytes = 0;
     this.stopTimer();
-    for (const request of waiting) {
+    for (const request of waiting.values()) {
       const downstream = this.table.find(request.index, request.generation);
       if (downstream === null) continue;
       if (this.owner.resend(request) !== 'sent') refuse(request, downstream);
@@ -124,15 +153,15 @@ export class LaneRescue {
   private onTimer(): void {
     const nowMs = this.clock.nowMs();
     this.stopTimer();
-    const isOver = ({ untilMs }: WaitingRequest): boolean => untilMs <= nowMs;
-    const over = this.waiting.filter(isOver);
-    this.waiting = this.waiting.filter((request) => !isOver(request));
+    const over = [...this.waiting.values()].filter(({ untilMs }) => untilMs <= nowMs);
     for (const request of over) {
-      const downstream = this.table.find(request.index, request.generation);
-      if (downstream !== null) refuse(request, downstream);
+      if (this.waiting.get(request.index) !== request) continue;
+      this.forget(request.index);
+      this.refuseFound(request);
     }
-    if (this.waiting.length === 0) return;
-    this.startTimer(this.waiting.reduce((ms, { untilMs }) => Math.min(ms, untilMs), Infinity));
+    if (this.waiting.size === 0) return;
+    const ends = [...this.waiting.values()].map(({ untilMs }) => untilMs);
+    this.startTimer(Math.min(...ends));
   }
 
   private stopTimer(): void {
@@ -167,11 +196,7 @@ function untouchedRequests(ring: ByteRingProducer): Map<number, LaneRequest> {
   return found;
 }
 
-/** The whole body has come, or there is none. */
-function isComplete({ request, rest }: LaneRequest): boolean {
-  if (request.bodyBytes === 0) return true;
-  const { kindAndFlags = 0 } = rest.at(-1) ?? {};
-  const kind = kindOf(kindAndFlags);
-  const isEnd = kind === REQUEST_END || kind === REQUEST_TRAILERS;
-  return isEnd || (flagsOf(kindAndFlags) & FLAG_END) !== 0;
+/** Of the part of its body that has come. */
+function bytesOf({ rest }: LaneRequest): number {
+  return rest.reduce((bytes, { payload }) => bytes + payload.length, 0);
 }

@@ -93,6 +93,9 @@ class ServedAcceptor {
       case 'suspend':
         front.suspendLane(order.lane);
         break;
+      case 'resume':
+        front.resumeLane(order.lane);
+        break;
       case 'abandon':
         front.abandonLane(order.lane);
         break;

@@ -129,6 +129,11 @@ export class AcceptorCells implements AcceptorFront {
     this.tellOfLane('suspend', lane);
   }
 
+  resumeLane(lane: number): void {
+    this.served.add(lane);
+    this.cellOf(lane).send({ type: 'resume', lane: this.placeOf(lane) });
+  }
+
   detachLane(lane: number): Promise<void> {
     this.served.delete(lane);
     return this.cellOf(lane).detachLane(this.placeOf(lane));

@@ -16,6 +16,8 @@ export interface HeartbeatRule {
   readonly intervalMs: number;
   /** Looks in a row without a beat that lead to the verdict. */
   readonly silentLooksMax: number;
+  /** Looks in a row without a beat that lead to doubt; absent: nobody asks. */
+  readonly doubtLooks?: number;
 }
 
 export interface HeartbeatSources {
@@ -36,19 +38,28 @@ const OWN_TIME_MIN = 0.4;
  */
 const PATIENCE = 4;
 
-/** Looks until the thread hangs, which is told once, or until the timer is cancelled. */
+/**
+ * Looks until the thread hangs, which is told once, or until the timer is cancelled. `onDoubt`:
+ * nothing has been heard of it for a while, or is heard of it again.
+ */
 export function watchHeartbeat(
   thread: { beats(): number; osThreadId(): number },
   rule: HeartbeatRule,
   clock: Clock,
   onHang: () => void,
+  onDoubt: (isDoubtful: boolean) => void = () => {},
 ): Timer {
   const monitor = new HeartbeatMonitor(rule, {
     beats: () => thread.beats(),
     waitedMs: () => cpuWaitMs(thread.osThreadId()),
   });
+  let wasDoubtful = false;
   const timer = clock.every(rule.intervalMs, () => {
-    if (!monitor.look(clock.nowMs())) return;
+    const hangs = monitor.look(clock.nowMs());
+    const { isDoubtful } = monitor;
+    if (isDoubtful !== wasDoubtful) onDoubt(isDoubtful);
+    wasDoubtful = isDoubtful;
+    if (!hangs) return;
     timer.cancel();
     onHang();
   });
@@ -84,6 +95,10 @@ export class HeartbeatMonitor {
     }
     if (this.silentLooks < silentLooksMax) return false;
     return this.silentLooks >= silentLooksMax * PATIENCE || !this.isStarved(nowMs);
+  }
+
+  get isDoubtful(): boolean {
+    return this.silentLooks >= (this.rule.doubtLooks ?? Number.POSITIVE_INFINITY);
   }
 
   /** Whether the thread mostly waited for a CPU. False where the kernel does not say. */

@@ -28,9 +28,10 @@ import type { Threads } from './threads.js';
 
 /**
  * A worker beats every 200 ms. Its silence is found within 2 s; a long piece of work is shorter
- * than that.
+ * than that. From half of that time on requests go to other workers, or wait: before what this one
+ * has not read is so old that the lane counts as overloaded.
  */
-const HEARTBEAT: HeartbeatRule = { intervalMs: 250, silentLooksMax: 6 };
+const HEARTBEAT: HeartbeatRule = { intervalMs: 250, silentLooksMax: 6, doubtLooks: 3 };
 
 /**
  * A thread that is stuck outside JavaScript may not end when it is told to. Longest wait for its
@@ -189,7 +190,10 @@ export class LaneSupervisor {
   private watch(memory: LaneMemory): void {
     const status = laneStatusOf(memory);
     const thread = { beats: () => status.beats(), osThreadId: () => this.osThreadId };
-    this.watcher = watchHeartbeat(thread, HEARTBEAT, this.options.clock, () => this.onHang());
+    const { lane, front, clock } = this.options;
+    const onDoubt = (isDoubtful: boolean): void =>
+      isDoubtful ? front.suspendLane(lane) : front.resumeLane(lane);
+    this.watcher = watchHeartbeat(thread, HEARTBEAT, clock, () => this.onHang(), onDoubt);
   }
 
   private unwatch(): void {
@@ -199,7 +203,7 @@ export class LaneSupervisor {
 
   /**
    * The requests of the worker move on when its thread has ended for sure: until then it may still
-   * run them.
+   * run them. Its lane gets none any more since it was in doubt.
    */
   private onHang(): void {
     const { lane, clock, front, logger } = this.options;
@@ -207,7 +211,6 @@ export class LaneSupervisor {
     // Before any other worker can run it.
     this.isByPlugin = this.options.pluginWatch.onHang(lane);
     logger.error({ lane }, 'worker hangs');
-    front.suspendLane(lane);
     const { threadId } = this;
     this.endThread(threadId);
     clock.after(END_MS_MAX, () => {

@@ -83,12 +83,10 @@ describe('pages that make threads fail', () => {
 });
 
 describe('a worker that fails', () => {
-  // Where an acceptor has no other worker, requests wait for the one that is hanging too long.
   it.each([
-    ['crash', 1],
-    ['hang', 1],
     ['oom', 1],
-    ...ACCEPTOR_FORMS.slice(1).map((acceptors) => ['crash', acceptors] as const),
+    ...ACCEPTOR_FORMS.map((acceptors) => ['crash', acceptors] as const),
+    ...ACCEPTOR_FORMS.map((acceptors) => ['hang', acceptors] as const),
   ] as const)(
     'by %s under load is replaced, and no client notices (acceptors: %i)',
     async (fault, acceptors) => {
@@ -140,6 +138,23 @@ describe('a worker that fails', () => {
     expect((await again).status).toBe(200);
     expect(await (await again).text()).toBe('late');
     expect(upstream.headCount).toBe(4);
+  });
+
+  it('loses no body that comes while it hangs, and until its successor serves', async () => {
+    await start({ top: { workers: 1 } });
+    let answered = 0;
+    const upload = async (): Promise<void> => {
+      const reply = await fetch(gateway.url, { method: 'POST', body: 'x'.repeat(10_000) });
+      expect([reply.status, await reply.text()]).toEqual([200, 'ok']);
+      answered += 1;
+    };
+    await upload();
+    expect(await inject('worker/0/hang')).toBe(202);
+    await eventually('its silence is noticed', async () => !(await workers())[0]?.served);
+    const uploads = Array.from({ length: 8 }, upload);
+    await isServedAgain(0, 1);
+    await Promise.all(uploads);
+    expect(answered).toBe(9);
   });
 
   it('keeps the connections of its clients open', async () => {

@@ -33,6 +33,10 @@ export class DispatcherFront implements AcceptorFront {
     this.dispatcher.suspend(lane);
   }
 
+  resumeLane(lane: number): void {
+    this.dispatcher.resume(lane);
+  }
+
   detachLane(lane: number): Promise<void> {
     this.dispatcher.detach(lane);
     return Promise.resolve();

@@ -781,12 +781,37 @@ describe('a refusal', () => {
     expect(rig.inFlight).toBe(1);
   });
 
-  it('says so when no worker is there for an upload', () => {
+  it('says so when no worker comes for an upload', () => {
     const rig = new AcceptorRig();
     rig.dispatcher.detach(0);
     const socket = rig.engine.request({ method: 'POST', bodyBytes: 9 });
+    socket.send(Buffer.from('half'));
+    rig.clock.advance(4999);
+    rig.turn();
+    expect(socket.head).toBeNull();
+    rig.clock.advance(1);
     rig.turn();
     expect(JSON.parse(socket.body)).toMatchObject({ code: PROBLEMS.notReady.code });
+    expect([rig.inFlight, rig.errors]).toEqual([0, []]);
+  });
+
+  it('of an upload that waits for a worker with more than there is room for comes once', () => {
+    const rig = new AcceptorRig({ limits: { bodyBytes: 1e9 } });
+    rig.dispatcher.detach(0);
+    const piece = Buffer.alloc(WINDOW_BYTES);
+    const sockets = Array.from({ length: 9 }, () => {
+      const socket = rig.engine.request({ method: 'POST', bodyBytes: 1e9 });
+      socket.send(piece);
+      socket.send(piece);
+      return socket;
+    });
+    rig.turn();
+    // Eight windows are what a lane would take.
+    expect(sockets.map(({ head }) => head?.status)).toEqual([...Array(8).fill(undefined), 503]);
+    const worker = rig.serve(0);
+    rig.turn();
+    const heads = worker.read().filter(({ what }) => what === 'head');
+    expect([heads.length, rig.inFlight, rig.errors]).toEqual([8, 8, []]);
   });
 
   it('closes its connection while the gateway drains', () => {

@@ -118,7 +118,7 @@ it('is forsaken a second after its last lane, while others serve, until it has o
     return dispatcher.isForsaken;
   };
   expect([isForsakenIn(999), isForsakenIn(1)]).toEqual([false, true]);
-  for (const lose of ['suspend', 'detach', 'abandon'] as const) {
+  for (const lose of ['detach', 'abandon'] as const) {
     serve(0);
     expect([dispatcher.servedLanes, isForsakenIn(5000)]).toEqual([1, false]);
     serve(1);
@@ -126,10 +126,20 @@ it('is forsaken a second after its last lane, while others serve, until it has o
     expect([dispatcher.servedLanes, isForsakenIn(5000)]).toEqual([1, false]);
     dispatcher[lose](0);
     const isEarly = isForsakenIn(999);
-    // One that hung has ended now: clients wait no longer for that.
+    // One that was given up has ended now: clients wait no longer for that.
     dispatcher.detach(0);
     expect([isEarly, isForsakenIn(1)]).toEqual([false, true]);
   }
+  serve(0);
+  dispatcher.suspend(0);
+  expect([isForsakenIn(2499), isForsakenIn(1)]).toEqual([false, true]);
+  // Only now a spare thread is on its way.
+  dispatcher.detach(0);
+  expect([isForsakenIn(0), isForsakenIn(999), isForsakenIn(1)]).toEqual([false, false, true]);
+  serve(0);
+  dispatcher.suspend(0);
+  dispatcher.resume(0);
+  expect(isForsakenIn(5000)).toBe(false);
 });
 
 describe('a refusal that holds', () => {

@@ -2,8 +2,21 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Downstream } from '../../../src/acceptor/in-flight-table.js';
 import { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
 import { systemClock } from '../../../src/base/clock.js';
-import { allocateLane, LaneEnd, type LaneMemory } from '../../../src/channel/lane.js';
-import { REQUEST_BODY, REQUEST_HEAD } from '../../../src/channel/records/record-kind.js';
+import type { FieldBlock } from '../../../src/base/field-block.js';
+import {
+  allocateLane,
+  BODY_RECORD_BYTES_MAX,
+  LANE_RING_BYTES,
+  LaneEnd,
+  type LaneMemory,
+} from '../../../src/channel/lane.js';
+import { trailerFields } from '../../../src/channel/records/field-records.js';
+import {
+  REQUEST_BODY,
+  REQUEST_END,
+  REQUEST_HEAD,
+  REQUEST_TRAILERS,
+} from '../../../src/channel/records/record-kind.js';
 import {
   type NewRequest,
   PROTOCOL_HTTP_1_1,
@@ -52,6 +65,8 @@ class Client implements Downstream {
 
 /** A dispatcher whose workers are played by the test. */
 class Rig {
+  /** Beside the time that passes. */
+  nowMs = 0;
   readonly dispatcher: LaneDispatcher;
   readonly memories: LaneMemory[] = [];
   readonly workers: LaneEnd[] = [];
@@ -62,7 +77,7 @@ class Rig {
     };
     this.dispatcher = new LaneDispatcher(lanes, RULE, fail, {
       ...systemClock,
-      nowMs: () => performance.now(),
+      nowMs: () => this.nowMs + performance.now(),
     });
     for (let lane = 0; lane < lanes; lane++) this.serve(lane, ringBytes);
   }
@@ -79,14 +94,20 @@ class Rig {
     return this.dispatcher.trySend({ ...PLAIN, receivedMs: 1, bodyBytes, text }, client);
   }
 
-  /** What the worker of a lane finds: targets of heads, and bytes of bodies. */
+  turn(): Promise<void> {
+    return new Promise((resolve) => void setImmediate(resolve));
+  }
+
+  /** What the worker of a lane finds: targets of heads, bytes of bodies, and their ends. */
   async read(lane: number): Promise<string[]> {
-    await new Promise((resolve) => setImmediate(resolve));
+    await this.turn();
     const found: string[] = [];
     const worker = this.workers[lane];
     worker?.drain({
       onRecord: (kind, flags) => {
         if (kind === REQUEST_HEAD) found.push(requestHeadParts(worker.consumer)[1] ?? '');
+        if (kind === REQUEST_TRAILERS) found.push(`trailers ${trailerFields(worker.consumer)}`);
+        if (kind === REQUEST_END) found.push('end');
         if (kind === REQUEST_BODY) {
           const { payload, payloadBytes, sharedBytes } = worker.consumer;
           const text = sharedBytes.toString('latin1', payload, payload + payloadBytes);
@@ -198,14 +219,64 @@ describe('a request whose worker died', () => {
     expect(rig.dispatcher.table.inFlight).toBe(0);
   });
 
-  it('does not wait with half of a body', () => {
+  it('waits with half of a body, and what comes meanwhile follows it', async () => {
     const rig = new Rig(1);
-    const client = new Client();
-    const index = rig.send(client, POST, 6);
+    const index = rig.send(new Client(), POST, 6);
     rig.dispatcher.sendBody(index, Buffer.from('abc'), false);
     rig.dispatcher.detach(0);
-    expect(client.heard).toEqual(['unserved']);
-    expect(rig.send(new Client(), POST, 6)).toBe(-1);
+    const fresh = rig.send(new Client(), 'POST\n/fresh\n::1\nhttp', -1);
+    const piece = Buffer.from('gh');
+    rig.dispatcher.sendBody(fresh, piece, false);
+    piece.fill('!');
+    rig.dispatcher.sendTrailers(fresh, 'x-sum: 1\n' as FieldBlock);
+    rig.dispatcher.sendBody(index, Buffer.from('def'), true);
+    const ended = rig.send(new Client(), 'POST\n/ended\n::1\nhttp', -1);
+    rig.dispatcher.sendEnd(ended);
+    rig.serve(0);
+    expect(await rig.read(0)).toEqual([
+      ...['/b', 'abc (0)', 'def (1)'],
+      ...['/fresh', 'gh (0)', 'trailers x-sum: 1\n', '/ended', 'end'],
+    ]);
+  });
+
+  it('does not wait with more of bodies than a lane would take; room comes back', async () => {
+    const rig = new Rig(1);
+    rig.dispatcher.detach(0);
+    const [first, second] = [new Client(), new Client()];
+    const half = Buffer.alloc(LANE_RING_BYTES / 2, 'x');
+    const indexes = [first, second].map((client) => rig.send(client, POST, 1e9));
+    for (const index of indexes) rig.dispatcher.sendBody(index, half, false);
+    await rig.turn();
+    expect([first.heard, second.heard]).toEqual([[], []]);
+    rig.dispatcher.sendBody(indexes[1] ?? -1, Buffer.from('y'), false);
+    // It is in the midst of its upload: it hears of it in another turn.
+    expect(second.heard).toEqual([]);
+    await rig.turn();
+    expect([first.heard, second.heard]).toEqual([[], ['unserved']]);
+    // The first one leaves: a third may wait with as much.
+    rig.dispatcher.finish(indexes[0] ?? -1, 'aborted');
+    const third = new Client();
+    const index = rig.send(third, POST, 1e9);
+    rig.dispatcher.sendBody(index, half, false);
+    rig.dispatcher.sendBody(index, half, true);
+    await rig.turn();
+    expect(third.heard).toEqual([]);
+  });
+
+  it('does not wait with what its dead lane had where others wait with as much', () => {
+    const rig = new Rig(2);
+    const [first, second] = [new Client(), new Client()];
+    const piece = Buffer.alloc(BODY_RECORD_BYTES_MAX, 'x');
+    for (const client of [first, second]) {
+      const index = rig.send(client, POST, LANE_RING_BYTES);
+      for (let bytes = 0; bytes < LANE_RING_BYTES; bytes += piece.length) {
+        rig.dispatcher.sendBody(index, piece, false);
+      }
+    }
+    rig.dispatcher.suspend(1);
+    rig.dispatcher.detach(0);
+    rig.dispatcher.detach(1);
+    expect([first.heard, second.heard]).toEqual([[], ['unserved']]);
   });
 
   it('hears in the end that no worker came', async () => {
@@ -251,6 +322,29 @@ describe('a lane whose worker hangs', () => {
     expect(await rig.read(1)).toHaveLength(3);
     expect(rig.dispatcher.servedLanes).toBe(1);
     expect(client.heard).toEqual([]);
+  });
+
+  it('gets those that waited when it is heard of again, however long it was silent', async () => {
+    const rig = new Rig(1);
+    rig.send(new Client(), 'GET\n/before\n::1\nhttp');
+    rig.nowMs = 5000;
+    rig.dispatcher.suspend(0);
+    const waiting = new Client();
+    expect(rig.send(waiting, 'GET\n/waited\n::1\nhttp')).not.toBe(-1);
+    expect(await rig.read(0)).toEqual(['/before']);
+    rig.dispatcher.resume(0);
+    expect(rig.dispatcher.servedLanes).toBe(1);
+    expect(await rig.read(0)).toEqual(['/waited']);
+    expect(waiting.heard).toEqual([]);
+    expect(rig.dispatcher.movedRequests).toBe(0);
+  });
+
+  it('is not served again by news of one that has ended', () => {
+    const rig = new Rig(1);
+    rig.dispatcher.suspend(0);
+    rig.dispatcher.detach(0);
+    rig.dispatcher.resume(0);
+    expect(rig.dispatcher.servedLanes).toBe(0);
   });
 
   it('that never ends gives its requests up, and moves none', () => {

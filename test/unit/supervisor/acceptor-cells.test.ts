@@ -117,9 +117,14 @@ describe('an acceptor in a thread', () => {
     attach(0);
     attach(1);
     cells.suspendLane(1);
+    expect(cells.servedLanes).toBe(1);
+    cells.resumeLane(1);
+    expect(cells.servedLanes).toBe(2);
+    cells.suspendLane(1);
     void cells.detachLane(1);
     expect(cells.servedLanes).toBe(1);
-    expect(threads.acceptor().told).toEqual(['attach', 'attach', 'suspend', 'detach']);
+    const orders = ['attach', 'attach', 'suspend', 'resume', 'suspend', 'detach'];
+    expect(threads.acceptor().told).toEqual(orders);
   });
 
   it('has let go of a lane when it says so, or has ended, and not when it is silent', async () => {

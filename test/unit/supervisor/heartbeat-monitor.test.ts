@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { HeartbeatMonitor } from '../../../src/supervisor/heartbeat-monitor.js';
+import { systemClock, type Timer } from '../../../src/base/clock.js';
+import { HeartbeatMonitor, watchHeartbeat } from '../../../src/supervisor/heartbeat-monitor.js';
 
 const RULE = { intervalMs: 100, silentLooksMax: 4 };
 
@@ -20,6 +21,31 @@ class Rig {
     });
   }
 }
+
+it('is doubted at the second look without a beat, until there is one again or a verdict', () => {
+  let [beats, nowMs] = [0, 0];
+  const heard: unknown[] = [];
+  const due: (() => void)[] = [];
+  const every = (_ms: number, step: () => void): Timer => {
+    due.push(step);
+    return { cancel: () => void due.pop() };
+  };
+  const clock = { ...systemClock, nowMs: () => nowMs, every };
+  const thread = { beats: () => beats, osThreadId: () => 0 };
+  const onHang = (): void => void heard.push('hangs');
+  watchHeartbeat(thread, { ...RULE, doubtLooks: 2 }, clock, onHang, (is) => heard.push(is));
+  const look = (): number => {
+    nowMs += RULE.intervalMs;
+    due[0]?.();
+    return heard.length;
+  };
+  expect([look(), look(), look(), look()]).toEqual([0, 0, 1, 1]);
+  beats += 1;
+  expect([look(), look(), look()]).toEqual([2, 2, 3]);
+  expect([look(), look()]).toEqual([3, 4]);
+  expect(heard).toEqual([true, false, true, 'hangs']);
+  expect(due).toEqual([]);
+});
 
 describe('a heartbeat', () => {
   it('that stops is found at the fourth look without one, not before', () => {

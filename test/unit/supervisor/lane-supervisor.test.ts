@@ -62,6 +62,7 @@ beforeEach(() => {
       return detached ?? Promise.resolve();
     },
     suspendLane: note('suspend'),
+    resumeLane: note('resume'),
     abandonLane: note('abandon'),
   };
   const log = (_: object, message: string): void => void logged.push(message);
@@ -359,6 +360,14 @@ describe('a worker that hangs', () => {
     pass(1000, false);
     expect(told).toEqual(['attach', 'suspend', 'abandon']);
     expect(logged).toContain('worker thread does not end; its requests are given up');
+  });
+
+  it('gets requests again when it is heard of in time', async () => {
+    await serve();
+    pass(1000, true);
+    pass(1000, false);
+    pass(2000, true);
+    expect([told, threads.terminated]).toEqual([['attach', 'suspend', 'resume'], []]);
   });
 
   it('is not given up once it has ended', async () => {
