@@ -8,6 +8,7 @@
 import { readVersion } from '../supervisor/package-version.js';
 import { type Command, type CommandIo, EXIT_OK, type ExitCode } from './command-io.js';
 import { parseCommandLine } from './parse-arguments.js';
+import { takePipes } from './piped-files.js';
 import { reportErrors } from './report-error.js';
 import { type StoreRunOptions, storeRunOptions } from './store-options.js';
 import { type CommandName, usageText } from './usage.js';
@@ -57,6 +58,8 @@ export function runCommandLine(
     if (parsed.kind === 'help') return printLine(io, usageText(parsed.of).trimEnd());
     if (parsed.kind === 'version') return printLine(io, `sluice ${readVersion()}`);
     const { name, args } = parsed;
+    const compared = name === 'diff' ? args.words : [args.against];
+    await takePipes([args.configFile, ...compared], io);
     if (name === 'run') {
       const from = storeRunOptions(args, io.env);
       return run({ configFile: args.configFile, from }, io);

@@ -6,6 +6,7 @@
  */
 import { parseArgs } from 'node:util';
 import { suggestName } from '../config/check/nearest-name.js';
+import { STANDARD_INPUT } from '../config/source/piped-file.js';
 import { type CommandArguments, type CommandIo, UsageError } from './command-io.js';
 import {
   COMMAND_NAMES,
@@ -169,8 +170,9 @@ function readValue(spec: OptionSpec, { rawName, value, isInline }: GivenOption):
     return '';
   }
   // A value that looks like an option is the next option: the user forgot the value.
-  // An empty one is a variable of the shell that is not set.
-  if (value === undefined || value === '' || (!isInline && value.startsWith('-'))) {
+  // An empty one is a variable of the shell that is not set; `-` is standard input.
+  const isOption = value?.startsWith('-') === true && value !== STANDARD_INPUT;
+  if (value === undefined || value === '' || (!isInline && isOption)) {
     throw new UsageError(`the option ${rawName} needs a value: ${rawName} ${spec.value}`);
   }
   return value;

@@ -17,6 +17,7 @@ import {
   TEAM_NAME,
 } from '../config/source/config-document.js';
 import { loadFile } from '../config/source/load-file.js';
+import { pipedBytes } from '../config/source/piped-file.js';
 import { proveConfig } from '../supervisor/loading/prove-config.js';
 import { type WaitedDocument, waitForNodes } from '../supervisor/sources/acknowledgements.js';
 import type { ConfigStore, StoreView } from '../supervisor/sources/config-store.js';
@@ -114,7 +115,7 @@ function teamIn({ part = '', isRemoving }: CommandArguments): string {
 
 function readText(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return new TextDecoder().decode(pipedBytes(file) ?? readFileSync(file));
   } catch (error) {
     const message = `the file cannot be read: ${fileProblem(error)}`;
     throw new ConfigError(file, [{ path: '', line: 0, column: 0, message }]);

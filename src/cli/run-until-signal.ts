@@ -3,7 +3,7 @@
  *
  * Thread: supervisor (on the main thread). The first SIGTERM, SIGINT or SIGQUIT drains, the second
  * signal ends the process at once. One that comes before there is anything to drain ends it as
- * well.
+ * well. SIGHUP reloads; one that comes during the start does so once the gateway has started.
  */
 import type { ConfigSource } from '../config/source/config-source.js';
 import type { LoadedConfig } from '../config/source/load-file.js';
@@ -28,6 +28,11 @@ export interface RunnableGateway {
 
 /** How often it is seen to that threads can be started. */
 const FOLDER_LOOK_MS = 250;
+/**
+ * Signals this soon after the first one are the same: at Ctrl-C the terminal sends one to all
+ * processes, and a program that runs commands, such as pnpm, passes its own on.
+ */
+const SAME_SIGNAL_MS = 300;
 
 /** Makes a gateway, which calls `onGivingUp` when its threads die too often. */
 export type GatewayFactory = (
@@ -50,6 +55,7 @@ export type Signal = (typeof ENDING_SIGNALS)[number] | 'SIGHUP' | (typeof LOG_SI
 export interface SignalSource {
   on(signal: Signal, listener: () => void): unknown;
   off(signal: Signal, listener: () => void): unknown;
+  listenerCount(signal: Signal): number;
   exit(code: number): never;
 }
 
@@ -71,15 +77,23 @@ export async function runUntilSignal(
   const ended = new Promise<ExitCode>((resolve) => {
     onEnd = resolve;
   });
-  let isStopping = false;
+  let stopsSinceMs: number | null = null;
   const onSignal = (): void => {
-    if (isStopping) signals.exit(EXIT_FAILURE);
-    isStopping = true;
+    const nowMs = io.clock.nowMs();
+    if (stopsSinceMs !== null && nowMs - stopsSinceMs < SAME_SIGNAL_MS) return;
+    if (stopsSinceMs !== null) {
+      io.stderr.write('sluice: a second signal: ends at once, and waits for no request\n');
+      signals.exit(EXIT_FAILURE);
+    }
+    stopsSinceMs = nowMs;
     onEnd(EXIT_OK);
   };
   let gateway: RunnableGateway | null = null;
+  let hasStarted = false;
+  let isHungUp = false;
   const onHangUp = (): void => {
-    if (gateway !== null) steps.onHangUp?.(gateway);
+    isHungUp = true;
+    if (gateway !== null && hasStarted) steps.onHangUp?.(gateway);
   };
   const onLogSignal = (): void => {
     const message = 'signal ignored: the log is standard output and has no file to open';
@@ -94,9 +108,11 @@ export async function runUntilSignal(
       io.stderr.write(`sluice: gives up: ${reason}; the log says why they ended\n`);
       onEnd(EXIT_FAILURE);
     });
-    if (isStopping) return await ended;
+    if (stopsSinceMs !== null) return await ended;
     await gateway.start();
     await steps.onStarted(gateway);
+    hasStarted = true;
+    if (isHungUp) steps.onHangUp?.(gateway);
     const code = await ended;
     if (code === EXIT_OK) await gateway.stop();
     return code;

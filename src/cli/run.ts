@@ -7,12 +7,14 @@ import { randomBytes } from 'node:crypto';
 import { fileSource } from '../config/source/config-source.js';
 import { loadConfigText } from '../config/source/load-config.js';
 import { loadObject } from '../config/source/load-file.js';
-import type { CommandIo, ExitCode } from './command-io.js';
+import { type CommandIo, EXIT_OK, type ExitCode } from './command-io.js';
 import type { RunOptions } from './command-line.js';
 import {
+  ENDING_SIGNALS,
   type GatewayFactory,
   LOG_SIGNALS,
   runUntilSignal,
+  type Signal,
   type SignalSource,
 } from './run-until-signal.js';
 
@@ -42,12 +44,25 @@ export function createRunCommand(createGateway: GatewayFactory, signals: SignalS
   };
   return async (options: RunOptions, io: CommandIo): Promise<ExitCode> => {
     // From the beginning: a start may wait for a store, or for a cluster, as long as that takes.
-    for (const name of LOG_SIGNALS) signals.on(name, ignore);
+    // Whatever SIGHUP is sent for, the configuration has it that is still to be read.
+    const isRead = options.configFile !== undefined || options.from !== undefined;
+    const ignored = isRead ? ([...LOG_SIGNALS, 'SIGHUP'] as const) : LOG_SIGNALS;
+    for (const name of ignored) signals.on(name, ignore);
+    const first = ENDING_SIGNALS.map((name) => ({ name, end: endUnlessHeard(name, signals) }));
+    for (const { name, end } of first) signals.on(name, end);
     try {
       return await run(options, io);
     } finally {
-      for (const name of LOG_SIGNALS) signals.off(name, ignore);
+      for (const name of ignored) signals.off(name, ignore);
+      for (const { name, end } of first) signals.off(name, end);
     }
+  };
+}
+
+/** Ends the process at a signal that nobody else hears: nothing is there yet that has to end. */
+function endUnlessHeard(name: Signal, signals: SignalSource): () => void {
+  return () => {
+    if (signals.listenerCount(name) === 1) signals.exit(EXIT_OK);
   };
 }
 

@@ -29,7 +29,7 @@ const CONFIG_OPTION: OptionSpec = {
   name: 'config',
   short: 'c',
   value: 'FILE',
-  help: 'YAML or JSON configuration (default: GATEWAY_CONFIG)',
+  help: 'YAML or JSON, - for stdin (default: GATEWAY_CONFIG)',
 };
 
 const ADMIN_OPTION: OptionSpec = {

@@ -167,11 +167,13 @@ describe('SIGTERM', () => {
     await eventually('the target has it', () => upstream.headCount === 1);
     gateway.child.kill('SIGTERM');
     await eventually('it drains', () => gateway.find('gateway stopping').length === 1);
-    gateway.child.kill('SIGTERM');
+    // Signals that come together are one.
+    await eventually('it ends', () => !gateway.child.kill('SIGTERM'));
     await gateway.exited;
     await isCut;
     expect(gateway.signal).toBeNull();
     expect(gateway.exitCode).toBe(1);
+    expect(gateway.stderr).toContain('a second signal: ends at once');
   });
 });
 

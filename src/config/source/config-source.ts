@@ -18,6 +18,7 @@ import {
 import type { ConfigDocument } from './config-document.js';
 import { IncludedFiles } from './included-files.js';
 import { type LoadedConfig, type LoadOrder, loadFile } from './load-file.js';
+import { PIPED_STAMP, pipedBytes } from './piped-file.js';
 import type { Environment } from './variables.js';
 
 export interface ConfigSource {
@@ -95,13 +96,14 @@ function sourceOf({ name, file, environment, store, cluster }: SourceParts): Con
   let named: readonly FileStamp[] = [];
   const begin = (): void => {
     // Before it is read: a change while it is being read is another one.
-    if (file !== null) ownStamp = included?.stamp(stampOfFile(file)) ?? '';
+    if (file !== null) ownStamp = included?.stamp(stampOfMain(file)) ?? '';
   };
   const orderNow = (): LoadOrder => {
     const documents = store?.();
     const order = {
       ...{ file: file ?? name, environment: { ...environment }, machine },
       ...(cluster !== undefined && { objects: cluster.objects() }),
+      ...(file !== null && piped(file)),
     };
     return documents === undefined ? order : { ...order, store: documents };
   };
@@ -140,12 +142,23 @@ function sourceOf({ name, file, environment, store, cluster }: SourceParts): Con
   };
 }
 
+/** The bytes go along, since the thread that loads them has no pipe. */
+function piped(file: string): Pick<LoadOrder, 'piped'> {
+  const bytes = pipedBytes(file);
+  return bytes === undefined ? {} : { piped: bytes };
+}
+
+function stampOfMain(file: string): string {
+  return pipedBytes(file) === undefined ? stampOfFile(file) : PIPED_STAMP;
+}
+
 function joined(own: string, named: readonly FileStamp[]): string {
   return [own, ...named.map(({ file, stamp }) => `${file} ${stamp}`)].join('\n');
 }
 
 /** That it cannot be looked at is a state of the file as well: loading it says why. */
 async function stampLater(file: string): Promise<string> {
+  if (pipedBytes(file) !== undefined) return PIPED_STAMP;
   try {
     return stampOf(await stat(file));
   } catch (error) {

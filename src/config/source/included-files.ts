@@ -14,6 +14,7 @@ import { resolveFiles } from '../references/document-file.js';
 import { stampOfFile } from '../references/files-read.js';
 import { yamlLibrary } from '../references/yaml-library.js';
 import { dropExtensionKeys } from './extension-keys.js';
+import { folderOf, pipedBytes } from './piped-file.js';
 import type { ValuePlace, ValuePlaces, ValueVariable, YamlSource } from './yaml-source.js';
 
 /** The key of the main file; it is no part of the configuration itself. */
@@ -138,9 +139,9 @@ export function withIncluded(main: YamlSource, file: string, read: SourceReader)
     say('must be the name of a file, or a list of names; "*" stands for a part of a name');
     return whole;
   }
-  const found = filesOf(patterns, dirname(file));
+  const found = filesOf(patterns, folderOf(file));
   for (const name of found.missing) {
-    const other = statSync(resolve(dirname(file), name), { throwIfNoEntry: false });
+    const other = statSync(resolve(folderOf(file), name), { throwIfNoEntry: false });
     const folder = `${JSON.stringify(name)} is a folder: write ${JSON.stringify(`${name}/*.yaml`)}`;
     say(other?.isDirectory() === true ? folder : `there is no file ${JSON.stringify(name)}`);
   }
@@ -302,18 +303,22 @@ export class IncludedFiles {
       this.patterns = this.readPatterns();
     }
     if (this.patterns.length === 0) return mainStamp;
-    const { files } = filesOf(this.patterns, dirname(this.file));
+    const { files } = filesOf(this.patterns, folderOf(this.file));
     return [mainStamp, ...files.map((file) => `${file} ${stampOfFile(file)}`)].join('\n');
   }
 
   private readPatterns(): readonly string[] {
     try {
-      return patternsIn(includeOf(readFileSync(this.file, 'utf8'))) ?? [];
+      return patternsIn(includeOf(textOf(this.file))) ?? [];
     } catch {
       // Loading the file says what is wrong with it.
       return [];
     }
   }
+}
+
+function textOf(file: string): string {
+  return new TextDecoder().decode(pipedBytes(file) ?? readFileSync(file));
 }
 
 /**

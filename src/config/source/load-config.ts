@@ -5,7 +5,6 @@
  * on without it.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { displayPath } from '../../base/json-pointer.js';
 import { fileProblem } from '../../base/system-problem.js';
 import type { CheckContext, Finding } from '../../schema/finding.js';
@@ -19,11 +18,12 @@ import { addDocument, type ConfigDocument } from './config-document.js';
 import { applyEnvironment } from './environment-overrides.js';
 import { dropExtensionKeys } from './extension-keys.js';
 import { type WholeSource, withIncluded } from './included-files.js';
+import { folderOf, pipedBytes } from './piped-file.js';
 import type { Environment } from './variables.js';
 import { readYaml, type ValuePlace, type ValuePlaces } from './yaml-source.js';
 
 /** Ten thousand routes take a few MiB; a larger file is none that is meant to be read. */
-const FILE_BYTES_MAX = 16 * 1024 * 1024;
+export const FILE_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Reads and checks a file. Throws {@link ConfigError} with everything that is wrong. */
 export function loadConfigFile(file: string, environment: Environment): CheckedConfig {
@@ -43,7 +43,7 @@ export function loadClusterFile(
   environment: Environment,
   objects: ClusterObjects,
 ): LoadedCluster {
-  const options = { file, environment, documents: [], folder: dirname(file), objects };
+  const options = { file, environment, documents: [], folder: folderOf(file), objects };
   return loadWhole(readConfigFile(file), options);
 }
 
@@ -62,7 +62,7 @@ export function loadConfigDocuments(
   { localFile, ...options }: DocumentsOptions,
 ): CheckedConfig {
   const text = localFile === null ? '{}' : readConfigFile(localFile);
-  const folder = localFile === null ? '.' : dirname(localFile);
+  const folder = localFile === null ? '.' : folderOf(localFile);
   const whole = { ...options, file: localFile ?? options.file, documents, folder };
   return loadWhole(text, { ...whole, objects: NO_OBJECTS }).config;
 }
@@ -76,7 +76,7 @@ export interface TextOptions {
 
 /** Checks the text of a configuration. Throws {@link ConfigError}. */
 export function loadConfigText(text: string, options: TextOptions): CheckedConfig {
-  const whole = { ...options, documents: [], folder: dirname(options.file) };
+  const whole = { ...options, documents: [], folder: folderOf(options.file) };
   return loadWhole(text, { ...whole, objects: NO_OBJECTS }).config;
 }
 
@@ -171,21 +171,25 @@ function compareText(left: string, right: string): number {
 }
 
 function readConfigFile(file: string): string {
-  let bytes: Buffer;
+  const bytes = pipedBytes(file) ?? readRegularFile(file);
+  if (bytes.length > FILE_BYTES_MAX) throw tooLarge(file);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw unreadable(file, 'it is not UTF-8 text');
+  }
+}
+
+function readRegularFile(file: string): Uint8Array {
   try {
     const status = statSync(file);
     // A directory or a device would fail later with a message about something else.
     if (!status.isFile()) throw unreadable(file, 'it is not a regular file');
     if (status.size > FILE_BYTES_MAX) throw tooLarge(file);
-    bytes = readFileSync(file);
+    return readFileSync(file);
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     throw unreadable(file, fileProblem(error));
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw unreadable(file, 'it is not UTF-8 text');
   }
 }
 

@@ -11,6 +11,7 @@ import { type ClusterObjects, type IngressReport, NO_OBJECTS } from '../kubernet
 import type { MachineLimits } from '../machine-limits.js';
 import type { ConfigDocument } from './config-document.js';
 import { loadClusterFile, loadConfigDocuments } from './load-config.js';
+import { keepPiped } from './piped-file.js';
 import type { Environment } from './variables.js';
 
 /** A configuration as it was written, and as the threads use it. */
@@ -26,6 +27,8 @@ export interface LoadOrder {
   readonly file: string;
   readonly environment: Environment;
   readonly machine: MachineLimits;
+  /** What has come out of the file, where it is a pipe. */
+  readonly piped?: Uint8Array;
   /** Present: the configuration is what these say, and what a file of this machine adds. */
   readonly store?: {
     readonly documents: readonly ConfigDocument[];
@@ -44,6 +47,7 @@ export function loadObject(written: GatewayConfig): LoadedConfig {
 /** Reads, checks and compiles a file, or documents of a store. Throws ConfigError. */
 export function loadFile(order: LoadOrder): LoadedConfig {
   const { file, environment, machine, store, objects = NO_OBJECTS } = order;
+  if (order.piped !== undefined) keepPiped(file, order.piped);
   if (store === undefined) {
     const { config: written, ingress } = loadClusterFile(file, environment, objects);
     const compiled = compileConfig(written, { machine });

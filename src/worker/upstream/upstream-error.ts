@@ -112,15 +112,24 @@ export function failureDetail(problem: ProblemKind, cause: string): string {
 
 /**
  * What the operator is told besides the problem: what of a reply was not HTTP, in the words of the
- * parser, why TLS failed, by what code of HTTP/2 the target has ended it, or what the gateway
- * lacks; empty: the problem says it all.
+ * parser, why TLS failed, by what code of HTTP/2 the target has ended it, what the system said to a
+ * connection and which address it was for, or what the gateway lacks; empty: the problem says it
+ * all.
  */
 export function failureCause(error: unknown): string {
   if (error instanceof TargetTlsError) return inOneLine(error.reason);
   if (resetCodeOf(error) !== -1 && error instanceof Error) return inOneLine(error.message);
-  if (upstreamProblem(error) === PROBLEMS.overloaded) return NO_FILE;
-  if (upstreamProblem(error) !== PROBLEMS.upstreamProtocol || !(error instanceof Error)) return '';
-  return inOneLine(error.message);
+  const problem = upstreamProblem(error);
+  if (problem === PROBLEMS.overloaded) return NO_FILE;
+  if (!(error instanceof Error)) return '';
+  if (isConnectFailure(problem)) return inOneLine(ofSystem(error).join('; '));
+  return problem === PROBLEMS.upstreamProtocol ? inOneLine(error.message) : '';
+}
+
+/** `connect ECONNREFUSED ::1:8001`; of a name with several addresses, one for each. */
+function ofSystem(error: Error): string[] {
+  if (error instanceof AggregateError) return error.errors.flatMap((one) => ofSystem(one));
+  return 'syscall' in error ? [error.message] : [];
 }
 
 /** No connection came about, though the transport may have had one for a moment. */

@@ -1,7 +1,12 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { writeFile as writePipe } from 'node:fs/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { type RunCommand, runCommandLine } from '../../../src/cli/command-line.js';
 import { ConfigError } from '../../../src/config/check/config-error.js';
+import { fileSource } from '../../../src/config/source/config-source.js';
+import { loadFile } from '../../../src/config/source/load-file.js';
+import { keepPiped } from '../../../src/config/source/piped-file.js';
 import { capturedIo } from './captured-io.js';
 import { configFolder, SAMPLE } from './config-folder.js';
 
@@ -120,6 +125,54 @@ describe('wrong usage', () => {
     expect(err).toContain(`sluice: ${message}`);
     expect(err).toContain('\nTry: sluice --help\n');
     expect([code, out, run.mock.calls]).toEqual([2, '', []]);
+  });
+});
+
+describe('a configuration from standard input or a pipe', () => {
+  const ofText = async (argv: readonly string[], text: string) => {
+    const io = capturedIo({}, text);
+    const code = await runCommandLine(argv, io, async () => 0);
+    return { code, out: io.out(), err: io.err() };
+  };
+
+  it('is checked like a file', async () => {
+    expect(await ofText(['validate', '-c', '-'], SAMPLE)).toMatchObject({
+      code: 0,
+      out: '-: ok (3 routes, 2 upstreams)\n',
+    });
+    const wrong = await ofText(['validate', '-c', '-'], 'include: absent.yaml\nroutes: []\n');
+    expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining('(-:1:1)')]);
+    expect((await ofText(['validate', '-c', '-'], ' '.repeat(17 * 2 ** 20))).err).toBe(
+      'the file cannot be read: it is larger than 16 MiB (-)\n',
+    );
+  });
+
+  it('can be compared with a file, whatever kind of pipe it comes out of', async () => {
+    const file = writeFile(SAMPLE.replace('limit: 5', 'limit: 6'));
+    const pipe = `${file}.pipe`;
+    expect(spawnSync('mkfifo', [pipe]).status).toBe(0);
+    // Names in it are relative to the working folder, where this one is.
+    const withFile = writePipe(pipe, `include: package.json\n${SAMPLE}`);
+    const { err } = await ofText(['validate', '-c', pipe], '');
+    await withFile;
+    expect(err).toContain('package.json:');
+    const writes = writePipe(pipe, SAMPLE);
+    const { code, out } = await ofText(['diff', pipe, file], '');
+    await writes;
+    expect([code, out]).toEqual([0, expect.stringContaining('rateLimit')]);
+    const same = await ofText(['diff', '-', file], readFileSync(file, 'utf8'));
+    expect(same.out).toBe('no difference\n');
+  });
+
+  it('is loaded again as it was, and is never seen to change', async () => {
+    await ofText(['run', '-c', '-'], SAMPLE);
+    const source = fileSource('-', {});
+    const first = source.load();
+    const order = source.order();
+    // As the thread of a reload does, which has nothing but the order.
+    keepPiped('-', Buffer.from(''));
+    expect(loadFile(order).written).toEqual(first.written);
+    expect(await source.stamp()).toBe(source.loadedStamp);
   });
 });
 

@@ -52,6 +52,19 @@ describe('what went wrong with a target', () => {
     expect(upstreamProblem(anError(code))).toBe(problem);
   });
 
+  it('is told in the words of the system where no connection came about', () => {
+    const refused = (address: string) =>
+      Object.assign(anError('ECONNREFUSED', `connect ECONNREFUSED ${address}`), {
+        syscall: 'connect',
+      });
+    expect(failureCause(refused('127.0.0.1:1'))).toBe('connect ECONNREFUSED 127.0.0.1:1');
+    const both = new AggregateError([refused('::1:1'), refused('127.0.0.1:1')]);
+    const cause = failureCause(Object.assign(both, { code: 'ECONNREFUSED' }));
+    expect(cause).toBe('connect ECONNREFUSED ::1:1; connect ECONNREFUSED 127.0.0.1:1');
+    expect(failureDetail(PROBLEMS.connectFailed, cause)).toBe('The target cannot be reached.');
+    expect(failureCause(anError('UND_ERR_CONNECT_TIMEOUT', 'connect timeout'))).toBe('');
+  });
+
   it('is told in the words of the parser, in a line of printable characters', () => {
     const error = anError(
       'HPE_INVALID_REPLY',
