@@ -99,7 +99,7 @@ export interface AdminPlace {
 /** Throws UsageError or ConfigError when the address is not known. */
 export function findAdmin(args: CommandArguments, io: CommandIo): AdminPlace {
   const given = io.env[TOKEN_VARIABLE] ?? '';
-  if (args.admin !== undefined) return { url: checkUrl(args.admin), token: given };
+  if (args.admin !== undefined) return { url: adminUrl(args.admin), token: given };
   const { admin } = loadWithHint(args, io);
   if (admin.port === 0) {
     throw new UsageError('admin.port is 0: name the address with --admin URL');
@@ -129,8 +129,14 @@ function requireToken(token: string): string {
   throw new UsageError(`there is no token: set admin.token in the file, or ${TOKEN_VARIABLE}`);
 }
 
-function checkUrl(text: string): string {
-  if (URL.canParse(text) && /^https?:/.test(text)) return text;
+/** The URL that `--admin` names; `127.0.0.1:9901` is enough. Throws UsageError. */
+export function adminUrl(text: string): string {
+  if (text.includes('@')) {
+    // It may be a password, so that it is not repeated.
+    throw new UsageError(`--admin takes no user and password: ${TOKEN_VARIABLE} has the token`);
+  }
+  const url = text.includes('://') ? text : `http://${text}`;
+  if (URL.canParse(url) && /^https?:/.test(url)) return url;
   throw new UsageError(`--admin takes a URL such as http://127.0.0.1:9901, not "${text}"`);
 }
 

@@ -19,6 +19,7 @@ import { formatExplanation } from '../explain/explanation-text.js';
 import { listenerProblem } from '../explain/locate.js';
 import { OFFLINE_AUTHENTICATORS } from '../supervisor/loading/offline-authenticators.js';
 import { WorkerEpoch } from '../worker/worker-epoch.js';
+import { adminUrl } from './admin-client.js';
 import { loadForCommand } from './command-config.js';
 import {
   type CommandArguments,
@@ -69,9 +70,7 @@ async function explainOffline(
 }
 
 async function askGateway(request: ExplainedRequest, admin: string): Promise<Explanation> {
-  const base = admin.includes('://') ? admin : `http://${admin}`;
-  if (!URL.canParse('/explain', base))
-    throw new UsageError(`--admin must be a URL, not "${admin}"`);
+  const base = adminUrl(admin);
   const reply = await fetch(new URL('/explain', base), {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

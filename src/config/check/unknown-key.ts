@@ -40,6 +40,8 @@ function hintFor(key: string, node: SchemaNode): string {
   if (meant !== undefined) return didYouMean(meant);
   const places = placesOf(key);
   if (places.length > 0) return `; it belongs into ${either(places)}`;
+  const within = meantWithin(key, node);
+  if (within !== undefined) return didYouMean(within);
   return suggestName(key, known, 'key');
 }
 
@@ -53,6 +55,18 @@ export function meantKey(key: string, known: readonly string[]): string | undefi
 /** The part of this place that must be there, and has the key: `match` for `path`. */
 function neededPartWith(key: string, { required = [] }: SchemaNode): string | undefined {
   return required.find((part) => allPlacesOf(key).some((place) => place.endsWith(`.${part}`)));
+}
+
+/** `match.listener` for `listeners`: a key of a part that must be there. */
+function meantWithin(key: string, { required = [] }: SchemaNode): string | undefined {
+  placesByKey ??= findPlaces(CONFIG_SCHEMA);
+  for (const part of required) {
+    const isWithin = (places: readonly string[]) => places.some((at) => at.endsWith(`.${part}`));
+    const known = [...placesByKey].filter(([, places]) => isWithin(places)).map(([name]) => name);
+    const meant = meantKey(key, known);
+    if (meant !== undefined) return `${part}.${meant}`;
+  }
+  return undefined;
 }
 
 function placesOf(key: string): readonly string[] {

@@ -22,11 +22,19 @@ export type ParsedTargetUrl =
 
 const SHAPE = /^https?:\/\/[^/?#@\\\s]+\/?$/i;
 
+const BARE_IPV6 = /^https?:\/\/[\da-f]*:[\da-f]*:/i;
+
 /** Parses the URL of a target. */
 export function parseTargetUrl(text: string): ParsedTargetUrl {
   const problem = urlProblem(text);
   if (problem !== undefined) return { isValid: false, problem };
   const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined && BARE_IPV6.test(text)) {
+    return { isValid: false, problem: 'must have an address of IPv6 in brackets' };
+  }
+  if (url === undefined && text.includes('%')) {
+    return { isValid: false, problem: 'must have no zone (%) in an address of IPv6' };
+  }
   if (url === undefined || url.port === '0') {
     return { isValid: false, problem: 'must have a host, and a port from 1 to 65535' };
   }

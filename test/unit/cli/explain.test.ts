@@ -304,6 +304,8 @@ routes:
     [['explain', 'GET', 'ftp://x/'], 'must begin with /'],
     [['explain', 'GET', '/', '-H', 'nocolon'], '-H must be "name: value"'],
     [['explain', 'GET', '/', '--from', 'here'], '--from must be an IP address'],
+    [['explain', 'GET', '/', '--admin', 'http://ada:pw@h'], '--admin takes no user and password: '],
+    [['explain', 'GET', '/', '--admin', 'ftp://h'], '--admin takes a URL such as'],
     [['explain', 'GET', '/', '--repeat', '0'], '--repeat must be an integer'],
   ])('%j is wrong usage', async (argv, message) => {
     const { code, err } = await call(...argv);
@@ -312,7 +314,7 @@ routes:
   });
 
   it('fails when no gateway answers', async () => {
-    const { code, err } = await call('explain', 'GET', '/', '--admin', 'http://127.0.0.1:65531');
+    const { code, err } = await call('explain', 'GET', '/', '--admin', '127.0.0.1:65531');
     expect(code).toBe(1);
     expect(err).toMatch(/^sluice: no answer from http:\/\/127\.0\.0\.1:65531: .*ECONNREFUSED.*\n$/);
   });

@@ -43,6 +43,15 @@ describe('parseTargetUrl', () => {
     expect(parseTargetUrl(url).isValid).toBe(false);
   });
 
+  it.each([
+    ['http://::1:8001', 'in brackets'],
+    ['http://fd00::1', 'in brackets'],
+    ['http://[fe80::1%25eth0]:8001', 'no zone'],
+    ['http://h:99999', 'a port from 1 to 65535'],
+  ])('says what is wrong with %s', (url, problem) => {
+    expect(parseTargetUrl(url)).toMatchObject({ problem: expect.stringContaining(problem) });
+  });
+
   it('does not quote credentials', () => {
     const parsed = parseTargetUrl('http://user:hunter2@a.example');
     expect(JSON.stringify(parsed)).not.toContain('hunter2');
