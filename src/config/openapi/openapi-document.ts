@@ -50,7 +50,7 @@ export class OpenapiDocument {
   static open(value: unknown, file: string, read: ReadDocument): OpenapiDocument | string {
     if (!isObject(value)) return 'it is no OpenAPI document';
     const version = String(value['openapi'] ?? '');
-    if (!/^3\.[012](?:\.|$)/.test(version)) return 'it is not of OpenAPI 3.0, 3.1 or 3.2';
+    if (!/^3\.[012](?:\.|$)/.test(version)) return otherVersion(value, version);
     const dialect = version.startsWith('3.0') ? 'draft-07' : '2020-12';
     return new OpenapiDocument(value, file, read, dialect);
   }
@@ -102,6 +102,14 @@ export class OpenapiDocument {
     }
     return this.files.get(file);
   }
+}
+
+function otherVersion(document: JsonObject, version: string): string {
+  const what = 'it is not of OpenAPI 3.0, 3.1 or 3.2';
+  if (document['swagger'] !== undefined) {
+    return `${what} but Swagger ${String(document['swagger'])}: convert it (npx swagger2openapi)`;
+  }
+  return version === '' ? `${what}: there is no "openapi" at its top` : `${what} but ${version}`;
 }
 
 const REMOTE = 'a reference to a URL';

@@ -6,7 +6,7 @@
  */
 import { isObject } from '../../base/json-object.js';
 import type { ParameterPart, ParameterStyle } from '../../filters/validation/options.js';
-import { type JsonObject, type Located, paramName } from './openapi-document.js';
+import type { JsonObject, Located } from './openapi-document.js';
 import type { OpenapiPlace } from './openapi-place.js';
 import { membersOf, shapesOf } from './openapi-shapes.js';
 
@@ -55,17 +55,41 @@ class ObjectSchema {
   }
 }
 
-/** Reads the lists of a path and of its operation. */
-export function readParameters(lists: readonly Located[], place: OpenapiPlace): OpenapiParameters {
+/** By place and name. */
+export type DeclaredParameters = ReadonlyMap<string, Located<JsonObject>>;
+
+/** The lists of a path and of its operation as one. */
+export function collectParameters(
+  lists: readonly Located[],
+  place: OpenapiPlace,
+): DeclaredParameters {
   const byKey = new Map<string, Located<JsonObject>>();
   for (const { value: list, file } of lists) {
     if (list === undefined) continue;
     if (!Array.isArray(list)) place.notes.mistake(place.at, 'parameters must be a list');
     else for (const value of list) collect({ value, file }, byKey, place);
   }
+  return byKey;
+}
+
+/** Parameters of the path; GitHub's extension says which take more than a segment. */
+export function declaredNames(declared: DeclaredParameters): Map<string, boolean> {
+  return new Map(
+    Array.from(declared.values())
+      .filter(({ value }) => value['in'] === 'path')
+      .map(({ value }) => [String(value['name']), value['x-multi-segment'] === true]),
+  );
+}
+
+/** `names`: of parameters of the path, as the route has them. */
+export function readParameters(
+  declared: DeclaredParameters,
+  names: ReadonlyMap<string, string>,
+  place: OpenapiPlace,
+): OpenapiParameters {
   const parts = new Map<ParameterPart, ObjectSchema>();
   const judged: string[] = [];
-  for (const parameter of byKey.values()) {
+  for (const parameter of declared.values()) {
     const where = String(parameter.value['in']);
     const name = String(parameter.value['name'] ?? '');
     if (where === 'header' && IGNORED_FIELDS.has(name.toLowerCase())) continue;
@@ -75,9 +99,16 @@ export function readParameters(lists: readonly Located[], place: OpenapiPlace): 
       place.notes.unsupported(place.at, `${shown} is not judged`);
       continue;
     }
+    const known = where === 'path' ? names.get(name) : nameOf(name, where);
+    if (known === undefined) {
+      const shown = `the path parameter ${JSON.stringify(name)}`;
+      place.notes.unsupported(place.at, `${shown} is not in the path: it is not judged`);
+      continue;
+    }
     const object = parts.get(part) ?? new ObjectSchema();
     parts.set(part, object);
-    if (addParameter(object, parameter, { name, where }, place)) judged.push(`${where} ${name}`);
+    const source = { name, where, known };
+    if (addParameter(object, parameter, source, place)) judged.push(`${where} ${name}`);
   }
   const schemas: Partial<Record<ParameterPart, JsonObject>> = {};
   const styles: Partial<Record<ParameterPart, readonly ParameterStyle[]>> = {};
@@ -104,11 +135,10 @@ function collect(
 function addParameter(
   object: ObjectSchema,
   { value: parameter, file }: Located<JsonObject>,
-  { name, where }: { readonly name: string; readonly where: string },
+  { name, where, known }: Record<'name' | 'where' | 'known', string>,
   place: OpenapiPlace,
 ): boolean {
   const here = `the ${where} parameter ${JSON.stringify(name)}`;
-  const known = nameOf(name, where);
   const isRequired = parameter['required'] === true || where === 'path';
   const { content } = parameter;
   if (parameter['schema'] === undefined && isObject(content)) {
@@ -129,8 +159,7 @@ function addParameter(
 }
 
 function nameOf(name: string, where: string): string {
-  if (where === 'header') return name.toLowerCase();
-  return where === 'path' ? paramName(name) : name;
+  return where === 'header' ? name.toLowerCase() : name;
 }
 
 function orEmpty(schema: unknown): unknown {

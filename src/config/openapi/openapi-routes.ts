@@ -14,9 +14,10 @@ import { METHOD_TEXT } from '../../schema/text-shapes.js';
 import type { OpenapiScope } from '../compiled-config.js';
 import { readDocument } from '../references/document-file.js';
 import { readBody } from './openapi-body.js';
-import { type JsonObject, type Located, OpenapiDocument, paramName } from './openapi-document.js';
+import { type JsonObject, type Located, OpenapiDocument } from './openapi-document.js';
 import { type OpenapiNote, OpenapiNotes } from './openapi-notes.js';
-import { readParameters } from './openapi-parameters.js';
+import { collectParameters, declaredNames, readParameters } from './openapi-parameters.js';
+import { readTemplate } from './openapi-path.js';
 import type { OpenapiPlace } from './openapi-place.js';
 import { OpenapiSchemas } from './openapi-schema.js';
 
@@ -167,7 +168,15 @@ class OperationReader {
 
   private readOperation(source: OperationSource): void {
     const { path, at, item, operation, method } = source;
-    const pattern = this.prefix + patternOf(path);
+    const notes = new OpenapiNotes();
+    const place: OpenapiPlace = { at, document: this.document, schemas: this.schemas, notes };
+    const lists = [item, operation].map(({ value, file }) => ({
+      value: value['parameters'],
+      file,
+    }));
+    const declared = collectParameters(lists, place);
+    const template = readTemplate(path, declaredNames(declared));
+    const pattern = this.prefix + template.pattern;
     const parsed = parsePathPattern(pattern);
     const problem = parsed.isValid
       ? this.takenProblem(method, parsed.segments, at)
@@ -176,13 +185,10 @@ class OperationReader {
       this.notes.unsupported(at, `it has no route: the path ${path} ${problem}`);
       return;
     }
-    const notes = new OpenapiNotes();
-    const place: OpenapiPlace = { at, document: this.document, schemas: this.schemas, notes };
-    const lists = [item, operation].map(({ value, file }) => ({
-      value: value['parameters'],
-      file,
-    }));
-    const parameters = readParameters(lists, place);
+    for (const text of template.constrained) {
+      notes.unsupported(at, `the expression of ${text} in the path is not judged`);
+    }
+    const parameters = readParameters(declared, template.names, place);
     const body = readBody({ value: operation.value['requestBody'], file: operation.file }, place);
     this.notes.addAll(notes.list);
     const { operationId } = operation.value;
@@ -228,17 +234,6 @@ interface OperationPlace {
 
 interface OperationSource extends OperationPlace {
   readonly operation: Located<JsonObject>;
-}
-
-/**
- * Names in braces are parameters; what has a meaning in a pattern has none in a document. A name
- * with `+` or `*` behind it, at the end, takes the rest of the path.
- */
-function patternOf(path: string): string {
-  return path.replace(/\{([^{}/]*)\}|[:*()]/g, (text, name: string | undefined) => {
-    if (name === undefined) return `\\${text}`;
-    return /[+*]$/.test(name) ? '*' : `:${paramName(name)}`;
-  });
 }
 
 function uniqueName(wanted: string, taken: Set<string>): string {

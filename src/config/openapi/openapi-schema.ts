@@ -54,6 +54,8 @@ interface Conversion {
   readonly at: string;
   readonly needed: Set<string>;
   readonly notes: OpenapiNotes;
+  /** References to members that are being read. */
+  readonly within?: readonly string[];
 }
 
 export class OpenapiSchemas {
@@ -112,10 +114,26 @@ export class OpenapiSchemas {
     if (key === 'required' && Array.isArray(member)) {
       return member.filter((name) => !this.isReadOnly(parent['properties'], name, context.file));
     }
-    if (NAMED_SCHEMAS.has(key) && isObject(member)) return this.readNamed(key, member, context);
+    if (NAMED_SCHEMAS.has(key) && isObject(member)) return this.readMembers(key, member, context);
     const { notes, at } = context;
     notes.unsupported(at, `the keyword ${JSON.stringify(key)} of a schema is not judged`);
     return undefined;
+  }
+
+  /** `properties: { $ref: … }` is of no standard, and found in documents of many files. */
+  private readMembers(key: string, member: JsonObject, context: Conversion): unknown {
+    const { $ref } = member;
+    if (typeof $ref !== 'string') return this.readNamed(key, member, context);
+    const { at, notes, within = [] } = context;
+    const place = `${context.file} ${$ref}`;
+    const target = this.document.resolve({ value: member, file: context.file }, at, notes);
+    if (target === undefined) return undefined;
+    if (within.includes(place)) {
+      notes.unsupported(at, `${JSON.stringify($ref)} leads to itself: it is not judged`);
+      return undefined;
+    }
+    const inside = { ...context, file: target.file, within: [...within, place] };
+    return this.readNamed(key, target.value, inside);
   }
 
   private readNamed(key: string, member: JsonObject, context: Conversion): JsonObject {

@@ -8,10 +8,11 @@
  * after that ajv takes it as the standard says.
  */
 import { createRequire } from 'node:module';
-import type { Ajv, ErrorObject, Options, ValidateFunction } from 'ajv';
+import type { Ajv, AnySchema, ErrorObject, Options, ValidateFunction } from 'ajv';
 import { linearPatterns } from './linear-pattern.js';
 import { type SchemaInput, writeSchemaCode } from './schema-code.js';
 import { schemaFormats } from './schema-formats.js';
+import { withTextChoices } from './text-choices.js';
 import { useLinearUniqueItems } from './unique-items.js';
 
 // Loaded when there is a schema: it would take a tenth of the start of a gateway that has none.
@@ -159,7 +160,8 @@ function compileSchema(
   try {
     metaEngineOf(dialect).validateSchema(schema, true);
     const engine = createSchemaEngine(dialect, options);
-    return { code: codeOf(engine, engine.compile(schema), options.input) };
+    const judged = options.input === 'text' ? withTextChoices(schema) : schema;
+    return { code: codeOf(engine, engine.compile(judged as AnySchema), options.input) };
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     return { problem: text.replace(/^strict mode: /, '') };

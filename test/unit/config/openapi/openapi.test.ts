@@ -80,7 +80,14 @@ describe('readOpenapi', () => {
 
   it.each([
     ['a text', 'x', /no OpenAPI document/],
-    ['another version', { swagger: '2.0' }, /not of OpenAPI 3/],
+    ['another version', { openapi: '4.0.0' }, /not of OpenAPI 3.* but 4\.0\.0/],
+    ['Swagger 2.0', { swagger: '2.0' }, /but Swagger 2\.0: convert it/],
+    [
+      'a parameter that is not in its path',
+      document({ '/a/{id}': { get: { parameters: [{ name: 'ID', in: 'path', schema: {} }] } } }),
+      /the path parameter "ID" is not in the path/,
+    ],
+    ['an expression in a path', document({ '/a/{id:[0-9]+}': { get: {} } }), /of \{id:\[0-9\]\+\}/],
     ['no paths', document({}), /has no operation/],
     [
       'a path with two parameters side by side',
@@ -170,10 +177,46 @@ describe('readOpenapi', () => {
     ]);
   });
 
-  it('takes the rest of a path where a parameter says so', () => {
-    const found = read(document({ '/a/{rest+}': { get: {} }, '/b/{rest*}': { get: {} } }));
-    expect(found.problems).toEqual([]);
-    expect(found.operations.map(({ path }) => path)).toEqual(['/a/*', '/b/*']);
+  it.each(['/a/{rest+}', '/a/{rest*}', '/a/{*rest}', '/a/{rest:.*}'])(
+    'takes the rest of the path %s, and judges it',
+    (path) => {
+      const schema = { type: 'string', maxLength: 9 };
+      const parameters = [{ name: 'rest', in: 'path', required: true, schema }];
+      const { operations, problems } = read(document({ [path]: { get: { parameters } } }));
+      expect(problems).toEqual([]);
+      expect(operations[0]?.path).toBe('/a/*');
+      expect(operations[0]?.validation.params).toEqual({
+        type: 'object',
+        properties: { '*': schema },
+        required: ['*'],
+      });
+    },
+  );
+
+  it('takes more than a segment where the last parameter says so, and no other', () => {
+    const parameters = ['dir', 'file'].map((name) => ({
+      name,
+      in: 'path',
+      'x-multi-segment': true,
+    }));
+    const found = read(document({ '/a/{dir}/{file}': { get: { parameters } } }));
+    expect(found.operations.map(({ path }) => path)).toEqual(['/a/:dir/*']);
+  });
+
+  it('follows a reference in the place of members, and none without end', () => {
+    const components = {
+      all: { id: { type: 'integer' }, next: { properties: { $ref: '#/all' } } },
+    };
+    const schema = { type: 'object', properties: { $ref: '#/all' } };
+    const body = { 'application/json': { schema } };
+    const { operations, unsupported } = read(
+      document({ '/a': { post: { requestBody: { content: body } } } }, components),
+    );
+    expect(unsupported.join()).toContain('leads to itself');
+    expect(operations[0]?.validation.contents?.[0]?.schema).toEqual({
+      type: 'object',
+      properties: { id: { type: 'integer' }, next: {} },
+    });
   });
 
   it('goes on with the rest of a document, and says of each operation what is judged', () => {

@@ -16,7 +16,7 @@ const POINT = {
 /** Pointers of what is wrong with a request to an operation with this parameter; empty: nothing. */
 function wrongWith(parameter: object, wish: RequestWish): string[] {
   const operation = { parameters: [{ name: 'p', required: true, ...parameter }] };
-  const document = { openapi: '3.0.3', paths: { '/a': { get: operation } } };
+  const document = { openapi: '3.0.3', paths: { '/a/{p}': { get: operation } } };
   const read = () => ({ isValid: false, problem: 'none' }) as const;
   const { operations, ...said } = readOpenapi(document, { prefix: '', file: '', read });
   expect(said).toEqual({ mistakes: [], unsupported: [] });
