@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { field } from '../../src/base/field-block.js';
 import { frameMessage } from '../../src/wire/grpc/message-scanner.js';
+import { linesOf } from '../../src/wire/http2/reply-block.js';
 import { ServerConnection } from '../../src/wire/http2/server-connection.js';
 import type { ServerStream } from '../../src/wire/http2/server-stream.js';
 
@@ -46,7 +47,7 @@ export async function listenGrpc(): Promise<number> {
 
 function serve(socket: Socket): void {
   const answer = (stream: ServerStream): void => {
-    codec.sendHead(stream, 200, HEAD, false);
+    codec.sendHead(stream, 200, linesOf(HEAD), false);
     codec.sendData(stream, MESSAGE, false);
     codec.sendEnd(stream, TRAILERS);
   };

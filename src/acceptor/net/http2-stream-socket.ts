@@ -14,13 +14,14 @@ import { WINDOW_CREDIT_BYTES } from '../../channel/lane.js';
 import { CONTINUE } from '../../channel/records/field-records.js';
 import { FLAG_BODILESS, FLAG_END, FLAG_TUNNEL } from '../../channel/records/record-kind.js';
 import { CANCEL, INTERNAL_ERROR, NO_ERROR } from '../../wire/http2/frame-kinds.js';
+import type { FieldLines } from '../../wire/http2/known-lines.js';
 import type { Http2RequestHead } from '../../wire/http2/request-fields.js';
 import type { ServerConnection } from '../../wire/http2/server-connection.js';
 import type { ServerStream } from '../../wire/http2/server-stream.js';
 import type { ClientListener, ClientSocket, ReplyHead } from '../client-engine.js';
 import { STALLED_MS } from './client-watch.js';
 import { NEVER } from './connection-state.js';
-import { replyFields } from './http2-reply-fields.js';
+import { replyLines } from './http2-reply-fields.js';
 import type { ReplyWindows } from './reply-windows.js';
 import { HTTP2_CAPABILITIES, type WireContext } from './wire-context.js';
 
@@ -53,7 +54,7 @@ export interface StreamOwner {
 /** A head that waits for the socket. */
 interface HeldHead {
   readonly status: number;
-  readonly fields: FieldBlock;
+  readonly lines: FieldLines;
   readonly ends: boolean;
 }
 
@@ -279,26 +280,24 @@ export class Http2StreamSocket implements ClientSocket {
     this.isTunnel = (flags & FLAG_TUNNEL) !== 0;
     this.hasHead = true;
     if (!isBodiless) this.left = bodyBytes;
-    const fields = replyFields(
-      head,
-      this.isTunnel ? -1 : bodyBytes,
-      this.owner.context.clock.unixMs(),
-    );
+    const unixMs = this.owner.context.clock.unixMs();
+    const lines = replyLines(head, this.isTunnel ? -1 : bodyBytes, unixMs);
     // RFC 8441 4: what is 101 in HTTP/1.1.
     const status = this.isTunnel ? 200 : head.status;
-    this.sendFields(status, fields, isEnd && !hasBody);
+    this.sendLines(status, lines, isEnd && !hasBody);
     if (hasBody) this.sendBody(inlineBody, isEnd);
     if (this.isTunnel) this.beginTunnel();
   }
 
-  private sendFields(status: number, fields: FieldBlock, ends: boolean): void {
+  private sendLines(status: number, lines: FieldLines, ends: boolean): void {
     const { owner } = this;
     if (!owner.canWrite) {
-      this.head = { status, fields, ends };
+      const bytes = Buffer.from(lines.bytes.subarray(0, lines.length));
+      this.head = { status, lines: { ...lines, bytes }, ends };
       owner.awaitSocket(this);
       return;
     }
-    owner.codec.sendHead(this.stream, status, fields, ends);
+    owner.codec.sendHead(this.stream, status, lines, ends);
     owner.onChange();
     if (ends) this.onReplyEnd();
   }
@@ -369,9 +368,9 @@ export class Http2StreamSocket implements ClientSocket {
     const { owner, stream } = this;
     if (stream.isOver) return true;
     if (this.head !== null) {
-      const { status, fields, ends } = this.head;
+      const { status, lines, ends } = this.head;
       this.head = null;
-      this.sendFields(status, fields, ends);
+      this.sendLines(status, lines, ends);
       return ends;
     }
     const [first] = this.unsent;

@@ -78,15 +78,19 @@ export class HpackEncoder {
    * needs their lengths and HPACK_FIELD_EXTRA_BYTES.
    */
   field(out: Uint8Array, at: number, name: string, value: string): number {
-    const known = fieldNameOf(name);
-    const { policy } = known;
+    return this.write(out, at, fieldNameOf(name), value);
+  }
+
+  /** The same, for who knows the name already. */
+  write(out: Uint8Array, at: number, name: FieldName, value: string): number {
+    const { policy, text } = name;
     if (policy !== INDEX_NEVER) {
-      const index = this.indexOf(known, value);
+      const index = this.indexOf(name, value);
       if (index !== 0) return writeNumber(out, at, INDEXED | (INDEXED_MASK << 8), index);
     }
-    const isKept = policy === INDEX_KEPT && this.isWorthAPlace(name, value);
-    const next = this.writeName(out, at, known, isKept ? LITERAL_KEPT : prefixOf(policy));
-    if (isKept) this.insert(known.text, value);
+    const isKept = policy === INDEX_KEPT && this.isWorthAPlace(text, value);
+    const next = this.writeName(out, at, name, isKept ? LITERAL_KEPT : prefixOf(policy));
+    if (isKept) this.insert(text, value);
     return writeText(out, next, value);
   }
 
@@ -118,8 +122,8 @@ export class HpackEncoder {
     return next + literal.length;
   }
 
-  private indexOfName({ text, staticIndex }: FieldName): number {
-    if (staticIndex !== 0) return staticIndex;
+  private indexOfName({ text, staticIndex, policy }: FieldName): number {
+    if (staticIndex !== 0 || policy !== INDEX_KEPT) return staticIndex;
     const entry = this.newest.get(text);
     return entry === undefined ? 0 : this.indexAt(entry.place);
   }
@@ -161,8 +165,8 @@ class TableEntry {
     /** The entry of the same name that was inserted before it. */
     public older: TableEntry | null,
   ) {
-    // A part of a head keeps all of that head in memory; its copy does not.
-    this.value = `\n${value}`.slice(1);
+    // A part of a head keeps all of that head in memory; its copy does not, and compares faster.
+    this.value = Buffer.from(value, 'latin1').toString('latin1');
   }
 }
 

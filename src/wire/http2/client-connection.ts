@@ -28,7 +28,7 @@ import {
   PROTOCOL_ERROR,
   REFUSED_STREAM,
 } from './frame-kinds.js';
-import { encodeReply } from './reply-block.js';
+import { encodeReply, linesOf } from './reply-block.js';
 import { ReplyFields } from './reply-fields.js';
 import { encodeRequest, type RequestStart } from './request-block.js';
 import { StreamConnection } from './stream-connection.js';
@@ -111,7 +111,7 @@ export class ClientConnection extends StreamConnection<ClientStream> {
     if (stream.isOver) return;
     assert(!stream.isLocalClosed, 'a request has one end');
     if (trailers === NO_FIELDS) this.writer.data(stream.id, Buffer.alloc(0), true);
-    else this.writer.headers(stream.id, encodeReply(this.encoder, 0, trailers), true);
+    else this.writer.headers(stream.id, encodeReply(this.encoder, 0, linesOf(trailers)), true);
     this.endLocal(stream);
   }
 

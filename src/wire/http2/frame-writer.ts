@@ -99,6 +99,26 @@ export class FrameWriter {
     } while (at < block.length);
   }
 
+  /**
+   * Room for the payload of one frame, of at most FRAME_BYTES_MAX: it goes to `memory` from the
+   * place that is returned, and commitHeaders() is the next call.
+   */
+  reserve(bytes: number): number {
+    const end = this.bytes + FRAME_HEAD_BYTES + bytes;
+    if (end > this.out.length) this.grow(end);
+    return this.bytes + FRAME_HEAD_BYTES;
+  }
+
+  /** Where reserve() has made room. */
+  get memory(): Uint8Array {
+    return this.out;
+  }
+
+  /** A whole header block of `bytes` stands where reserve() has made room for it. */
+  commitHeaders(stream: number, bytes: number, ends: boolean): void {
+    this.begin(TYPE_HEADERS, FLAG_END_HEADERS | (ends ? FLAG_END_STREAM : 0), stream, bytes);
+  }
+
   /** `bytes`: at most FRAME_BYTES_MAX. */
   data(stream: number, bytes: Uint8Array, ends: boolean): void {
     const at = this.begin(TYPE_DATA, ends ? FLAG_END_STREAM : 0, stream, bytes.length);
@@ -113,10 +133,15 @@ export class FrameWriter {
     const end = this.bytes + FRAME_HEAD_BYTES + length;
     if (end > this.out.length) this.grow(end);
     const { out, bytes: at } = this;
-    out.writeUIntBE(length, at, 3);
+    out[at] = length >>> 16;
+    out[at + 1] = length >>> 8;
+    out[at + 2] = length;
     out[at + 3] = type;
     out[at + 4] = flags;
-    out.writeUInt32BE(stream, at + 5);
+    out[at + 5] = stream >>> 24;
+    out[at + 6] = stream >>> 16;
+    out[at + 7] = stream >>> 8;
+    out[at + 8] = stream;
     this.bytes = end;
     return at + FRAME_HEAD_BYTES;
   }

@@ -6,7 +6,9 @@
  */
 import { assert } from '../../base/assert.js';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
-import { encodeReply } from './reply-block.js';
+import { FRAME_BYTES_MAX } from './frame-kinds.js';
+import type { FieldLines } from './known-lines.js';
+import { encodeReply, linesOf, replyBlockRoom, writeReply } from './reply-block.js';
 import type { ServerStream } from './server-stream.js';
 import { StreamConnection } from './stream-connection.js';
 
@@ -18,17 +20,31 @@ export abstract class ReplySide extends StreamConnection<ServerStream> {
   sendInterim(stream: ServerStream, status: number, fields: FieldBlock): void {
     assert(!stream.hasHead && status < 200, 'interim heads come before the head');
     if (stream.isOver) return;
-    this.writer.headers(stream.id, encodeReply(this.encoder, status, fields), false);
+    this.writeHeaders(stream.id, status, linesOf(fields), false);
   }
 
+  // Hot path (bench/gateway/http2-multiplexed): every reply.
   /** Sends the head of the reply; `ends`: it has no body. */
-  sendHead(stream: ServerStream, status: number, fields: FieldBlock, ends: boolean): void {
+  sendHead(stream: ServerStream, status: number, lines: FieldLines, ends: boolean): void {
     assert(!stream.hasHead && status >= 200, 'a reply has one head');
     if (stream.isOver) return;
     stream.hasHead = true;
     this.budget.earn();
-    this.writer.headers(stream.id, encodeReply(this.encoder, status, fields), ends);
+    this.writeHeaders(stream.id, status, lines, ends);
     if (ends) this.endLocal(stream);
+  }
+
+  /** Straight into the frame, where one is certainly enough. */
+  private writeHeaders(id: number, status: number, lines: FieldLines, ends: boolean): void {
+    const { writer, encoder } = this;
+    const room = replyBlockRoom(lines.length);
+    if (room > FRAME_BYTES_MAX) {
+      writer.headers(id, encodeReply(encoder, status, lines), ends);
+      return;
+    }
+    const at = writer.reserve(room);
+    const end = writeReply(encoder, writer.memory, at, { status, lines });
+    writer.commitHeaders(id, end - at, ends);
   }
 
   override sendData(stream: ServerStream, bytes: Uint8Array, ends: boolean): number {
@@ -41,7 +57,7 @@ export abstract class ReplySide extends StreamConnection<ServerStream> {
     assert(stream.hasHead, 'a reply ends behind its head');
     if (stream.isOver) return;
     if (trailers === NO_FIELDS) this.writer.data(stream.id, Buffer.alloc(0), true);
-    else this.writer.headers(stream.id, encodeReply(this.encoder, 0, trailers), true);
+    else this.writeHeaders(stream.id, 0, linesOf(trailers), true);
     this.endLocal(stream);
   }
 }

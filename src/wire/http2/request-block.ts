@@ -9,7 +9,7 @@ import {
   HPACK_FIELD_EXTRA_BYTES,
   type HpackEncoder,
 } from '../hpack/hpack-encoder.js';
-import { NOT_IN_HTTP2 } from './reply-block.js';
+import { NOT_IN_HTTP2 } from './known-lines.js';
 
 /** What a request in HTTP/2 begins with. */
 export interface RequestStart {

@@ -131,7 +131,9 @@ export abstract class SendingSide<S extends Http2Stream> {
       const end = Math.min(taken, at + FRAME_BYTES_MAX);
       // Not for a frame that a tiny window has cut: whoever opens such windows earns nothing.
       if (isAll || end - at === FRAME_BYTES_MAX) this.budget.earn();
-      this.writer.data(stream.id, bytes.subarray(at, end), ends && isAll && end === taken);
+      const isWhole = at === 0 && end === bytes.length;
+      const part = isWhole ? bytes : bytes.subarray(at, end);
+      this.writer.data(stream.id, part, ends && isAll && end === taken);
     }
     if (isAll && ends) {
       if (taken === 0) this.writer.data(stream.id, bytes, true);

@@ -11,7 +11,7 @@ import {
 } from '../../../../src/wire/http2/frame-kinds.js';
 import { FrameWriter } from '../../../../src/wire/http2/frame-writer.js';
 import { PeerSettings } from '../../../../src/wire/http2/peer-settings.js';
-import { encodeReply } from '../../../../src/wire/http2/reply-block.js';
+import { encodeReply, linesOf } from '../../../../src/wire/http2/reply-block.js';
 import { offeredSettings } from '../../../../src/wire/http2/server-options.js';
 import { decodeBlock } from '../../../support/hpack-blocks.js';
 import { readFrames } from '../../../support/http2-frames.js';
@@ -98,7 +98,7 @@ describe('frames of one turn', () => {
 
 describe('the block of a reply', () => {
   const read = (status: number, fields: FieldBlock) =>
-    decodeBlock(new HpackDecoder(), encodeReply(new HpackEncoder(4096), status, fields));
+    decodeBlock(new HpackDecoder(), encodeReply(new HpackEncoder(4096), status, linesOf(fields)));
 
   it('has its status, and names in lower case', () => {
     const fields = joinFields(field('Content-Type', 'a/b'), field('X-Empty', ''));

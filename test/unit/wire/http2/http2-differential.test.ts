@@ -7,6 +7,7 @@ import { createServer as createHttp2, type ServerHttp2Stream } from 'node:http2'
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { field } from '../../../../src/base/field-block.js';
+import { linesOf } from '../../../../src/wire/http2/reply-block.js';
 import { ServerConnection } from '../../../../src/wire/http2/server-connection.js';
 import type { ServerStream } from '../../../../src/wire/http2/server-stream.js';
 import { playSeedsInTurn, SimRandom } from '../../../simulation/seeds.js';
@@ -39,7 +40,7 @@ function ourServer(): Server {
     const answer = (stream: ServerStream): void => {
       const [[method = '', path = ''], body] = bodies.get(stream) ?? [[], []];
       bodies.delete(stream);
-      connection.sendHead(stream, 200, field('x', 'y'), method === 'HEAD');
+      connection.sendHead(stream, 200, linesOf(field('x', 'y')), method === 'HEAD');
       if (method === 'HEAD') return;
       connection.sendData(stream, Buffer.from(replyOf(method, path, Buffer.concat(body))), true);
     };
@@ -217,7 +218,7 @@ function quietServer(): ServerConnection {
     {
       onHead: (stream, { text }) => {
         if (text.length % 2 === 0) return;
-        connection.sendHead(stream, 200, field('x', text.slice(0, 3)), false);
+        connection.sendHead(stream, 200, linesOf(field('x', text.slice(0, 3))), false);
         connection.sendData(stream, Buffer.alloc(text.length * 100), true);
       },
       onData: (stream, bytes) => connection.credit(stream, bytes.length),

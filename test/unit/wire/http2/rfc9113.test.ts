@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { field } from '../../../../src/base/field-block.js';
 import { HpackEncoder } from '../../../../src/wire/hpack/hpack-encoder.js';
 import { CLIENT_PREFACE } from '../../../../src/wire/http2/frame-kinds.js';
+import { linesOf } from '../../../../src/wire/http2/reply-block.js';
 import { ServerConnection } from '../../../../src/wire/http2/server-connection.js';
 import type { ServerStream } from '../../../../src/wire/http2/server-stream.js';
 import { encodeBlock, fromHex, type Pair } from '../../../support/hpack-blocks.js';
@@ -89,7 +90,7 @@ class Server {
 
   private answer(stream: ServerStream, method: string): void {
     this.waiting.delete(stream);
-    this.connection.sendHead(stream, 200, field('a', 'b'), method === 'HEAD');
+    this.connection.sendHead(stream, 200, linesOf(field('a', 'b')), method === 'HEAD');
     if (method === 'HEAD') return;
     const body = Buffer.from('ok');
     const taken = this.connection.sendData(stream, body, true);

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { field, NO_FIELDS } from '../../../../src/base/field-block.js';
 import { HpackEncoder } from '../../../../src/wire/hpack/hpack-encoder.js';
-import { CLIENT_PREFACE } from '../../../../src/wire/http2/frame-kinds.js';
+import { CLIENT_PREFACE, FRAME_BYTES_MAX } from '../../../../src/wire/http2/frame-kinds.js';
+import { linesOf } from '../../../../src/wire/http2/reply-block.js';
 import { ServerConnection } from '../../../../src/wire/http2/server-connection.js';
 import type { ServerStream } from '../../../../src/wire/http2/server-stream.js';
 import { encodeBlock, type Pair } from '../../../support/hpack-blocks.js';
@@ -78,10 +79,25 @@ describe('a connection', () => {
     const rig = new Rig();
     rig.send(rig.headers(1, false), frame(0, 0, 1, 'abc'), rig.trailers(1, true, [['x', 'y']]));
     expect(rig.events).toEqual(['head 1 POST', 'data 1 3', 'end 1\r\nx: y']);
-    rig.connection.sendHead(rig.stream(1), 200, field('a', 'b'), false);
+    rig.connection.sendHead(rig.stream(1), 200, linesOf(field('a', 'b')), false);
     expect(rig.connection.sendData(rig.stream(1), Buffer.from('def'), false)).toBe(3);
     rig.connection.sendEnd(rig.stream(1), NO_FIELDS);
     expect(rig.sent().slice(1)).toEqual(['data 1 def+0', 'data 1 +0 END']);
+    expect(rig.connection.streams.size).toBe(0);
+  });
+
+  it('has a head that is larger than a frame in several', () => {
+    const rig = new Rig();
+    rig.send(rig.headers(1, true));
+    const lines = linesOf(field('x', '\xff'.repeat(3 * FRAME_BYTES_MAX)));
+    rig.connection.sendHead(rig.stream(1), 200, lines, true);
+    const output = rig.connection.takeOutput() ?? Buffer.alloc(0);
+    expect(readFrames([output], 100_000).map((line) => line.slice(0, 9))).toEqual([
+      'idle',
+      'idle',
+      'idle',
+      'headers 1',
+    ]);
     expect(rig.connection.streams.size).toBe(0);
   });
 
@@ -180,7 +196,7 @@ describe('a connection', () => {
     const rig = new Rig();
     rig.send(frame(4, 0, 0, [0, 4, 0, 0, 0, 3]), rig.headers(1, true));
     const stream = rig.stream(1);
-    rig.connection.sendHead(stream, 200, NO_FIELDS, false);
+    rig.connection.sendHead(stream, 200, linesOf(NO_FIELDS), false);
     rig.sent();
     expect(rig.connection.sendData(stream, Buffer.from('abcdef'), true)).toBe(3);
     expect(rig.sent()).toEqual(['data 1 abc+0']);
@@ -203,9 +219,9 @@ describe('a connection', () => {
     expect(rig.sent()).toEqual(['goaway 3 0']);
     rig.send(rig.headers(5, false), frame(0, 0, 5, 'a'), frame(3, 0, 5, number32(8)));
     expect(rig.events).toEqual(['head 1 POST', 'head 3 POST']);
-    rig.connection.sendHead(rig.stream(1), 204, NO_FIELDS, true);
+    rig.connection.sendHead(rig.stream(1), 204, linesOf(NO_FIELDS), true);
     expect(rig.connection.isDrained).toBe(false);
-    rig.connection.sendHead(rig.stream(3), 204, NO_FIELDS, true);
+    rig.connection.sendHead(rig.stream(3), 204, linesOf(NO_FIELDS), true);
     expect(rig.connection.isDrained).toBe(true);
   });
 });
@@ -245,7 +261,7 @@ describe('a flood', () => {
   it('of windows of a byte earns nothing by the frames that they cut', () => {
     const rig = new Rig();
     rig.send(frame(4, 0, 0, [0, 4, 0, 0, 0, 0]), rig.headers(1, true));
-    rig.connection.sendHead(rig.stream(1), 200, NO_FIELDS, false);
+    rig.connection.sendHead(rig.stream(1), 200, linesOf(NO_FIELDS), false);
     rig.connection.sendData(rig.stream(1), Buffer.alloc(5000), true);
     let sent = 0;
     for (; sent < 1100 && !rig.stream(1).isOver; sent++) {
@@ -259,7 +275,7 @@ describe('a flood', () => {
   it('of small windows is none where each answers a frame', () => {
     const rig = new Rig();
     rig.send(rig.headers(1, true));
-    rig.connection.sendHead(rig.stream(1), 200, NO_FIELDS, false);
+    rig.connection.sendHead(rig.stream(1), 200, linesOf(NO_FIELDS), false);
     for (let count = 0; count < 5000; count++) {
       rig.connection.sendData(rig.stream(1), Buffer.from('event'), false);
       rig.send(frame(8, 0, 1, number32(5)), frame(8, 0, 0, number32(5)));
