@@ -11,6 +11,7 @@ import { EXIT_FAILURE } from './cli/command-io.js';
 import { runCommandLine } from './cli/command-line.js';
 import { processIo } from './cli/process-io.js';
 import { createRunCommand } from './cli/run.js';
+import { loadNodeModules } from './supervisor/node-modules.js';
 import { YoungGenerations } from './supervisor/young-generations.js';
 
 // Every thread here is busy with requests, so collecting young garbage on helper threads shortens
@@ -26,6 +27,7 @@ const runGateway = createRunCommand(async (first, options) => {
   return makeGateway(first, options, { lanes: pool, isService: true });
 }, process);
 const run: typeof runGateway = (options, io) => {
+  loadNodeModules();
   young.hold();
   return runGateway(options, io);
 };

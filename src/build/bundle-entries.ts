@@ -6,11 +6,17 @@
  * line that leads to its bundle. Packages stay outside the bundles; code that is loaded on demand
  * keeps files of its own.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire, isBuiltin } from 'node:module';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
+import { Script } from 'node:vm';
 import { type CodeSplittingNameFunction, type Plugin, rolldown } from 'rolldown';
+import { compiledFile } from '../boot/bundle-loader.js';
+import { GROWING, HELD } from '../boot/heap-flags.js';
 import { partsOf } from './bundle-parts.js';
+import { importsOf, scriptOf } from './chunk-script.js';
 
 /** The files at which a thread or a process begins. */
 const ENTRIES = [
@@ -31,6 +37,10 @@ const BUNDLES = join(COMPILED, 'bundle');
 
 rmSync(BUNDLES, { recursive: true, force: true });
 for (const entry of ENTRIES) await bundleEntry(entry);
+for (const flag of [GROWING, HELD]) {
+  setFlagsFromString(flag);
+  compileChunks();
+}
 
 async function bundleEntry(entry: string): Promise<void> {
   const file = join(COMPILED, `${entry}.js`);
@@ -56,13 +66,77 @@ async function bundleEntry(entry: string): Promise<void> {
   });
   await bundle.close();
   mkdirSync(folder, { recursive: true });
+  const chunks = new Map<string, string>();
+  const exported = new Map<string, readonly string[]>();
   for (const file of output) {
     if (file.type !== 'chunk') throw new Error(`${file.fileName} is no code`);
-    writeFileSync(join(folder, file.fileName), inOneByte(file.code));
+    chunks.set(`./${file.fileName}`, inOneByte(file.code));
+    exported.set(`./${file.fileName}`, file.exports);
+  }
+  const needs = needsIn(chunks);
+  if (needs('./index.js').length > 0) {
+    throw new Error(`${entry} needs ${needs('./index.js')}: import it on demand`);
+  }
+  for (const [id, code] of chunks) {
+    writeFileSync(join(folder, id), scriptOf(code, isModule, needs), 'latin1');
   }
   const isProgram = readFileSync(file, 'utf8').startsWith('#!');
+  const toLoader = relative(dirname(file), join(COMPILED, 'boot/bundle-loader.js'));
   const path = relative(dirname(file), join(folder, 'index.js'));
-  writeFileSync(file, `${isProgram ? '#!/usr/bin/env node\n' : ''}export * from './${path}';\n`);
+  const names = exported.get('./index.js') ?? [];
+  writeFileSync(
+    file,
+    [
+      ...(isProgram ? ['#!/usr/bin/env node'] : []),
+      `import { loadBundle } from '${asPath(toLoader)}';`,
+      `const entry = await loadBundle(new URL('${asPath(path)}', import.meta.url));`,
+      ...names.map((name) => `export const ${name} = entry.${name};`),
+      '',
+    ].join('\n'),
+  );
+}
+
+function asPath(path: string): string {
+  return path.startsWith('.') ? path : `./${path}`;
+}
+
+/** Of each chunk, the packages that only `import` loads, among all that the chunk leads to. */
+function needsIn(chunks: ReadonlyMap<string, string>): (id: string) => readonly string[] {
+  return (id) => {
+    const reached = new Set([id]);
+    for (const one of reached) {
+      for (const next of importsOf(chunks.get(one) ?? '')) reached.add(next);
+    }
+    return [...reached].filter(isModule);
+  };
+}
+
+/** Whether a package is made of modules, which only `import` loads in every Node 20. */
+function isModule(id: string): boolean {
+  if (id.startsWith('./') || isBuiltin(id)) return false;
+  const file = createRequire(import.meta.url).resolve(id);
+  if (file.endsWith('.cjs')) return false;
+  for (let folder = dirname(file); ; folder = dirname(folder)) {
+    const described = readIfThere(join(folder, 'package.json'));
+    if (described !== undefined) return JSON.parse(described).type === 'module';
+    if (folder === dirname(folder)) return false;
+  }
+}
+
+function readIfThere(file: string): string | undefined {
+  return readdirSync(dirname(file)).includes(basename(file))
+    ? readFileSync(file, 'utf8')
+    : undefined;
+}
+
+/** For V8 with the flags that are set: what it makes of each chunk before the chunk runs. */
+function compileChunks(): void {
+  const files = readdirSync(BUNDLES, { recursive: true, encoding: 'utf8' });
+  for (const name of files.filter((one) => one.endsWith('.js'))) {
+    const file = join(BUNDLES, name);
+    const script = new Script(readFileSync(file, 'latin1'), { filename: file });
+    writeFileSync(compiledFile(file), script.createCachedData());
+  }
 }
 
 function partNames(entry: string): CodeSplittingNameFunction {

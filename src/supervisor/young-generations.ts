@@ -9,6 +9,7 @@
  */
 import { setFlagsFromString } from 'node:v8';
 import type { Clock, Timer } from '../base/clock.js';
+import { GROWING, HELD } from '../boot/heap-flags.js';
 
 /** How often the flag is set: a thread takes some 30 ms from its heap to its first own code. */
 const SET_EVERY_MS = 5;
@@ -28,7 +29,7 @@ export class YoungGenerations {
   /** From here on none grows, until {@link letGrow}, or for {@link HOLD_MS_MAX}. */
   hold(): void {
     for (const timer of this.timers) timer.cancel();
-    const setNow = (): void => this.setFlag('--semi-space-growth-factor=1');
+    const setNow = (): void => this.setFlag(HELD);
     setNow();
     this.timers = [
       this.clock.every(SET_EVERY_MS, setNow),
@@ -40,6 +41,6 @@ export class YoungGenerations {
   letGrow(): void {
     for (const timer of this.timers) timer.cancel();
     this.timers = [];
-    this.setFlag('--semi-space-growth-factor=2');
+    this.setFlag(GROWING);
   }
 }

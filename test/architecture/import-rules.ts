@@ -96,6 +96,12 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
     forbiddenPackages: ['*'],
     forbiddenWords: [TIMERS],
   },
+  boot: {
+    mayImport: ['base'],
+    mayUseConfigTypes: false,
+    forbiddenPackages: ['undici', 'uWebSockets.js', 'piscina', 'pino'],
+    forbiddenWords: [TIMERS],
+  },
   channel: {
     mayImport: ['base'],
     mayUseConfigTypes: false,
@@ -214,7 +220,7 @@ export const FOLDER_RULES: Readonly<Record<string, FolderRule>> = {
     forbiddenWords: [/\bAtomics\s*\.\s*wait\b/],
   },
   build: {
-    mayImport: ['base', 'schema', 'config'],
+    mayImport: ['base', 'boot', 'schema', 'config'],
     mayUseConfigTypes: true,
     forbiddenPackages: ['uWebSockets.js', 'piscina', 'undici'],
     forbiddenWords: [],

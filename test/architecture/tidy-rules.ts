@@ -38,6 +38,7 @@ const THREADS = [
 
 const THREADS_OF_FOLDER: Readonly<Record<string, readonly string[]>> = {
   base: [PURE, BOTH_ENDS],
+  boot: [BOTH_ENDS],
   channel: [PURE, BOTH_ENDS],
   policy: [PURE],
   schema: [PURE],
