@@ -29,10 +29,10 @@ export interface RunnableGateway {
 /** How often it is seen to that threads can be started. */
 const FOLDER_LOOK_MS = 250;
 /**
- * Signals this soon after the first one are the same: at Ctrl-C the terminal sends one to all
+ * A SIGINT this soon after the first one is the same: at Ctrl-C the terminal sends one to all
  * processes, and a program that runs commands, such as pnpm, passes its own on.
  */
-const SAME_SIGNAL_MS = 300;
+const SAME_SIGINT_MS = 300;
 
 /** Makes a gateway, which calls `onGivingUp` when its threads die too often. */
 export type GatewayFactory = (
@@ -77,17 +77,25 @@ export async function runUntilSignal(
   const ended = new Promise<ExitCode>((resolve) => {
     onEnd = resolve;
   });
-  let stopsSinceMs: number | null = null;
+  let isStopping = false;
+  let interruptedMs = Number.NEGATIVE_INFINITY;
   const onSignal = (): void => {
-    const nowMs = io.clock.nowMs();
-    if (stopsSinceMs !== null && nowMs - stopsSinceMs < SAME_SIGNAL_MS) return;
-    if (stopsSinceMs !== null) {
+    if (isStopping) {
       io.stderr.write('sluice: a second signal: ends at once, and waits for no request\n');
       signals.exit(EXIT_FAILURE);
     }
-    stopsSinceMs = nowMs;
+    isStopping = true;
     onEnd(EXIT_OK);
   };
+  const onInterrupt = (): void => {
+    const nowMs = io.clock.nowMs();
+    if (nowMs - interruptedMs < SAME_SIGINT_MS) return;
+    interruptedMs = nowMs;
+    onSignal();
+  };
+  const endingSteps = ENDING_SIGNALS.map(
+    (name) => [name, name === 'SIGINT' ? onInterrupt : onSignal] as const,
+  );
   let gateway: RunnableGateway | null = null;
   let hasStarted = false;
   let isHungUp = false;
@@ -100,7 +108,7 @@ export async function runUntilSignal(
     gateway?.note('info', {}, message);
   };
   // Before there are threads: nobody else ends the first process of a container.
-  for (const name of ENDING_SIGNALS) signals.on(name, onSignal);
+  for (const [name, step] of endingSteps) signals.on(name, step);
   for (const name of LOG_SIGNALS) signals.on(name, onLogSignal);
   if (steps.onHangUp !== undefined) signals.on('SIGHUP', onHangUp);
   try {
@@ -108,7 +116,7 @@ export async function runUntilSignal(
       io.stderr.write(`sluice: gives up: ${reason}; the log says why they ended\n`);
       onEnd(EXIT_FAILURE);
     });
-    if (stopsSinceMs !== null) return await ended;
+    if (isStopping) return await ended;
     await gateway.start();
     await steps.onStarted(gateway);
     hasStarted = true;
@@ -118,7 +126,7 @@ export async function runUntilSignal(
     return code;
   } finally {
     looks.cancel();
-    for (const name of ENDING_SIGNALS) signals.off(name, onSignal);
+    for (const [name, step] of endingSteps) signals.off(name, step);
     for (const name of LOG_SIGNALS) signals.off(name, onLogSignal);
     signals.off('SIGHUP', onHangUp);
   }
