@@ -54,7 +54,8 @@ export interface AcceptorFront {
   /** The lane's worker neither works nor ends: none of its requests may run again. */
   abandonLane(lane: number): void;
 
-  readonly servedLanes: number;
+  /** Lanes that have a worker: one that is silent counts until it has ended, or is given up. */
+  readonly attendedLanes: number;
 
   /** Some acceptor is there: while one is replaced, its workers wait for it. */
   readonly hasAcceptor: boolean;

@@ -155,8 +155,8 @@ export class GatewayFront implements AcceptorFront {
     this.tellFitness();
   }
 
-  get servedLanes(): number {
-    return this.dispatcher.servedLanes;
+  get attendedLanes(): number {
+    return this.dispatcher.attendedLanes;
   }
 
   /** It is this thread. */

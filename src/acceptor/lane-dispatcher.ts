@@ -12,7 +12,13 @@ import { defined } from '../base/assert.js';
 import type { Clock } from '../base/clock.js';
 import type { FieldBlock } from '../base/field-block.js';
 import type { LaneFigures } from '../channel/acceptor/acceptor-figures.js';
-import { LaneEnd, type LaneMemory, QUIET_EXCHANGES_MAX, shouldSleep } from '../channel/lane.js';
+import {
+  LaneEnd,
+  type LaneMemory,
+  QUIET_EXCHANGES_MAX,
+  shouldSleep,
+  WINDOW_BYTES,
+} from '../channel/lane.js';
 import type { Port } from '../channel/port.js';
 import { kindWithFlags } from '../channel/record-header.js';
 import { writeTrailers } from '../channel/records/field-records.js';
@@ -136,6 +142,8 @@ export class LaneDispatcher implements RescueOwner {
     const dispatched = this.laneAt(lane);
     if (dispatched.end === null || !dispatched.isSuspended) return;
     dispatched.isSuspended = false;
+    // It may have read much since the last turn.
+    this.lookAtQueues();
     dispatched.queue?.markAnew(this.clock.nowMs());
     this.unservedMs = IS_SERVED;
     this.rescue.onLaneServed();
@@ -215,8 +223,14 @@ export class LaneDispatcher implements RescueOwner {
     return this.rescue.movedCount;
   }
 
+  /** Lanes that take requests. */
   get servedLanes(): number {
     return this.lanes.reduce((count, lane) => count + (isServed(lane) ? 1 : 0), 0);
+  }
+
+  /** Lanes that have a worker; one may be silent for a moment, and then its requests wait. */
+  get attendedLanes(): number {
+    return this.lanes.reduce((count, { end }) => count + (end === null ? 0 : 1), 0);
   }
 
   /** No worker is there, or all of them have at least half of what may wait for them. */
@@ -269,9 +283,10 @@ export class LaneDispatcher implements RescueOwner {
     if (index === -1) return -1;
     const generation = this.table.generationOf(index);
     const { receivedMs, bodyBytes, protocol, listener, expectsContinue, wantsTunnel } = request;
+    const { text, replyWindow = WINDOW_BYTES } = request;
     // A copy: the engine's object serves its next request.
-    const origin = { protocol, listener, expectsContinue, wantsTunnel };
-    const kept = { receivedMs, bodyBytes, ...origin, text: request.text };
+    const origin = { protocol, listener, expectsContinue, wantsTunnel, replyWindow };
+    const kept = { receivedMs, bodyBytes, ...origin, text };
     const waiting = { index, generation, request: kept, rest: [], isUntouched: true };
     if (this.rescue.tryWait(waiting)) return index;
     this.table.remove(index);

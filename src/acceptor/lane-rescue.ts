@@ -23,6 +23,9 @@ export const NO_LANE = -1;
 /** Parts of bodies that wait: as much as a lane would have taken. */
 const KEPT_BYTES_MAX = LANE_RING_BYTES;
 
+/** What keeping a part costs at least: a client may send its body byte by byte. */
+const PART_BYTES_MIN = 256;
+
 /** A request, with the part of its body that has come. */
 export interface LaneRequest {
   readonly index: number;
@@ -39,6 +42,8 @@ export type Sending = 'sent' | 'noLane' | 'noRoom';
 
 interface WaitingRequest extends LaneRequest {
   readonly untilMs: number;
+  /** A worker had it, and died. */
+  readonly isMoved: boolean;
 }
 
 /** Who has the lanes. */
@@ -86,11 +91,14 @@ export class LaneRescue {
   private move(request: LaneRequest, downstream: Downstream): void {
     const sending = this.owner.resend(request);
     if (sending === 'sent') this.movedCount++;
-    else if (sending === 'noRoom' || !this.tryWait(request)) refuse(request, downstream);
+    else if (sending === 'noRoom' || !this.tryWait(request, true)) refuse(request, downstream);
   }
 
-  /** No lane is served now. False: the request cannot wait either. */
-  tryWait(request: LaneRequest): boolean {
+  /**
+   * No lane is served now. `isMoved`: a worker had the request, and died. False: it cannot wait
+   * either.
+   */
+  tryWait(request: LaneRequest, isMoved = false): boolean {
     const patienceMs = this.owner.patienceMs();
     const keptBytes = this.keptBytes + bytesOf(request);
     if (this.waiting.size >= this.waitingMax || patienceMs <= 0) return false;
@@ -98,7 +106,7 @@ export class LaneRescue {
     this.keptBytes = keptBytes;
     const untilMs = this.clock.nowMs() + patienceMs;
     const rest = request.rest.map(ownRecord);
-    this.waiting.set(request.index, { ...request, rest, untilMs });
+    this.waiting.set(request.index, { ...request, rest, untilMs, isMoved });
     if (this.timer === null || untilMs < this.timerMs) this.startTimer(untilMs);
     return true;
   }
@@ -108,7 +116,7 @@ export class LaneRescue {
     const request = this.waiting.get(record.index);
     if (request === undefined) return;
     request.rest.push(record);
-    this.keptBytes += record.payload.length;
+    this.keptBytes += costOf(record);
     if (this.keptBytes <= KEPT_BYTES_MAX) return;
     this.forget(record.index);
     // The caller is in the midst of its upload.
@@ -146,7 +154,7 @@ export class LaneRescue {
       const downstream = this.table.find(request.index, request.generation);
       if (downstream === null) continue;
       if (this.owner.resend(request) !== 'sent') refuse(request, downstream);
-      else if (!request.isUntouched || request.rest.length > 0) this.movedCount++;
+      else if (request.isMoved) this.movedCount++;
     }
   }
 
@@ -160,8 +168,9 @@ export class LaneRescue {
       this.refuseFound(request);
     }
     if (this.waiting.size === 0) return;
-    const ends = [...this.waiting.values()].map(({ untilMs }) => untilMs);
-    this.startTimer(Math.min(...ends));
+    let firstMs = Number.POSITIVE_INFINITY;
+    for (const { untilMs } of this.waiting.values()) firstMs = Math.min(firstMs, untilMs);
+    this.startTimer(firstMs);
   }
 
   private stopTimer(): void {
@@ -198,5 +207,9 @@ function untouchedRequests(ring: ByteRingProducer): Map<number, LaneRequest> {
 
 /** Of the part of its body that has come. */
 function bytesOf({ rest }: LaneRequest): number {
-  return rest.reduce((bytes, { payload }) => bytes + payload.length, 0);
+  return rest.reduce((bytes, record) => bytes + costOf(record), 0);
+}
+
+function costOf({ payload }: SalvagedRecord): number {
+  return Math.max(PART_BYTES_MIN, payload.length);
 }

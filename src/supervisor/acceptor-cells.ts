@@ -56,8 +56,8 @@ export class AcceptorCells implements AcceptorFront {
   private readonly rests: AcceptorRests;
   private readonly sharesPorts: boolean;
   private readonly notices = new NewestNotices();
-  /** Lanes with a worker that takes requests. */
-  private readonly served = new Set<number>();
+  /** Lanes that have a worker. */
+  private readonly attended = new Set<number>();
   private readonly sockets = new SharedSockets();
   /** What acceptors listen at now. */
   private inForce: readonly ListenerSettings[] = [];
@@ -120,7 +120,7 @@ export class AcceptorCells implements AcceptorFront {
   }
 
   attachLane(lane: number, memory: LaneMemory, doorbell: Port): void {
-    this.served.add(lane);
+    this.attended.add(lane);
     const order = { type: 'attach', lane: this.placeOf(lane), memory, doorbell } as const;
     this.cellOf(lane).send(order, [doorbell]);
   }
@@ -130,21 +130,20 @@ export class AcceptorCells implements AcceptorFront {
   }
 
   resumeLane(lane: number): void {
-    this.served.add(lane);
-    this.cellOf(lane).send({ type: 'resume', lane: this.placeOf(lane) });
+    this.tellOfLane('resume', lane);
   }
 
   detachLane(lane: number): Promise<void> {
-    this.served.delete(lane);
+    this.attended.delete(lane);
     return this.cellOf(lane).detachLane(this.placeOf(lane));
   }
 
   abandonLane(lane: number): void {
+    this.attended.delete(lane);
     this.tellOfLane('abandon', lane);
   }
 
-  private tellOfLane(type: 'suspend' | 'abandon', lane: number): void {
-    this.served.delete(lane);
+  private tellOfLane(type: 'suspend' | 'resume' | 'abandon', lane: number): void {
     this.cellOf(lane).send({ type, lane: this.placeOf(lane) });
   }
 
@@ -157,9 +156,9 @@ export class AcceptorCells implements AcceptorFront {
     return Math.floor(lane / this.cells.length);
   }
 
-  get servedLanes(): number {
+  get attendedLanes(): number {
     let count = 0;
-    for (const lane of this.served) if (this.cellOf(lane).isRunning) count += 1;
+    for (const lane of this.attended) if (this.cellOf(lane).isRunning) count += 1;
     return count;
   }
 
@@ -167,7 +166,7 @@ export class AcceptorCells implements AcceptorFront {
   get idleCells(): number {
     const { length } = this.cells;
     const serving = new Set<number>();
-    for (const lane of this.served) if (this.cellOf(lane).isRunning) serving.add(lane % length);
+    for (const lane of this.attended) if (this.cellOf(lane).isRunning) serving.add(lane % length);
     return length - serving.size;
   }
 

@@ -424,10 +424,10 @@ export class Supervisor {
     return this.lanes.some((lane) => lane.heldEpochs.has(epoch));
   }
 
-  /** Ready while some acceptor has a lane that is served, and the coordinator answers asks. */
+  /** Ready while some acceptor has a lane with a worker, and the coordinator answers asks. */
   get readiness(): 'ready' | 'no acceptor' | 'no worker' | 'no coordinator' {
     if (!this.options.front.hasAcceptor) return 'no acceptor';
-    if (this.options.front.servedLanes === 0) return 'no worker';
+    if (this.options.front.attendedLanes === 0) return 'no worker';
     return this.coordinator.isDeciding ? 'ready' : 'no coordinator';
   }
 

@@ -48,8 +48,8 @@ export class DispatcherFront implements AcceptorFront {
 
   hasAcceptor = true;
 
-  get servedLanes(): number {
-    return this.dispatcher.servedLanes;
+  get attendedLanes(): number {
+    return this.dispatcher.attendedLanes;
   }
 
   adopt({ settings }: SharedConfig): Promise<void> {

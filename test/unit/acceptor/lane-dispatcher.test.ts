@@ -140,6 +140,11 @@ it('is forsaken a second after its last lane, while others serve, until it has o
   dispatcher.suspend(0);
   dispatcher.resume(0);
   expect(isForsakenIn(5000)).toBe(false);
+  // Another one serves all the while.
+  serve(1);
+  dispatcher.suspend(1);
+  dispatcher.detach(1);
+  expect(isForsakenIn(5000)).toBe(false);
 });
 
 describe('a refusal that holds', () => {

@@ -9,6 +9,7 @@ import {
   LANE_RING_BYTES,
   LaneEnd,
   type LaneMemory,
+  WINDOW_UNIT_BYTES,
 } from '../../../src/channel/lane.js';
 import { trailerFields } from '../../../src/channel/records/field-records.js';
 import {
@@ -20,7 +21,13 @@ import {
 import {
   type NewRequest,
   PROTOCOL_HTTP_1_1,
+  PROTOCOL_HTTP_2,
+  requestExpectsContinue,
   requestHeadParts,
+  requestListener,
+  requestProtocol,
+  requestReplyWindow,
+  requestWantsTunnel,
 } from '../../../src/channel/records/request-head.js';
 
 const PLAIN = {
@@ -30,7 +37,7 @@ const PLAIN = {
   wantsTunnel: false,
 } as const;
 
-const RULE = { inFlightMax: 100, depthMax: 100, waitMsMax: 1000 };
+const RULE = { inFlightMax: 200, depthMax: 100, waitMsMax: 1000 };
 const GET = 'GET\n/a\n::1\nhttp';
 const POST = 'POST\n/b\n::1\nhttp';
 
@@ -90,8 +97,8 @@ class Rig {
     this.dispatcher.attach(lane, memory, port);
   }
 
-  send(client: Downstream, text = GET, bodyBytes = 0): number {
-    return this.dispatcher.trySend({ ...PLAIN, receivedMs: 1, bodyBytes, text }, client);
+  send(client: Downstream, text = GET, bodyBytes = 0, more: Partial<NewRequest> = {}): number {
+    return this.dispatcher.trySend({ ...PLAIN, receivedMs: 1, bodyBytes, text, ...more }, client);
   }
 
   turn(): Promise<void> {
@@ -116,6 +123,14 @@ class Rig {
       },
     });
     return found;
+  }
+}
+
+/** As much of a body as may wait. */
+function fill({ dispatcher }: Rig, index: number): void {
+  const piece = Buffer.alloc(BODY_RECORD_BYTES_MAX, 'x');
+  for (let bytes = 0; bytes < LANE_RING_BYTES; bytes += piece.length) {
+    dispatcher.sendBody(index, piece, false);
   }
 }
 
@@ -195,6 +210,27 @@ describe('a request whose worker died', () => {
     rig.serve(0);
     expect(await rig.read(0)).toEqual(['/0', '/1', '/fresh']);
     expect(rig.dispatcher.figures()[0]?.inFlight).toBe(3);
+    expect(rig.dispatcher.movedRequests).toBe(2);
+  });
+
+  it('waits with all that its head says', async () => {
+    const rig = new Rig(1);
+    rig.dispatcher.detach(0);
+    const replyWindow = 4 * WINDOW_UNIT_BYTES;
+    const said = { ...PLAIN, protocol: PROTOCOL_HTTP_2, listener: 3, replyWindow };
+    rig.send(new Client(), POST, -1, { ...said, expectsContinue: true, wantsTunnel: true });
+    rig.serve(0);
+    await rig.turn();
+    const found: unknown[] = [];
+    const worker = rig.workers[0];
+    worker?.drain({
+      onRecord: () => {
+        const { consumer: head } = worker;
+        found.push(requestProtocol(head), requestListener(head), requestReplyWindow(head));
+        found.push(requestExpectsContinue(head), requestWantsTunnel(head));
+      },
+    });
+    expect(found).toEqual([PROTOCOL_HTTP_2, 3, replyWindow, true, true]);
   });
 
   it('waits with a body of its own: the memory of the dead lane is used again meanwhile', async () => {
@@ -237,6 +273,8 @@ describe('a request whose worker died', () => {
       ...['/b', 'abc (0)', 'def (1)'],
       ...['/fresh', 'gh (0)', 'trailers x-sum: 1\n', '/ended', 'end'],
     ]);
+    // The others are not known to any worker before.
+    expect(rig.dispatcher.movedRequests).toBe(1);
   });
 
   it('does not wait with more of bodies than a lane would take; room comes back', async () => {
@@ -263,16 +301,39 @@ describe('a request whose worker died', () => {
     expect(third.heard).toEqual([]);
   });
 
+  it('does not wait with more parts than memory is taken for, however small they are', async () => {
+    const rig = new Rig(1);
+    rig.dispatcher.detach(0);
+    const client = new Client();
+    const index = rig.send(client, POST, 1e9);
+    const byte = Buffer.from('x');
+    for (let part = 0; part < LANE_RING_BYTES / 256; part++) {
+      rig.dispatcher.sendBody(index, byte, false);
+    }
+    await rig.turn();
+    expect(client.heard).toEqual([]);
+    rig.dispatcher.sendBody(index, byte, false);
+    await rig.turn();
+    expect(client.heard).toEqual(['unserved']);
+  });
+
+  it('waits again with as much when the next worker dies before it has begun', () => {
+    const rig = new Rig(1);
+    rig.dispatcher.detach(0);
+    const client = new Client();
+    const index = rig.send(client, POST, LANE_RING_BYTES);
+    fill(rig, index);
+    for (let lives = 0; lives < 2; lives++) {
+      rig.serve(0);
+      rig.dispatcher.detach(0);
+    }
+    expect([client.heard, rig.dispatcher.movedRequests]).toEqual([[], 1]);
+  });
+
   it('does not wait with what its dead lane had where others wait with as much', () => {
     const rig = new Rig(2);
     const [first, second] = [new Client(), new Client()];
-    const piece = Buffer.alloc(BODY_RECORD_BYTES_MAX, 'x');
-    for (const client of [first, second]) {
-      const index = rig.send(client, POST, LANE_RING_BYTES);
-      for (let bytes = 0; bytes < LANE_RING_BYTES; bytes += piece.length) {
-        rig.dispatcher.sendBody(index, piece, false);
-      }
-    }
+    for (const client of [first, second]) fill(rig, rig.send(client, POST, LANE_RING_BYTES));
     rig.dispatcher.suspend(1);
     rig.dispatcher.detach(0);
     rig.dispatcher.detach(1);
@@ -283,14 +344,47 @@ describe('a request whose worker died', () => {
     vi.useFakeTimers();
     try {
       const rig = new Rig(1);
-      const [untouched, fresh] = [new Client(), new Client()];
+      const clients = Array.from({ length: 4 }, () => new Client());
+      const heard = (): number[] => clients.map((client) => client.heard.length);
+      const [untouched, ...fresh] = clients;
+      if (untouched === undefined) throw new Error('there are clients');
       rig.send(untouched);
       rig.dispatcher.detach(0);
-      rig.send(fresh);
-      await vi.advanceTimersByTimeAsync(4900);
-      expect([untouched.heard, fresh.heard]).toEqual([[], []]);
-      await vi.advanceTimersByTimeAsync(5000);
-      expect([untouched.heard, fresh.heard]).toEqual([['unserved'], ['unserved']]);
+      for (const client of fresh) {
+        rig.send(client);
+        await vi.advanceTimersByTimeAsync(100);
+      }
+      await vi.advanceTimersByTimeAsync(4699);
+      expect(heard()).toEqual([0, 0, 0, 0]);
+      // Each waits for as long as any other.
+      await vi.advanceTimersByTimeAsync(50);
+      expect(heard()).toEqual([1, 1, 0, 0]);
+      await vi.advanceTimersByTimeAsync(100);
+      expect(heard()).toEqual([1, 1, 1, 0]);
+      await vi.advanceTimersByTimeAsync(100);
+      expect(clients.flatMap((client) => client.heard)).toEqual(Array(4).fill('unserved'));
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('that takes the place of one that leaves meanwhile waits on', async () => {
+    vi.useFakeTimers();
+    try {
+      const rig = new Rig(1);
+      rig.dispatcher.detach(0);
+      const [first, second, next] = [new Client(), new Client(), new Client()];
+      rig.send(first);
+      const index = rig.send(second);
+      first.onUnserved = () => {
+        rig.dispatcher.finish(index, 'aborted');
+        expect(rig.send(next, 'GET\n/next\n::1\nhttp')).toBe(index);
+      };
+      await vi.advanceTimersByTimeAsync(5001);
+      expect([second.heard, next.heard]).toEqual([[], []]);
+      vi.useRealTimers();
+      rig.serve(0);
+      expect(await rig.read(0)).toEqual(['/next']);
     } finally {
       vi.useRealTimers();
     }
@@ -327,6 +421,7 @@ describe('a lane whose worker hangs', () => {
   it('gets those that waited when it is heard of again, however long it was silent', async () => {
     const rig = new Rig(1);
     rig.send(new Client(), 'GET\n/before\n::1\nhttp');
+    await rig.turn();
     rig.nowMs = 5000;
     rig.dispatcher.suspend(0);
     const waiting = new Client();
@@ -339,12 +434,26 @@ describe('a lane whose worker hangs', () => {
     expect(rig.dispatcher.movedRequests).toBe(0);
   });
 
+  it('gets them though it was full when it fell silent: it has read that since', async () => {
+    const rig = new Rig(1);
+    for (let count = 0; count < RULE.depthMax - 1; count++) rig.send(new Client());
+    await rig.turn();
+    rig.dispatcher.suspend(0);
+    const clients = [new Client(), new Client()];
+    for (const client of clients) rig.send(client);
+    rig.workers[0]?.status.setHeadsRead(RULE.depthMax - 1);
+    rig.dispatcher.resume(0);
+    expect(clients.map(({ heard }) => heard)).toEqual([[], []]);
+  });
+
   it('is not served again by news of one that has ended', () => {
     const rig = new Rig(1);
     rig.dispatcher.suspend(0);
+    // The gateway is ready all the while.
+    expect([rig.dispatcher.servedLanes, rig.dispatcher.attendedLanes]).toEqual([0, 1]);
     rig.dispatcher.detach(0);
     rig.dispatcher.resume(0);
-    expect(rig.dispatcher.servedLanes).toBe(0);
+    expect([rig.dispatcher.servedLanes, rig.dispatcher.attendedLanes]).toEqual([0, 0]);
   });
 
   it('that never ends gives its requests up, and moves none', () => {

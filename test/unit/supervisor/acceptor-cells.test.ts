@@ -117,13 +117,15 @@ describe('an acceptor in a thread', () => {
     attach(0);
     attach(1);
     cells.suspendLane(1);
-    expect(cells.servedLanes).toBe(1);
+    // Its worker may be heard of again: whoever asks whether the gateway is ready hears yes.
+    expect([cells.attendedLanes, cells.idleCells]).toEqual([2, 0]);
     cells.resumeLane(1);
-    expect(cells.servedLanes).toBe(2);
     cells.suspendLane(1);
     void cells.detachLane(1);
-    expect(cells.servedLanes).toBe(1);
-    const orders = ['attach', 'attach', 'suspend', 'resume', 'suspend', 'detach'];
+    expect(cells.attendedLanes).toBe(1);
+    cells.abandonLane(0);
+    expect([cells.attendedLanes, cells.idleCells]).toEqual([0, 1]);
+    const orders = ['attach', 'attach', 'suspend', 'resume', 'suspend', 'detach', 'abandon'];
     expect(threads.acceptor().told).toEqual(orders);
   });
 
@@ -226,7 +228,7 @@ describe('an acceptor whose thread dies', () => {
     mayRestart = false;
     threads.acceptor().end();
     expect(threads.acceptors).toHaveLength(1);
-    expect(cells.servedLanes).toBe(0);
+    expect(cells.attendedLanes).toBe(0);
     expect(cells.hasAcceptor).toBe(false);
   });
 
@@ -398,7 +400,7 @@ describe('two acceptors', () => {
     expect(cells.idleCells).toBe(2);
     for (const lane of [0, 1, 2, 3]) attach(lane);
     expect(cells.idleCells).toBe(0);
-    cells.suspendLane(1);
+    cells.abandonLane(1);
     expect(cells.idleCells).toBe(0);
     void cells.detachLane(3);
     expect(cells.idleCells).toBe(1);
