@@ -251,6 +251,13 @@ describe('the dashboard', () => {
     );
   });
 
+  it('reads the figures where its URL has a password, as behind a proxy that wants one', async () => {
+    await page.goto(`${gateway.adminUrl.replace('//', '//ada:secret@')}/dashboard`);
+    await eventually('it is drawn', async () => {
+      return (await page.locator('#state').innerText()) === 'ready';
+    });
+  });
+
   it('shows markup of clients as text', async () => {
     const sub = '<img id="injected" src="x">\n<b>';
     const token = signHs256({ sub, exp: Math.floor(Date.now() / 1000) + 600 });

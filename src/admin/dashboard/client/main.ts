@@ -17,7 +17,7 @@ const history = new History();
 
 async function update(): Promise<void> {
   const [stats, recent] = await Promise.all([read<Stats>('/stats'), read<Recent>('/recent')]);
-  const ready = await fetch('/readyz');
+  const ready = await ask('/readyz');
   history.add(stats, performance.now());
   drawHead(stats, ready.ok);
   drawTiles(stats);
@@ -35,8 +35,13 @@ async function update(): Promise<void> {
   document.body.dataset['updates'] = String(history.points.length);
 }
 
+/** Not relative to the page: its URL may have a password, and such a URL cannot be fetched. */
+function ask(path: string): Promise<Response> {
+  return fetch(new URL(path, location.origin), { cache: 'no-store' });
+}
+
 async function read<T>(path: string): Promise<T> {
-  const reply = await fetch(path, { cache: 'no-store' });
+  const reply = await ask(path);
   if (!reply.ok) throw new Error(`${path} answers ${reply.status}`);
   return (await reply.json()) as T;
 }
