@@ -18,7 +18,7 @@ const REST_TURNS = 2;
 const SWEEP_MS = 500;
 const IDLE_MS = 4000;
 const IDLE_MS_MAX = 600_000;
-/** A target that names its own limit is left so long before. */
+/** A target that names its own limit is left so long before, but not before half of that limit. */
 const IDLE_MARGIN_MS = 2000;
 
 export interface LeanPoolOptions {
@@ -98,7 +98,8 @@ export class LeanPool implements LeanConnectionOwner, UpstreamConnections {
     }
     connection.wasUsed = false;
     const { keepAliveMs } = connection;
-    const idleMs = keepAliveMs === -1 ? IDLE_MS : keepAliveMs - IDLE_MARGIN_MS;
+    const marginMs = Math.min(IDLE_MARGIN_MS, keepAliveMs / 2);
+    const idleMs = keepAliveMs === -1 ? IDLE_MS : keepAliveMs - marginMs;
     const nowMs = this.options.nowMs();
     if (idleMs <= 0 || nowMs - connection.connectedMs > this.options.ageMsMax) {
       connection.destroy();
