@@ -12,7 +12,9 @@
 import { createRequire } from 'node:module';
 import { compileFunction } from 'node:vm';
 import type { ErrorObject, ValidateFunction } from 'ajv';
+import { joinedErrors, Verdicts } from './bounded-judging.js';
 import { LinearPattern, type Matcher } from './linear-pattern.js';
+import { isMultipleOf } from './multiple-of.js';
 import { schemaFormats } from './schema-formats.js';
 import { firstRepeated } from './unique-items.js';
 
@@ -24,18 +26,34 @@ const load = createRequire(import.meta.url);
 /** What the code of ajv may ask for. */
 const RUNTIME = ['ajv/dist/runtime/equal', 'ajv/dist/runtime/ucs2length'] as const;
 
-/** A text; or how ajv asks whether a text is a number: whether JavaScript reads one. */
-const TEXT_OR_NUMBER_TEST = /"(?:[^"\\]|\\.)*"(?: ?:)?|\b(data\d+) == \+\1\b/g;
+/** A text; or, as ajv writes it: whether a text is a number; errors of another schema; a circle. */
+const CODE_PARTS = new RegExp(
+  [
+    /"(?:[^"\\]|\\.)*"(?: ?:)?/,
+    /\b(data\d+) == \+\1\b/,
+    /vErrors === null \? ([\w.]+)\.errors : vErrors\.concat\([\w.]+\.errors\)/,
+    /(const wrapper\d+ = \{validate: )(validate\d+)\}/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'g',
+);
 /** RFC 8259 section 6, and no more than a double holds. */
 const JSON_NUMBER = '/^-?(?:0|[1-9]\\d*)(?:\\.\\d+)?(?:[eE][+-]?\\d+)?$/';
 
 /**
  * Mends what ajv has written, where it has no option. For texts it puts the grammar of JSON in the
  * place of JavaScript's: "Infinity", "0x10", " 5" and "1e400" are no numbers for whoever gets the
- * request. A member `__proto__` of a schema is a member and not the prototype.
+ * request. A member `__proto__` of a schema is a member and not the prototype. Errors are joined,
+ * and circles of schemas passed, as bounded-judging.ts has it; what is read as texts is not nested
+ * deeply, and may be changed while it is judged.
  */
 export function writeSchemaCode(code: string, input: SchemaInput): string {
-  return code.replace(TEXT_OR_NUMBER_TEST, (found, data: string | undefined) => {
+  return code.replace(CODE_PARTS, (found, data, part, circle, judge) => {
+    if (part !== undefined) return `own.joinedErrors(vErrors, ${part}.errors)`;
+    if (circle !== undefined) {
+      return input === 'json' ? `${circle}own.remembered(${judge})}` : found;
+    }
     if (data === undefined) return found === '"__proto__":' ? '["__proto__"]:' : found;
     return input === 'text' ? `${JSON_NUMBER}.test(${data}) && isFinite(${data})` : found;
   });
@@ -47,9 +65,26 @@ type Evaluated = (module: { exports: unknown }, own: object, require: unknown) =
 export function evaluateSchema(code: string): ValidateFunction {
   const create = compileFunction(code, ['module', 'own', 'require']) as Evaluated;
   const module: { exports: unknown } = { exports: null };
-  const own = { firstRepeated, formats: schemaFormats(), linearPatterns: latePattern };
+  const verdicts = new Verdicts();
+  const { remembered } = verdicts;
+  const helpers = { firstRepeated, isMultipleOf, joinedErrors, remembered };
+  const own = { ...helpers, formats: schemaFormats(), linearPatterns: latePattern };
   create(module, own, requireRuntime);
-  return module.exports as ValidateFunction;
+  const validate = module.exports as ValidateFunction;
+  return verdicts.isUsed ? forgetting(validate, verdicts) : validate;
+}
+
+function forgetting(validate: ValidateFunction, verdicts: Verdicts): ValidateFunction {
+  const judge = (value: unknown): boolean => {
+    try {
+      return validate(value);
+    } finally {
+      whole.errors = validate.errors ?? null;
+      verdicts.forget();
+    }
+  };
+  const whole = Object.assign(judge, validate) as ValidateFunction;
+  return whole;
 }
 
 /** A pattern that the loader has tried. It is made when the first text comes to it. */

@@ -10,6 +10,7 @@
 import { createRequire } from 'node:module';
 import type { Ajv, AnySchema, ErrorObject, Options, ValidateFunction } from 'ajv';
 import { linearPatterns } from './linear-pattern.js';
+import { useDecimalMultipleOf } from './multiple-of.js';
 import { type SchemaInput, writeSchemaCode } from './schema-code.js';
 import { schemaFormats } from './schema-formats.js';
 import { withTextChoices } from './text-choices.js';
@@ -53,6 +54,7 @@ export function createSchemaEngine(dialect: SchemaDialect, options: EngineOption
     for (const [name, format] of Object.entries(schemaFormats())) ajv.addFormat(name, format);
   }
   useLinearUniqueItems(ajv, { _, str });
+  useDecimalMultipleOf(ajv, { _, str });
   return ajv;
 }
 
