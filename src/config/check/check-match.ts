@@ -32,6 +32,10 @@ const OTHER_METHODS_MAX = 100;
 
 /** What has conditions, by name. */
 const NAMED = ['headers', 'query', 'cookies'] as const;
+/** What the gateway reads of a request itself: conditions do not see it. */
+const UNSEEN_FIELDS: ReadonlySet<string> = new Set([
+  ...['content-length', 'transfer-encoding', 'expect', 'te', 'trailer', 'keep-alive'],
+]);
 const CONDITION_KEYS = ['exact', 'prefix', 'pattern', 'present'] as const;
 
 /** The segments of the path, if it has sound ones. */
@@ -82,6 +86,10 @@ function checkConditions(
 ): void {
   for (const key of NAMED) {
     for (const [name, condition] of Object.entries(named[key] ?? {})) {
+      if (key === 'headers' && UNSEEN_FIELDS.has(name.toLowerCase())) {
+        const message = 'no condition sees this field: the gateway reads it itself';
+        findings.addKey(pointer + pointerOf(key, name), message);
+      }
       if (condition === undefined || typeof condition === 'string') continue;
       const at = pointer + pointerOf(key, name);
       if (!findings.hasUnder(at)) checkCondition(condition, at, findings);
