@@ -23,6 +23,7 @@ import type {
   AskName,
 } from './acceptor-task.js';
 import { GatewayFront } from './gateway-front.js';
+import { LOOK_MS, QuietHeap } from './quiet-heap.js';
 
 /** The thread of an acceptor. */
 export interface AcceptorHost {
@@ -71,6 +72,8 @@ class ServedAcceptor {
       servedConfig: () => this.served,
       cell: { loads, addresses, acceptorCount, incarnation },
     });
+    const heap = new QuietHeap();
+    clock.every(LOOK_MS, () => heap.look());
     for (const notice of task.notices) this.front.tell(notice);
     if (task.isDraining) this.front.beginDrain();
     this.answering = {

@@ -24,11 +24,16 @@ export class DroppedMemory {
     this.bytes += bytes;
     if (this.bytes <= DROPPED_BYTES_MAX) return;
     this.bytes = 0;
-    try {
-      new ArrayBuffer(COUNTED_BYTES);
-    } catch (error) {
-      // Where there is no room for it V8 has collected all it could before it said so.
-      if (!(error instanceof RangeError)) throw error;
-    }
+    beginCollection();
+  }
+}
+
+/** V8 begins to collect the heap of this thread, in small steps beside the thread's work. */
+export function beginCollection(): void {
+  try {
+    new ArrayBuffer(COUNTED_BYTES);
+  } catch (error) {
+    // Where there is no room for it V8 has collected all it could before it said so.
+    if (!(error instanceof RangeError)) throw error;
   }
 }

@@ -4,6 +4,7 @@
  * Thread: acceptor.
  */
 import type { Socket } from 'node:net';
+import type { RequestOrigin } from '../../wire/http1/request-head.js';
 
 /** A client of a Unix socket is on this machine. */
 const LOCAL = '127.0.0.1';
@@ -15,10 +16,23 @@ export function addressOfSocket({ remoteAddress = LOCAL }: Socket): string {
 }
 
 /** What stands in Host of a request to this address. */
-export function hostOfSocket({ localAddress, localPort }: Socket): string {
+function hostOfSocket({ localAddress, localPort }: Socket): string {
   if (localAddress === undefined || localPort === undefined) return 'localhost';
   const address = plain(localAddress);
   return `${address.includes(':') ? `[${address}]` : address}:${localPort}`;
+}
+
+/** A socket asks the kernel for its own address, and keeps it: only where a request needs it. */
+export class SocketOrigin implements RequestOrigin {
+  constructor(
+    private readonly raw: Socket,
+    readonly peer: string,
+    readonly connection: string,
+  ) {}
+
+  get fallbackHost(): string {
+    return hostOfSocket(this.raw);
+  }
 }
 
 function plain(address: string): string {

@@ -21,7 +21,7 @@ import { type HostRule, Http2Connection } from './http2-connection.js';
 import { type PrefaceOwner, PrefaceWatch } from './preface-watch.js';
 import { type PreambleOwner, ProxyPreamble } from './proxy-preamble.js';
 import { poll } from './raw-socket.js';
-import { addressOfSocket, hostOfSocket } from './socket-address.js';
+import { addressOfSocket, SocketOrigin } from './socket-address.js';
 import type { WireContext } from './wire-context.js';
 import type { WireGuest } from './wire-guest.js';
 
@@ -283,7 +283,7 @@ export class WireListener
     const { connection, isHttp2, servesHost } = facts;
     const { host, context } = this;
     const peer = this.sources.get(raw) ?? addressOfSocket(raw);
-    const origin = { peer, connection, fallbackHost: hostOfSocket(raw) };
+    const origin = new SocketOrigin(raw, peer, connection);
     const guest = isHttp2
       ? new Http2Connection({ raw, socket }, host, context, { origin, servesHost })
       : new Http1Connection({ raw, socket }, host, context, origin);

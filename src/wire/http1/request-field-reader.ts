@@ -49,10 +49,10 @@ export class RequestFieldReader {
   private mustClose = false;
   private keepsAlive = false;
 
-  constructor(private readonly head: RequestHead) {}
+  constructor(public head: RequestHead) {}
 
-  begin(): void {
-    const { head } = this;
+  begin(head: RequestHead): void {
+    this.head = head;
     this.count = 0;
     this.authority = '';
     this.defaultPort = '';

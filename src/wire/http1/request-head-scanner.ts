@@ -37,7 +37,7 @@ import {
 import { reasonOfName, reasonOfValue } from './field-mistakes.js';
 import { FIELDS_BYTES_MIN, FieldsMemory } from './head-memory.js';
 import { RequestFieldReader } from './request-field-reader.js';
-import { HTTP_1_0, HTTP_1_1, RequestHead, type RequestOrigin } from './request-head.js';
+import { HTTP_1_0, HTTP_1_1, NOBODY, type ScannedConnection, writeOrigin } from './request-head.js';
 import { methodOf } from './request-method.js';
 import type { RequestRules } from './request-rules.js';
 import { mistakeOfForm, mistakeOfTarget, readOddTarget } from './request-target.js';
@@ -69,7 +69,6 @@ const EXTRA_BYTES = 1024;
 let scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
 export class RequestHeadScanner {
-  readonly head: RequestHead;
   /** Where the next step begins. */
   at = 0;
 
@@ -90,38 +89,43 @@ export class RequestHeadScanner {
   private version = 0;
   /** A head that is not complete, between two steps. */
   private kept: Buffer | null = null;
-  private readonly fields: RequestFieldReader;
-  private readonly memory = new FieldsMemory();
+  private connection = NOBODY;
+  private readonly fields = new RequestFieldReader(NOBODY.head);
   /** Where the fields begin in the bytes of this step; -1: in those of an earlier one. */
   private fieldsAt = -1;
-  private readonly originBytes: Buffer;
+  /** And in the scratch memory. */
+  private fieldsOut = 0;
 
-  constructor(
-    private rules: RequestRules,
-    private readonly origin: RequestOrigin,
-  ) {
-    this.head = new RequestHead(origin.peer);
-    this.fields = new RequestFieldReader(this.head);
-    this.originBytes = Buffer.from(`\n${origin.peer}\n${origin.connection}`, 'latin1');
+  constructor(private rules: RequestRules) {}
+
+  /** Its connection and its head are no business of the scanner any more. */
+  forget(): void {
+    this.connection = NOBODY;
+    this.fields.head = NOBODY.head;
+    this.kept = null;
   }
 
   /** Another head begins. */
-  begin(rules: RequestRules): void {
-    const bytesMax = BYTES_PER_RAW * rules.headerBytes + EXTRA_BYTES + this.originBytes.length;
+  begin(connection: ScannedConnection, rules: RequestRules): void {
+    const { head, origin } = connection;
+    const originBytes = origin.peer.length + origin.connection.length;
+    const bytesMax = BYTES_PER_RAW * rules.headerBytes + EXTRA_BYTES + originBytes;
     if (scratch.length < bytesMax) scratch = Buffer.allocUnsafeSlow(bytesMax);
+    this.connection = connection;
     this.rules = rules;
     this.headLeft = rules.headerBytes + HEAD_END_BYTES;
     this.partBytes = 0;
     this.out = 0;
+    this.kept = null;
     this.fieldsAt = -1;
     this.state = METHOD;
-    this.fields.begin();
+    this.fields.begin(head);
   }
 
   /** Reads `bytes` from `start`, at most to `end`. */
   step(bytes: Buffer, start: number, end: number): ScanEvent {
     this.at = start;
-    this.restore();
+    if (this.kept !== null) scratch.set(this.kept);
     const stop = Math.min(end, start + this.headLeft);
     let event: ScanEvent = SCAN_MORE;
     while (event === SCAN_MORE && this.at < stop) event = this.takePart(bytes, stop);
@@ -130,25 +134,15 @@ export class RequestHeadScanner {
     // RFC 9112 3: a target that is too long has a status of its own.
     const tooLong = this.state === TARGET ? PROBLEMS.targetTooLong : PROBLEMS.headTooLarge;
     if (stop < end) return this.refuse(tooLong, 'more bytes than a head may have');
-    this.keep();
+    this.kept = Buffer.from(scratch.subarray(0, this.out));
+    this.fieldsAt = -1;
     return SCAN_MORE;
   }
 
   /** Refuses what has come of the head, for a reason that does not lie in its bytes. */
   abandon(kind: ProblemKind, reason: string): void {
-    this.restore();
-    this.refuse(kind, reason);
-  }
-
-  /** What has come of a head before. */
-  private restore(): void {
     if (this.kept !== null) scratch.set(this.kept);
-    this.kept = null;
-  }
-
-  private keep(): void {
-    this.kept = Buffer.from(scratch.subarray(0, this.out));
-    this.fieldsAt = -1;
+    this.refuse(kind, reason);
   }
 
   private takePart(bytes: Buffer, end: number): ScanEvent {
@@ -187,7 +181,7 @@ export class RequestHeadScanner {
     }
     this.at++;
     const method = methodOf(scratch, out);
-    this.head.method = method;
+    this.connection.head.method = method;
     if (method === CONNECT_METHOD) this.fields.refuse(PROBLEMS.unknownMethod, 'CONNECT');
     scratch[out] = LF;
     this.out = out + 1;
@@ -229,11 +223,11 @@ export class RequestHeadScanner {
 
   private endTarget(): ScanEvent {
     if (this.out === this.targetStart) return this.refuse(PROBLEMS.badTarget, 'no target');
-    if (scratch[this.targetStart] !== SLASH && this.head.method !== CONNECT_METHOD) {
+    if (scratch[this.targetStart] !== SLASH && this.connection.head.method !== CONNECT_METHOD) {
       const text = scratch.toString('latin1', this.targetStart, this.out);
-      const odd = readOddTarget(this.head.method, text);
+      const odd = readOddTarget(this.connection.head.method, text);
       if (odd === null) {
-        const mistake = mistakeOfForm(this.head.method);
+        const mistake = mistakeOfForm(this.connection.head.method);
         return this.refuse(mistake.problem, mistake.reason);
       }
       this.out = this.targetStart + scratch.write(odd.target, this.targetStart, 'latin1');
@@ -241,9 +235,8 @@ export class RequestHeadScanner {
       this.fields.defaultPort = odd.defaultPort;
     }
     this.targetEnd = this.out;
-    const { originBytes } = this;
-    const { length } = originBytes;
-    for (let at = 0; at < length; at++) scratch[this.out++] = originBytes[at] ?? 0;
+    this.out = writeOrigin(this.connection.origin, scratch, this.out);
+    this.fieldsOut = this.out;
     this.lineStart = this.out;
     this.partBytes = 0;
     this.version = 0;
@@ -273,7 +266,7 @@ export class RequestHeadScanner {
     if (version !== HTTP_1_0 && version !== HTTP_1_1) {
       return this.refuse(PROBLEMS.badVersion, 'a version other than HTTP/1.0 and 1.1');
     }
-    this.head.protocol = version;
+    this.connection.head.protocol = version;
     this.at++;
     this.state = LINE_LF;
     return SCAN_MORE;
@@ -294,8 +287,9 @@ export class RequestHeadScanner {
 
   /** All fields are those of a request before, and may be judged as they were. */
   private takeKnownFields(bytes: Buffer, end: number): boolean {
-    const { memory, fields } = this;
-    if (this.version !== HTTP_1_1 || fields.authority !== '') return false;
+    const { fields } = this;
+    const memory = this.connection.fieldsMemory;
+    if (memory === null || this.version !== HTTP_1_1 || fields.authority !== '') return false;
     const known = memory.match(bytes, this.at, end, this.rules);
     if (known === 0) return false;
     this.at += known;
@@ -444,31 +438,33 @@ export class RequestHeadScanner {
     }
     this.at++;
     this.out = this.lineStart;
-    const { fields, memory, rules, fieldsAt } = this;
+    const { fields, fieldsAt } = this;
     const isLong = fieldsAt !== -1 && this.at - fieldsAt >= FIELDS_BYTES_MIN;
-    if (isLong && fields.areNeutral && memory.offer(bytes, fieldsAt, this.at, rules)) {
-      memory.keep(scratch, this.targetEnd + this.originBytes.length, this.out);
+    if (isLong && fields.areNeutral) {
+      const memory = this.connection.fieldsMemory ?? new FieldsMemory();
+      this.connection.fieldsMemory = memory;
+      const isKept = memory.offer(bytes, fieldsAt, this.at, this.rules);
+      if (isKept) memory.keep(scratch, this.fieldsOut, this.out);
     }
     return this.endHead();
   }
 
   private endHead(): ScanEvent {
-    const { head, fields } = this;
+    const { fields } = this;
+    const { head } = this.connection;
     fields.finish(this.rules);
     if (head.problem !== null) return this.endRefused();
-    if (fields.needsHost) this.addHost();
+    // A request in HTTP/1.0 may have no Host: what stands behind the gateway always gets one.
+    if (fields.needsHost) {
+      const host = fields.authority || this.connection.origin.fallbackHost;
+      this.out += scratch.write(`\nhost\n${host}`, this.out, 'latin1');
+    }
     this.writeText();
     return SCAN_WHOLE;
   }
 
-  /** A request in HTTP/1.0 may have no Host: what stands behind the gateway always gets one. */
-  private addHost(): void {
-    const host = this.fields.authority || this.origin.fallbackHost;
-    this.out += scratch.write(`\nhost\n${host}`, this.out, 'latin1');
-  }
-
   private writeText(): void {
-    const { head } = this;
+    const { head } = this.connection;
     const text = scratch.toString('latin1', 0, this.out);
     head.text = text;
     head.target = text.slice(this.targetStart, this.targetEnd);
@@ -476,7 +472,8 @@ export class RequestHeadScanner {
 
   /** Ends the head for a mistake. */
   refuse(kind: ProblemKind, reason: string): ScanEvent {
-    const { head, fields } = this;
+    const { fields } = this;
+    const { head } = this.connection;
     fields.refuse(kind, reason);
     // Behind a mistake anything may follow.
     head.bodyBytes = -1;
@@ -485,7 +482,8 @@ export class RequestHeadScanner {
 
   /** What is known of it is told: that is all before the mistake, or what there is of its line. */
   private endRefused(): ScanEvent {
-    const { head, origin, state } = this;
+    const { state } = this;
+    const { head, origin } = this.connection;
     if (state > TARGET) {
       this.out = this.lineStart;
       this.writeText();
@@ -494,7 +492,6 @@ export class RequestHeadScanner {
       head.text = `${head.method}\n${head.target}\n${origin.peer}\n${origin.connection}`;
     }
     head.isPersistent = false;
-    this.kept = null;
     return SCAN_REFUSED;
   }
 }

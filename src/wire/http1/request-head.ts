@@ -5,6 +5,8 @@
  * valid until the next head begins.
  */
 import type { ProblemKind } from '../../base/problems.js';
+import { LF } from './characters.js';
+import type { FieldsMemory } from './head-memory.js';
 
 export const HTTP_1_0 = 10 as const;
 export const HTTP_1_1 = 11 as const;
@@ -18,6 +20,30 @@ export interface RequestOrigin {
   readonly connection: string;
   /** The Host of a request in HTTP/1.0 that has none: the address that the client has reached. */
   readonly fallbackHost: string;
+}
+
+/** Writes the lines of `origin`, with LF before each, at `start`; returns where they end. */
+export function writeOrigin(
+  { peer, connection }: RequestOrigin,
+  target: Buffer,
+  start: number,
+): number {
+  return writeLine(connection, target, writeLine(peer, target, start));
+}
+
+function writeLine(text: string, target: Buffer, start: number): number {
+  const { length } = text;
+  target[start] = LF;
+  for (let at = 0; at < length; at++) target[start + 1 + at] = text.charCodeAt(at);
+  return start + 1 + length;
+}
+
+/** Whose head is read. */
+export interface ScannedConnection {
+  readonly origin: RequestOrigin;
+  readonly head: RequestHead;
+  /** null: it has sent no fields that are worth it. */
+  fieldsMemory: FieldsMemory | null;
 }
 
 export class RequestHead {
@@ -67,3 +93,10 @@ export class RequestHead {
     return !this.isPersistent;
   }
 }
+
+/** Stands in for a connection where none is served. */
+export const NOBODY: ScannedConnection = {
+  origin: { peer: '', connection: '', fallbackHost: '' },
+  head: new RequestHead(''),
+  fieldsMemory: null,
+};

@@ -15,8 +15,8 @@ import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import { CR, LF } from './characters.js';
 import { CHUNK_BAD, CHUNK_DATA, CHUNK_END, CHUNK_MORE, ChunkedDecoder } from './chunked-decoder.js';
-import { HeadMemory, type HeadNumbers } from './head-memory.js';
-import type { RequestHead, RequestOrigin } from './request-head.js';
+import { type FieldsMemory, HeadMemory, type HeadNumbers } from './head-memory.js';
+import { RequestHead, type RequestOrigin, type ScannedConnection } from './request-head.js';
 import { RequestHeadScanner } from './request-head-scanner.js';
 import { EMPTY_LINES_MAX, type RequestRules } from './request-rules.js';
 import { SCAN_MORE, SCAN_REFUSED, SCAN_WHOLE } from './scan-state.js';
@@ -45,8 +45,17 @@ const CHUNKED = 3;
 const REFUSED = 4;
 type ParserState = typeof LEADING | typeof HEAD | typeof LENGTH | typeof CHUNKED | typeof REFUSED;
 
-export class RequestParser {
+/**
+ * Scanners that read nothing. One reads a whole head at once, mostly: then it has served every
+ * connection of the thread, and none of them keeps one for as long as it is open.
+ */
+const idleScanners: RequestHeadScanner[] = [];
+/** More of them are read at once only where many heads come in pieces. */
+const IDLE_SCANNERS_MAX = 16;
+
+export class RequestParser implements ScannedConnection {
   readonly head: RequestHead;
+  fieldsMemory: FieldsMemory | null = null;
   /** Where the next step begins. */
   at = 0;
   dataStart = 0;
@@ -63,7 +72,8 @@ export class RequestParser {
   private emptyBytes = 0;
   private bodyLeft = 0;
   private decoder: ChunkedDecoder | null = null;
-  private readonly scanner: RequestHeadScanner;
+  /** null: no head is being read. */
+  private scanner: RequestHeadScanner | null = null;
   /** What `head` says is what these bytes say. */
   private readonly memory = new HeadMemory();
 
@@ -73,11 +83,10 @@ export class RequestParser {
    */
   constructor(
     public rules: RequestRules,
-    origin: RequestOrigin,
+    readonly origin: RequestOrigin,
     private readonly numbers: HeadNumbers | null = null,
   ) {
-    this.scanner = new RequestHeadScanner(rules, origin);
-    this.head = this.scanner.head;
+    this.head = new RequestHead(origin.peer);
   }
 
   /** Nothing of a request has come but empty lines. */
@@ -108,7 +117,7 @@ export class RequestParser {
 
   /** Refuses a head that is not complete, for a reason that does not lie in its bytes. */
   abandon(kind: ProblemKind, reason: string): void {
-    this.scanner.abandon(kind, reason);
+    (this.scanner ?? this.beginScan()).abandon(kind, reason);
     this.refuse();
   }
 
@@ -139,28 +148,40 @@ export class RequestParser {
     }
     memory.forget();
     head.headNumber = 0;
-    this.scanner.begin(rules);
     this.state = HEAD;
     const event = this.takeHead(bytes, end);
     // The owner takes back that the client waits, so that such a head does not stay as it is.
-    if (event === REQUEST_HEAD && !head.expectsContinue) {
-      memory.offer(bytes, start, this.scanner.at, rules);
-    }
+    if (event === REQUEST_HEAD && !head.expectsContinue) memory.offer(bytes, start, this.at, rules);
     return event;
   }
 
+  private beginScan(): RequestHeadScanner {
+    const scanner = idleScanners.pop() ?? new RequestHeadScanner(this.rules);
+    scanner.begin(this, this.rules);
+    this.scanner = scanner;
+    return scanner;
+  }
+
+  private endScan(): void {
+    const { scanner } = this;
+    this.scanner = null;
+    if (scanner === null || idleScanners.length === IDLE_SCANNERS_MAX) return;
+    scanner.forget();
+    idleScanners.push(scanner);
+  }
+
   private refuseLeading(): RequestEvent {
-    this.scanner.begin(this.rules);
-    this.scanner.refuse(PROBLEMS.badRequestLine, 'empty lines in place of a request');
+    this.beginScan().refuse(PROBLEMS.badRequestLine, 'empty lines in place of a request');
     return this.refuse();
   }
 
   private takeHead(bytes: Buffer, end: number): RequestEvent {
-    const { scanner } = this;
+    const scanner = this.scanner ?? this.beginScan();
     const event = scanner.step(bytes, this.at, end);
     this.at = scanner.at;
     switch (event) {
       case SCAN_WHOLE:
+        this.endScan();
         return this.beginBody();
       case SCAN_MORE:
         return REQUEST_MORE;
@@ -228,6 +249,7 @@ export class RequestParser {
   }
 
   private refuse(): RequestEvent {
+    this.endScan();
     this.isComplete = false;
     this.problem = this.head.problem;
     this.reason = this.head.reason;

@@ -4,9 +4,15 @@
  */
 import { describe, expect, it } from 'vitest';
 import { PROBLEMS, type ProblemKind } from '../../../../src/base/problems.js';
+import { REQUEST_HEAD, RequestParser } from '../../../../src/wire/http1/request-parser.js';
 import { EMPTY_LINES_MAX, type RequestRules } from '../../../../src/wire/http1/request-rules.js';
 import { cutAt } from '../../../support/reply-outcome.js';
-import { type RequestOutcome, RULES, readRequests } from '../../../support/request-outcome.js';
+import {
+  ORIGIN,
+  type RequestOutcome,
+  RULES,
+  readRequests,
+} from '../../../support/request-outcome.js';
 
 /** Reads it whole, byte by byte and cut at each place: all must come to the same. */
 function read(text: string, rules: Partial<RequestRules> = {}): RequestOutcome {
@@ -59,6 +65,32 @@ describe('a request', () => {
       { method: 'GET', protocol: 10, isPersistent: false, fields: ['host', '198.51.100.1:8080'] },
     ]);
     expect(isIdle).toBe(true);
+  });
+
+  it('has nothing of those that other connections send at the same time', () => {
+    // Some go away in the middle, and some are refused; they are more than scanners are kept.
+    const reads = Array.from({ length: 40 }, (_, number) => {
+      const origin = { ...ORIGIN, peer: `192.0.2.${number}`, fallbackHost: `h${number}` };
+      const fields = number % 4 === 1 ? 'bad field\r\n' : `X-N: ${'n'.repeat(number)}\r\n`;
+      const bytes = Buffer.from(`GET /${number} HTTP/1.0\r\n${fields}\r\n`);
+      const length = number % 4 === 2 ? 20 : bytes.length;
+      return { number, parser: new RequestParser(RULES, origin), bytes, length };
+    });
+    const texts: string[] = [];
+    for (let at = 0; at < 3 * 100; at += 1) {
+      for (const { parser, bytes, length } of reads) {
+        const place = at % 100;
+        if (place >= length || parser.problem !== null) continue;
+        const event = parser.step(bytes, place, place + 1);
+        if (event === REQUEST_HEAD) texts.push(parser.head.text);
+      }
+    }
+    const whole = reads.filter(({ number }) => number % 4 === 0 || number % 4 === 3);
+    const wanted = whole.map(({ number }) => {
+      const fields = `x-n\n${'n'.repeat(number)}\nhost\nh${number}`;
+      return `GET\n/${number}\n192.0.2.${number}\nhttp\n${fields}`;
+    });
+    expect(texts.toSorted()).toEqual([...wanted, ...wanted, ...wanted].toSorted());
   });
 
   it('keeps bytes above 0x7f in its values', () => {
