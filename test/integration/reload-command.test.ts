@@ -103,7 +103,7 @@ describe('reload and rollback', () => {
       [['reload', '-c', file], 'admin.token'],
       [['reload', '-c', zero], '--admin URL'],
       [['reload', '--admin', url], 'GATEWAY_ADMIN_TOKEN'],
-      [['reload', '--admin', 'nonsense'], 'http://127.0.0.1:9901'],
+      [['reload', '--admin', 'no sense'], 'http://127.0.0.1:9901'],
     ] as const) {
       const { code, err } = await call(argv);
       expect([code, err.includes(word)], err).toEqual([2, true]);
