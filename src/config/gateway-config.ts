@@ -67,6 +67,13 @@ export interface GatewayConfig {
   /** How requests say which version of the API they mean, for routes with `match.version`. */
   readonly versioning?: VersioningConfig;
   /**
+   * Whether a body whose length the client does not tell (chunks of HTTP/1.1, a stream of HTTP/2)
+   * is collected before the target gets it, with `Content-Length`: for targets that cannot read
+   * chunks. Bodies with a length and calls of gRPC go on as they come. true, or an object that says
+   * how much is collected.
+   */
+  readonly requestBuffering?: boolean | RequestBufferingConfig;
+  /**
    * Compresses replies: true for the preset, an object that changes it, or false. Replies that hold
    * a secret beside text of a client should stay as they are: see docs/security.md.
    */
@@ -602,6 +609,20 @@ export interface VersioningConfig {
    * Version of a request that names none. Default: none, and such requests are refused with 400.
    */
   readonly default?: string;
+}
+
+/**
+ * Whether a body whose length the client does not tell (chunks of HTTP/1.1, a stream of HTTP/2) is
+ * collected before the target gets it, with `Content-Length`: for targets that cannot read chunks.
+ * Bodies with a length and calls of gRPC go on as they come. true, or an object that says how much
+ * is collected.
+ */
+export interface RequestBufferingConfig {
+  /**
+   * Largest body that is collected, at most `limits.bodyBytes`. A larger one is refused with 413.
+   * Each request may take that much memory. 1KiB to 64MiB. Default: 1MiB.
+   */
+  readonly maxBytes?: ByteSize;
 }
 
 /**
@@ -2538,6 +2559,13 @@ export interface RouteConfig {
   readonly rewrite?: RewriteConfig;
   /** What changes in the reply of the target. */
   readonly rewriteReply?: RewriteReplyConfig;
+  /**
+   * Whether a body whose length the client does not tell (chunks of HTTP/1.1, a stream of HTTP/2)
+   * is collected before the target gets it, with `Content-Length`: for targets that cannot read
+   * chunks. Bodies with a length and calls of gRPC go on as they come. true, or an object that says
+   * how much is collected.
+   */
+  readonly requestBuffering?: boolean | RequestBufferingConfig;
   /**
    * Compresses replies: true for the preset, an object that changes it, or false. Replies that hold
    * a secret beside text of a client should stay as they are: see docs/security.md.

@@ -14,6 +14,7 @@ import { GRPC } from './grpc/options.js';
 import { GRPC_JSON } from './grpc-json/options.js';
 import { GUARDS } from './guards/options.js';
 import { IP_FILTER } from './ip-filter/options.js';
+import { REQUEST_BUFFERING } from './request-buffering/options.js';
 import { SECURITY_HEADERS } from './security-headers/options.js';
 import { TRANSFORMATION } from './transformation/options.js';
 import { VALIDATION } from './validation/options.js';
@@ -73,6 +74,9 @@ const CATALOG = [
   filter(VALIDATION, async () => (await import('./validation/validation.js')).validationSteps),
   filter(TRANSFORMATION, async () => {
     return (await import('./transformation/transformation.js')).transformationSteps;
+  }),
+  filter(REQUEST_BUFFERING, async () => {
+    return (await import('./request-buffering/request-buffering.js')).requestBufferingSteps;
   }),
   filter(COMPRESSION, async () => (await import('./compression/steps.js')).compressionSteps),
 ] as const;

@@ -51,6 +51,8 @@ export interface RequestBodySteps {
   readonly step: BodyStep;
   /** It runs for requests without a body as well: it makes one. */
   readonly takesEmpty?: true;
+  /** It does not look into the body, which may keep its Content-Encoding. */
+  readonly keepsCoding?: true;
   /** Whether the body of this request is to be collected. */
   isNeeded(request: RequestView): boolean;
 }

@@ -61,6 +61,7 @@ beforeAll(async () => {
           },
         },
       }),
+      route('collected', '/collected', { requestBuffering: { maxBytes: '1KiB' } }),
       route('form', '/form/:id', {
         validation: {
           contentTypes: ['application/x-www-form-urlencoded'],
@@ -565,6 +566,41 @@ describe('a fixed reply', () => {
     ]);
     expect(text).not.toMatch(/^set-cookie/im);
     expect(text).toMatch(/418/);
+  });
+});
+
+describe('a body whose length the client does not tell', () => {
+  const HEAD =
+    'POST /collected HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n' +
+    'Content-Encoding: x-own\r\nTrailer: x-sum\r\nConnection: close\r\n\r\n';
+
+  it.each([
+    [['3\r\nabc\r\n', '2\r\nde\r\n', '0\r\nx-sum: 1\r\n\r\n'], 'abcde'],
+    [['0\r\n\r\n'], ''],
+  ])('is collected where the route says so, and has one: %#', async (chunks, body) => {
+    const { status } = await rawExchange(gateway.port, [HEAD, ...chunks]);
+    expect(status).toBe(200);
+    const [received] = upstream.received;
+    expect(received?.body.toString()).toBe(body);
+    const { headers } = received ?? {};
+    expect(headers).toMatchObject({
+      'content-length': String(body.length),
+      'content-encoding': 'x-own',
+    });
+    expect([headers?.['transfer-encoding'], headers?.trailer]).toEqual([undefined, undefined]);
+  });
+
+  it('is refused where it is longer than what is collected', async () => {
+    const chunk = `201\r\n${'x'.repeat(0x201)}\r\n`;
+    const { status } = await rawExchange(gateway.port, [HEAD, chunk, chunk, '0\r\n\r\n']);
+    expect(status).toBe(413);
+    expect(upstream.received).toEqual([]);
+  });
+
+  it('and one that has a length goes on, however long it is', async () => {
+    const reply = await ask('/collected', { method: 'POST', body: 'x'.repeat(100_000) });
+    expect(reply.status).toBe(200);
+    expect(upstream.received[0]?.body).toHaveLength(100_000);
   });
 });
 

@@ -56,7 +56,8 @@ export class FilterRunner {
     if (plan === null || (upload.bodyBytes === 0 && !plan.takesEmpty)) return null;
     if (upload.isFiltered || !plan.isNeeded(exchange)) return null;
     if (upload.bytesAtLeast > plan.maxBytes) return tooLarge(plan.maxBytes);
-    const coding = codingOf(exchange.fields.values('content-encoding'));
+    const isRead = plan.isReadIn(exchange);
+    const coding = isRead ? codingOf(exchange.fields.values('content-encoding')) : null;
     if (coding === 'unknown') return this.watch(() => UNKNOWN_CODING);
     if (!upload.isComplete) {
       this.forwarder.creditCollected(exchange);

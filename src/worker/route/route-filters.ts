@@ -38,6 +38,8 @@ export interface RequestBodyPlan {
   readonly takesEmpty: boolean;
   /** Whether the body of this request is to be collected. */
   isNeeded(request: RequestView): boolean;
+  /** Whether somebody looks into it, without its Content-Encoding. */
+  isReadIn(request: RequestView): boolean;
 }
 
 export interface RouteFilters {
@@ -173,5 +175,7 @@ function bodyPlan(parts: readonly (RequestBodySteps | null)[]): RequestBodyPlan 
     steps: given.map(({ step }) => step),
     takesEmpty: given.some(({ takesEmpty }) => takesEmpty === true),
     isNeeded: (request) => given.some((part) => part.isNeeded(request)),
+    isReadIn: (request) =>
+      given.some((part) => part.keepsCoding !== true && part.isNeeded(request)),
   };
 }

@@ -51,9 +51,10 @@ export function planWithPlugins(
   if (plugins === null || plugins.ofBodies.length === 0) return plan;
   const bytes = plugins.ofBodies.map(({ plugin }) => plugin.bodyBytes);
   const maxBytes = Math.min(...bytes, plan?.maxBytes ?? Number.POSITIVE_INFINITY);
-  if (plan !== null) return { ...plan, maxBytes, isNeeded: () => true };
+  const always = { isNeeded: () => true, isReadIn: () => true };
+  if (plan !== null) return { ...plan, maxBytes, ...always };
   const limits = { maxDepth: 1, maxMembers: 1 };
-  return { maxBytes, limits, steps: [], takesEmpty: false, isNeeded: () => true };
+  return { maxBytes, limits, steps: [], takesEmpty: false, ...always };
 }
 
 /** `places`: in the list of plugins of the configuration. */

@@ -41,6 +41,7 @@ const CASES: readonly FilterCase[] = [
       ],
     },
   },
+  { name: 'requestBuffering', filters: filtersOf({ requestBuffering: true }), accepted: {} },
   { name: 'compression', filters: filtersOf({ compression: true }), accepted: {} },
   { name: 'securityHeaders', filters: filtersOf({ securityHeaders: true }), accepted: {} },
   {

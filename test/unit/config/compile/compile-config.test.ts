@@ -70,7 +70,7 @@ describe('compileConfig', () => {
       [
         'unknown key "extra"; known: listen, admin, workers, acceptors, trustedProxies, ' +
           'clientAddressField, hardening, paths, ' +
-          'requestId, via, ipFilter, cors, securityHeaders, versioning, compression, errors, upstreamErrors, limits, cache, store, kubernetes, spiffe, stateDir, ' +
+          'requestId, via, ipFilter, cors, securityHeaders, versioning, requestBuffering, compression, errors, upstreamErrors, limits, cache, store, kubernetes, spiffe, stateDir, ' +
           'logging, tracing, ' +
           'reload, shutdown, authenticators, tokenService, keys, plugins, upstreams, routes',
         'workers: must be an integer from 1 to 64, not 65',
