@@ -4,7 +4,7 @@
  * Thread: supervisor (on the main thread). Pure. The gateway may be of another version: what it
  * does not tell is not shown.
  */
-import { counted } from './counted.js';
+import { counted } from '../base/counted.js';
 
 /** The part of /stats that is read here; the keys never change. */
 export interface GatewayStats {

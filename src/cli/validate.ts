@@ -3,6 +3,8 @@
  *
  * Thread: supervisor (on the main thread).
  */
+
+import { counted } from '../base/counted.js';
 import { PROBLEMS } from '../base/problems.js';
 import { callsWithoutHttp2, NO_HTTP2 } from '../config/compile/calls-without-http2.js';
 import { memoryLack } from '../config/compile/sizing.js';
@@ -15,7 +17,6 @@ import { shareConfig } from '../config/shared/share-config.js';
 import { proveConfig } from '../supervisor/loading/prove-config.js';
 import { loadForCommand, requireConfigFile } from './command-config.js';
 import { type CommandArguments, type CommandIo, EXIT_OK, type ExitCode } from './command-io.js';
-import { counted } from './counted.js';
 import { reportErrors } from './report-error.js';
 
 /** Lines that are shown of what one document has that is not judged. */

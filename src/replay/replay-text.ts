@@ -3,6 +3,7 @@
  *
  * Thread: any (pure). Texts of a log come from strangers: control characters are made visible.
  */
+import { counted } from '../base/counted.js';
 import { CHANGE_KINDS, type Change, type ChangeKind } from './changes.js';
 import type { ReplayResult } from './replayer.js';
 
@@ -21,7 +22,7 @@ const NUMBER_WIDTH = 9;
 export function formatReplay(result: ReplayResult): string {
   const { requests, changed, unlisted, changes, otherLines, unreadableLines } = result;
   const lines = [
-    `${requests} requests over ${durationText(result.seconds)}; ` +
+    `${counted(requests, 'request')} over ${durationText(result.seconds)}; ` +
       `something is different for ${changed}`,
     ...notes(result),
   ];
@@ -37,7 +38,9 @@ export function formatReplay(result: ReplayResult): string {
     const left = ofKind.length - SHOWN_OF_KIND;
     if (left > 0) lines.push(`${pad('')}  and ${left} more kinds: see --json`);
   }
-  if (unlisted > 0) lines.push('', `too many kinds of difference to list: ${unlisted} requests`);
+  if (unlisted > 0) {
+    lines.push('', `too many kinds of difference to list: ${counted(unlisted, 'request')}`);
+  }
   lines.push('', 'under the new configuration:');
   for (const [outcome, count] of Object.entries(result.outcomes)) {
     lines.push(`${pad(count)}  ${OUTCOMES[outcome] ?? outcome}`);
