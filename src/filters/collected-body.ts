@@ -164,7 +164,7 @@ export const TYPE_OF_FORMAT: Readonly<Record<BodyFormat, string>> = {
 export function parseContentType(value: string): { mediaType: string; charset: string } {
   const [type = '', ...parameters] = value.split(';');
   const charset = parameters
-    .map((one) => /^\s*charset\s*=\s*"?([^"\s]*)"?\s*$/i.exec(one)?.[1])
+    .map((one) => /^charset\s*=\s*"?([^"\s]*)"?$/i.exec(one.trim())?.[1])
     .find((one) => one !== undefined);
   return { mediaType: type.trim().toLowerCase(), charset: (charset ?? '').toLowerCase() };
 }

@@ -51,9 +51,16 @@ function readMediaTypes({ fields }: RequestView): string[] {
     const parameter = parameters.find((one) => one.startsWith('version='));
     const version =
       parameter === undefined
-        ? /^[a-z]+\/[a-z0-9.-]+?\.v([a-z0-9.-]+?)(?:\+[a-z]+)?$/.exec(type)?.[1]
+        ? versionInSubtype(type)
         : parameter.slice('version='.length).replace(/^"(.*)"$/, '$1');
     if (version !== undefined) versions.push(version);
   }
   return versions;
+}
+
+/** `2` of `application/vnd.shop.v2+json`. */
+function versionInSubtype(type: string): string | undefined {
+  const [, subtype = ''] = /^[a-z]+\/([a-z0-9.-]+)(?:\+[a-z]+)?$/.exec(type) ?? [];
+  const mark = subtype.indexOf('.v', 1);
+  return mark === -1 ? undefined : subtype.slice(mark + 2) || undefined;
 }

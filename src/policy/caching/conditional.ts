@@ -21,7 +21,7 @@ export interface Validators {
 
 const ENTITY_TAG = /^(W\/)?("[\x21\x23-\x7e\x80-\xff]*")$/;
 /** Members may hold commas. */
-const ENTITY_TAGS = /[\t ,]*((?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"|[^\t ,]+)/g;
+const ENTITY_TAGS = /(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"|[^\t ,]+/g;
 
 /** A date is a strong validator when the reply is that much younger (section 8.8.2.2). */
 const STRONG_DATE_MS = 60_000;
@@ -41,7 +41,7 @@ function matchesAny(list: string, etag: string): boolean {
   if (list.trim() === '*') return true;
   const opaque = opaqueOf(etag);
   if (opaque === '') return false;
-  for (const [, tag = ''] of list.matchAll(ENTITY_TAGS)) {
+  for (const [tag] of list.matchAll(ENTITY_TAGS)) {
     if (opaqueOf(tag) === opaque) return true;
   }
   return false;

@@ -4,7 +4,7 @@
  * Thread: any (pure). What a component is must be known without doubt: parameters that are not
  * known here, components of replies, and query parameters that stand twice are refused.
  */
-import { parametersOf } from '../../query-parameters.js';
+import { parametersOf, type QueryParameter } from '../../query-parameters.js';
 import type { AuthenticationRequest } from '../authenticator.js';
 import {
   type InnerList,
@@ -85,12 +85,28 @@ function authorityOf({ scheme, fields }: AuthenticationRequest): string {
 function queryParameter(parameters: Parameters, { target }: AuthenticationRequest): string | null {
   const wanted = parameters.get('name');
   if (wanted?.type !== 'string' || parameters.size !== 1) return null;
-  const found = parametersOf(target.slice(queryAt(target))).filter(
-    ({ name }) => encode(name) === wanted.value,
-  );
-  const [only] = found;
-  if (only === undefined || found.length > 1 || isBroken(only.text)) return null;
-  return encode(only.value);
+  const found = parametersByName(target).get(wanted.value);
+  if (found === undefined || found === TWICE || isBroken(found.text)) return null;
+  return encode(found.value);
+}
+
+const TWICE = 'twice';
+type ByName = ReadonlyMap<string, QueryParameter | typeof TWICE>;
+
+let lastTarget = '';
+let lastByName: ByName = new Map();
+
+/** By encoded names. A signature may cover many, and a request have many signatures. */
+function parametersByName(target: string): ByName {
+  if (target === lastTarget) return lastByName;
+  const byName = new Map<string, QueryParameter | typeof TWICE>();
+  for (const parameter of parametersOf(target.slice(queryAt(target)))) {
+    const name = encode(parameter.name);
+    byName.set(name, byName.has(name) ? TWICE : parameter);
+  }
+  lastTarget = target;
+  lastByName = byName;
+  return byName;
 }
 
 /** Of a broken escape readers make different things. */

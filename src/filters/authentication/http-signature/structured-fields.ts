@@ -107,7 +107,9 @@ class Reader {
   dictionary(): Dictionary {
     const members = new Map<string, Member>();
     this.skip(BLANKS);
-    const end = this.text.replace(/ +$/, '').length;
+    // No expression: one that looks for blanks at the end begins anew at each blank.
+    let end = this.text.length;
+    while (this.text[end - 1] === ' ') end -= 1;
     while (this.at < end) {
       if (members.size > 0 && this.match(COMMA) === null) throw new NotStructured();
       const name = this.need(KEY);
