@@ -40,7 +40,7 @@ export class ReplyBodies implements StageSource {
 class BodyStage extends ReplyStage {
   private chunks: Buffer[] = [];
   private bytes = 0;
-  private readonly bytesMax: number;
+  private bytesMax: number;
   private waiting: StageHead | null = null;
   private isPassing = false;
   private isOver = false;
@@ -49,11 +49,11 @@ class BodyStage extends ReplyStage {
 
   constructor(
     private readonly calls: PluginCalls,
-    private readonly plugins: readonly PluginInstance[],
+    private plugins: readonly PluginInstance[],
     private readonly exchange: Exchange,
   ) {
     super();
-    this.bytesMax = Math.min(...plugins.map(({ plugin }) => plugin.bodyBytes));
+    this.bytesMax = leastOf(plugins);
   }
 
   override head(head: StageHead): void {
@@ -87,13 +87,22 @@ class BodyStage extends ReplyStage {
     this.chunks = [];
   }
 
-  /** Those that may be passed over are; with any other the reply does not go out. */
+  /**
+   * Those that it is too long for are passed over, where they may be; with any other the reply does
+   * not go out. The rest see it all the same.
+   */
   private onTooLong(isLast: boolean): boolean {
     for (const instance of this.plugins) {
       const { bodyBytes, isSkipped } = instance.plugin;
       if (this.bytes <= bodyBytes) continue;
       this.calls.strike(instance, 'errors', { bodyBytes });
       if (!isSkipped) return this.refuseAll();
+    }
+    this.plugins = this.plugins.filter(({ plugin }) => this.bytes <= plugin.bodyBytes);
+    this.bytesMax = leastOf(this.plugins);
+    if (this.plugins.length > 0) {
+      if (isLast) this.run(Buffer.concat(this.chunks), 0);
+      return true;
     }
     const head = this.waiting;
     if (head === null) return true;
@@ -172,4 +181,9 @@ class BodyStage extends ReplyStage {
     else if (fields === NO_FIELDS) this.next.end();
     if (fields !== NO_FIELDS) this.next.trailers(fields);
   }
+}
+
+/** The smallest of their bounds. */
+function leastOf(plugins: readonly PluginInstance[]): number {
+  return Math.min(...plugins.map(({ plugin }) => plugin.bodyBytes));
 }

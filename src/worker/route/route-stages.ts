@@ -35,7 +35,9 @@ export function stagesOf(
   if (replySteps.length > 0) stages.push(new HeadSteps(replySteps));
   stages.push(...plugins);
   if (replyCoding !== null && compressions !== null) {
-    const isFirst = replyBody === null && pages === null && replyStages.length === 0;
+    const isUnchanged = replyBody === null && pages === null && replyStages.length === 0;
+    // What a plugin has made of a body is not what is stored beside it in other codings.
+    const isFirst = isUnchanged && plugins.length === 0;
     stages.push(new ReplyCompression(replyCoding, compressions, isFirst));
   }
   return stages;

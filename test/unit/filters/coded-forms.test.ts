@@ -7,6 +7,8 @@ import type { CodedForms, FormKind } from '../../../src/filters/coded-forms.js';
 import { Compressions } from '../../../src/filters/compression/compressions.js';
 import { ReplyCompression } from '../../../src/filters/compression/reply-compression.js';
 import type { StageHead } from '../../../src/filters/reply-stage.js';
+import { compileRouteFilters } from '../../../src/worker/route/route-filters.js';
+import { stagesOf } from '../../../src/worker/route/route-stages.js';
 import { eventually } from '../../support/eventually.js';
 import { makeExchange } from '../../support/make-exchange.js';
 
@@ -16,6 +18,13 @@ const LONG = Buffer.from('{"number":1234567,"text":"abcdefgh"}'.repeat(9000));
 const NOISE = randomBytes(100_000);
 const FIELDS = joinFields(field('Content-Type', 'text/plain'), field('ETag', '"v1"'));
 const OPEN_MAX = 2;
+
+const PLAN = {
+  codings: ['br', 'gzip'] as const,
+  minBytes: 100,
+  types: ['text/*'],
+  levels: { gzip: 5, br: 4, zstd: 3 },
+};
 
 class Forms implements CodedForms {
   readonly number = 7;
@@ -66,13 +75,7 @@ class Rig {
 
   ask(forms: CodedForms, body: Buffer, wish: Partial<Wish> = {}) {
     const { accept = 'gzip', isFirst = true, method = 'GET', takesMore = true } = wish;
-    const plan = {
-      codings: ['br', 'gzip'] as const,
-      minBytes: 100,
-      types: ['text/*'],
-      levels: { gzip: 5, br: 4, zstd: 3 },
-    };
-    const source = new ReplyCompression(plan, this.compressions, isFirst);
+    const source = new ReplyCompression(PLAN, this.compressions, isFirst);
     return new Reply(source, forms, body, { accept, method, takesMore });
   }
 
@@ -134,6 +137,25 @@ class Reply {
     return Buffer.concat(this.chunks);
   }
 }
+
+it.each([
+  [0, SHORT],
+  [1, LONG],
+])('a stored body behind %i plugins, which may have changed it', (plugins, expected) => {
+  const rig = new Rig();
+  const { compressions } = rig;
+  const others = { bodyRecords: null, pages: null, compressions };
+  const stages = stagesOf(
+    { ...compileRouteFilters({ filters: {} }), replyCoding: PLAN },
+    { ...others, plugins: Array.from({ length: plugins }, () => ({ open: () => null })) },
+  );
+  const last = stages.at(-1);
+  if (!(last instanceof ReplyCompression)) throw new Error('compression is the last stage');
+  const reply = new Reply(last, new Forms(SHORT), LONG.subarray(0, 10_000), {
+    ...{ accept: 'gzip', method: 'GET', takesMore: true },
+  });
+  expect(gunzipSync(reply.body)).toEqual(expected.subarray(0, 10_000));
+});
 
 describe('a stored body', () => {
   it('is compressed for the first who wants it, and lies there for the others', () => {
