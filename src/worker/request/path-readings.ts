@@ -103,10 +103,10 @@ function rulesOf(route: CompiledRoute): string {
 }
 
 function makeRules(route: CompiledRoute): string {
-  const { answer, authenticators, authorization, limiterIndexes, rewrite } = route;
+  const { answer, authenticators, authorization, limiterIndexes, rewrite, plugins = [] } = route;
   const filters = Object.entries(route.filters).filter(([name]) => !HARMLESS_FILTERS.has(name));
   const { setHeaders, removeHeaders } = rewrite;
-  const asked = [authenticators, limiterIndexes, filters, setHeaders, removeHeaders];
+  const asked = [authenticators, limiterIndexes, filters, setHeaders, removeHeaders, plugins];
   const isOpen =
     answer.kind === 'upstream' &&
     authorization === null &&

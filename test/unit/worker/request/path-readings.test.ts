@@ -48,6 +48,8 @@ describe('a path with an encoded slash', () => {
     ['the other wants credentials', { kept: {}, other: guarded }, REFUSED],
     ['the other wants other credentials', { kept: guarded, other: { authenticators: [1] } }, ''],
     ['the other has a limit', { kept: {}, other: limited }, REFUSED],
+    ['the other has a plugin', { kept: {}, other: { plugins: [0] } }, REFUSED],
+    ['both have the same plugins', { kept: { plugins: [0] }, other: { plugins: [0] } }, KEPT],
     ['the other is answered by the gateway', { kept: {}, other: blocked }, REFUSED],
     ['the other takes no such method', { kept: {}, other: METHOD_NOT_ALLOWED }, REFUSED],
     ['only the other has a route', { kept: ROUTE_NOT_FOUND, other: guarded }, REFUSED],
