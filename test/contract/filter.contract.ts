@@ -32,7 +32,7 @@ export function runFilter(filters: RouteFilters, request: EditableRequest, body 
   const plan = filters.requestBody;
   if (plan === null || request.bodyBytes === 0 || !plan.isNeeded(request)) return null;
   const collected = new CollectedBody(Buffer.from(body), plan.limits);
-  for (const step of plan.steps) {
+  for (const { step } of plan.parts.filter((part) => part.isNeeded(request))) {
     const reply = step(collected, request);
     if (reply !== null) return reply;
   }

@@ -150,7 +150,7 @@ function passOne(filters: RouteFilters, request: EditableRequest): number {
   if (editSteps.length > 0) for (const step of editSteps) if (step(request) !== null) return 0;
   if (requestBody?.isNeeded(request)) {
     const body = new CollectedBody(BODY, requestBody.limits);
-    for (const step of requestBody.steps) if (step(body, request) !== null) return 0;
+    for (const { step } of requestBody.parts) if (step(body, request) !== null) return 0;
     if (body.bytes().length === 0) return 0;
   }
   if (replySteps.length > 0) {

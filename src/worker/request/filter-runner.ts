@@ -55,7 +55,8 @@ export class FilterRunner {
     const { upload } = exchange;
     if (plan === null || (upload.bodyBytes === 0 && !plan.takesEmpty)) return null;
     if (upload.isFiltered || !plan.isNeeded(exchange)) return null;
-    if (upload.bytesAtLeast > plan.maxBytes) return tooLarge(plan.maxBytes);
+    const maxBytes = plan.maxBytesOf(exchange);
+    if (upload.bytesAtLeast > maxBytes) return tooLarge(maxBytes);
     const isRead = plan.isReadIn(exchange);
     const coding = isRead ? codingOf(exchange.fields.values('content-encoding')) : null;
     if (coding === 'unknown') return this.watch(() => UNKNOWN_CODING);
@@ -64,14 +65,14 @@ export class FilterRunner {
       return 'wait';
     }
     if (coding !== null) {
-      this.decode(exchange, plan, coding);
+      this.decode(exchange, maxBytes, coding);
       return 'wait';
     }
     return this.watch(() => filterBody(exchange, plan));
   }
 
   /** Filters see what the target gets: the body without its coding. */
-  private decode(exchange: Exchange, { maxBytes }: RequestBodyPlan, coding: Coding): void {
+  private decode(exchange: Exchange, maxBytes: number, coding: Coding): void {
     const { upload, head } = exchange;
     if (upload.isDecoding) return;
     upload.onDecoding();
@@ -131,7 +132,8 @@ const DECODED_TOO_LARGE = refusal(
 
 function filterBody(exchange: Exchange, plan: RequestBodyPlan): StepResult {
   const body = new CollectedBody(exchange.upload.collected(), plan.limits, true);
-  for (const step of plan.steps) {
+  // Before any of them has changed the head.
+  for (const { step } of plan.parts.filter((part) => part.isNeeded(exchange))) {
     const reply = step(body, exchange);
     if (reply !== null) return reply;
   }

@@ -10,7 +10,6 @@ import type { CompiledRoute, GatewaySettings } from '../../config/compiled-confi
 import type { RouteFacts } from '../../config/shared/shared-config.js';
 import { type CompiledFilters, FILTERS } from '../../filters/catalog.js';
 import type {
-  BodyStep,
   CompressionPlan,
   EditStep,
   FilterSteps,
@@ -32,10 +31,12 @@ const JSON_LIMITS: JsonLimits = { maxDepth: 64, maxMembers: 100_000 };
 
 /** A body that is collected before it goes on. */
 export interface RequestBodyPlan {
-  readonly maxBytes: number;
   readonly limits: JsonLimits;
-  readonly steps: readonly BodyStep[];
+  /** Of filters. One that has no need of a body does not bound it, and does not see it. */
+  readonly parts: readonly RequestBodySteps[];
   readonly takesEmpty: boolean;
+  /** The largest body of this request, by all that have need of it. */
+  maxBytesOf(request: RequestView): number;
   /** Whether the body of this request is to be collected. */
   isNeeded(request: RequestView): boolean;
   /** Whether somebody looks into it, without its Content-Encoding. */
@@ -165,14 +166,15 @@ function entryOf(named: readonly NamedSteps[]): Pick<RouteFilters, 'entrySteps' 
   return { entrySteps, entryNames };
 }
 
-/** Of several filters: the smallest bound, and the limits of the first that has some. */
+/** Of several filters: the limits are those of the first that has some. */
 function bodyPlan(parts: readonly (RequestBodySteps | null)[]): RequestBodyPlan | null {
   const given = parts.filter((part) => part !== null);
   if (given.length === 0) return null;
   return {
-    maxBytes: Math.min(...given.map(({ maxBytes }) => maxBytes)),
     limits: given.map(({ limits }) => limits).find((limits) => limits !== null) ?? JSON_LIMITS,
-    steps: given.map(({ step }) => step),
+    parts: given,
+    maxBytesOf: (request) =>
+      Math.min(...given.filter((part) => part.isNeeded(request)).map((part) => part.maxBytes)),
     takesEmpty: given.some(({ takesEmpty }) => takesEmpty === true),
     isNeeded: (request) => given.some((part) => part.isNeeded(request)),
     isReadIn: (request) =>

@@ -49,12 +49,17 @@ export function planWithPlugins(
   plugins: RoutePlugins | null,
 ): RequestBodyPlan | null {
   if (plugins === null || plugins.ofBodies.length === 0) return plan;
-  const bytes = plugins.ofBodies.map(({ plugin }) => plugin.bodyBytes);
-  const maxBytes = Math.min(...bytes, plan?.maxBytes ?? Number.POSITIVE_INFINITY);
+  const bytesMax = Math.min(...plugins.ofBodies.map(({ plugin }) => plugin.bodyBytes));
   const always = { isNeeded: () => true, isReadIn: () => true };
-  if (plan !== null) return { ...plan, maxBytes, ...always };
-  const limits = { maxDepth: 1, maxMembers: 1 };
-  return { maxBytes, limits, steps: [], takesEmpty: false, ...always };
+  if (plan === null) {
+    const limits = { maxDepth: 1, maxMembers: 1 };
+    return { limits, parts: [], takesEmpty: false, maxBytesOf: () => bytesMax, ...always };
+  }
+  return {
+    ...plan,
+    maxBytesOf: (request) => Math.min(bytesMax, plan.maxBytesOf(request)),
+    ...always,
+  };
 }
 
 /** `places`: in the list of plugins of the configuration. */
