@@ -54,6 +54,8 @@ export class BasicAuthenticator implements Authenticator {
   /** Separate from accepted passwords, so that guesses do not push these out. */
   private readonly wrong = new ExpiringMemory<AuthenticationResult>(REMEMBERED_MAX);
   private readonly checks = new WorkQueue(CHECKS_AT_ONCE, CHECKS_WAITING_MAX);
+  /** By digest: checks that are under way. A client with many requests at once is checked once. */
+  private readonly asked = new Map<string, Promise<AuthenticationResult>>();
 
   constructor(config: CompiledBasicAuthenticator) {
     this.name = config.name;
@@ -77,7 +79,7 @@ export class BasicAuthenticator implements Authenticator {
     if (encoded.length > 2 * PASSWORD_BYTES_MAX) return WRONG;
     const digest = createHmac('sha256', this.secret).update(encoded).digest('binary');
     const known = this.accepted.get(digest, unixSeconds) ?? this.wrong.get(digest, unixSeconds);
-    return known ?? this.check(encoded, digest, unixSeconds);
+    return known ?? this.asked.get(digest) ?? this.check(encoded, digest, unixSeconds);
   }
 
   private check(
@@ -100,6 +102,9 @@ export class BasicAuthenticator implements Authenticator {
       this.accepted.set(digest, result, { expiresAt: unixSeconds + REMEMBERED_SECONDS });
       return result;
     });
-    return started ?? TOO_MANY;
+    if (started === null) return TOO_MANY;
+    const result = started.finally(() => this.asked.delete(digest));
+    this.asked.set(digest, result);
+    return result;
   }
 }

@@ -154,6 +154,20 @@ describeAuthenticator({
   },
 });
 
+it('basic checks the same credentials once, however many requests bring them at once', async () => {
+  const passwordHash = await hashPassword('right');
+  const authenticator = new BasicAuthenticator({
+    ...common('basic'),
+    type: 'basic',
+    users: [{ id: 'ada', passwordHash, scopes: [] }],
+  });
+  const ask = (text: string) => authenticator.authenticate(aRequest(basic(text)), 0);
+  const results = await Promise.all(Array.from({ length: 50 }, () => ask('ada:right')));
+  expect(results.map(({ verdict }) => verdict)).toEqual(Array(50).fill('accepted'));
+  const wrong = await Promise.all(Array.from({ length: 50 }, () => ask('ada:wrong')));
+  expect(wrong.map(({ verdict }) => verdict)).toEqual(Array(50).fill('refused'));
+});
+
 const CLIENT_SECRET = 'what the gateway says to the server';
 
 function introspectionConfig(
