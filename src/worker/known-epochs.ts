@@ -109,7 +109,8 @@ export class KnownEpochs {
 
   /** The rows of all targets that an exchange may ask for. */
   targetIndexes(): Set<number> {
-    const epochs = [this.inForce, ...this.earlier.map((one) => one.epoch)];
+    const onTrial = this.trial === null ? [] : [this.trial.epoch];
+    const epochs = [this.inForce, ...onTrial, ...this.earlier.map((one) => one.epoch)];
     return new Set(epochs.flatMap(({ config }) => config.targets.map((target) => target.index)));
   }
 }

@@ -76,6 +76,17 @@ describe('the epochs of a worker', () => {
     expect(epochs.next().config.epoch).toBe(2);
   });
 
+  it('on trial keep their targets when an earlier one goes', async () => {
+    const epochs = new KnownEpochs(await anEpoch(1));
+    epochs.prepare(await anEpoch(2));
+    epochs.commit(2);
+    epochs.prepare(await anEpoch(3));
+    epochs.tryOut(3, 10);
+    epochs.release(0);
+    expect(epochs.release(GRANT_VALID_MS + 1)).toEqual([1]);
+    expect([...epochs.targetIndexes()].sort()).toEqual([2, 3]);
+  });
+
   it('that are taken back end with their last request, and never come into force', async () => {
     const gone: number[] = [];
     const epochs = new KnownEpochs(await anEpoch(1), ({ config }) => gone.push(config.epoch));
