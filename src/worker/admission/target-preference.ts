@@ -90,7 +90,8 @@ export class TargetPreference {
     const upstream = exchange.route?.upstream ?? null;
     const sticky = upstream === null ? null : this.stickyOf(upstream);
     if (upstream === null || sticky === null) return NO_FIELDS;
-    const position = upstream.targetIndexes.indexOf(exchange.targetIndex);
+    // Values are those of the configuration in force, in which places may be other ones.
+    const position = sticky.upstream.targetIndexes.indexOf(exchange.targetIndex);
     if (position === -1 || position === exchange.admission.preferredTarget) return NO_FIELDS;
     const value = sticky.values[position] ?? '';
     if (value === '') return NO_FIELDS;
@@ -129,11 +130,10 @@ export class TargetPreference {
     const { serial } = this.slots;
     if (serial === sticky.serial) return sticky;
     sticky.serial = serial;
-    sticky.values = upstream.targetIndexes.map((row) => {
+    sticky.values = sticky.upstream.targetIndexes.map((row) => {
       const found = this.slots.read(row);
-      return found === null
-        ? ''
-        : cookieFor(sticky.key, upstream, hostPort(found.host, found.port));
+      if (found === null) return '';
+      return cookieFor(sticky.key, sticky.upstream, hostPort(found.host, found.port));
     });
     return sticky;
   }

@@ -105,6 +105,27 @@ describe('the cookie of a target', () => {
     expect(preference.cookieField(answeredBy(exchange, 0))).toContain('home=');
   });
 
+  it('names the target of the reply where a reload has put targets into another order', () => {
+    const urls = ['http://10.0.0.1:80', 'http://10.0.0.2:80'];
+    const configOf = (targets: readonly string[]) =>
+      compileConfig({
+        upstreams: { api: { targets: targets.map((url) => ({ url })), loadBalancing: STICKY } },
+        routes: [{ name: 'all', match: { path: '/*' }, upstream: 'api' }],
+      });
+    const before = configOf(urls);
+    const [route] = workerRoutesOf(before);
+    if (route === undefined) throw new Error('no route');
+    const preference = new TargetPreference(before, new HalfSipHash(7, 9), noSlots());
+    const exchange = answeredBy(makeExchange({ target: '/', route }), 0);
+    const first = preference.cookieField(exchange);
+    expect(first).toContain('home=');
+    const [upstream] = before.upstreams;
+    if (upstream === undefined) throw new Error('no upstream');
+    const reordered = { ...upstream, targetIndexes: upstream.targetIndexes.toReversed() };
+    preference.adopt({ ...before, upstreams: [reordered] });
+    expect(preference.cookieField(exchange)).toBe(first);
+  });
+
   it.each([
     '',
     'home=',
