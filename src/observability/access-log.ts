@@ -33,6 +33,7 @@ const HEADERS_BYTES_MAX = 1200;
 const UTF8_BYTES_MAX = 3;
 /** In place of bodies that would make the line too long. */
 const BODIES_CUT = ',"bodies":"too long"';
+const PLUGINS_CUT = '"too long"';
 /** Never shown, even if the configuration lists them. */
 const SECRET_HEADERS: readonly string[] = [
   'authorization',
@@ -237,7 +238,8 @@ export class AccessLog implements RequestLog {
     if (bodies !== '' && !isOneWrite(line)) line = this.lineOf(record, subject, shown, BODIES_CUT);
     if (!isOneWrite(line)) {
       const short = this.subjectText(record, SHORT_TARGET_CHARS_MAX);
-      line = this.lineOf(record, short, undefined, '');
+      const plugins = record.plugins ? PLUGINS_CUT : '';
+      line = this.lineOf({ ...record, plugins }, short, undefined, '');
     }
     this.output.write(line);
   }
