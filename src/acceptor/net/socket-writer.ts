@@ -86,6 +86,8 @@ export class SocketWriter {
   /** Bytes of bodies that count as not taken. */
   private untaken = 0;
   private isBlockedNow = false;
+  /** An empty write waits behind others. */
+  private isMarked = false;
   private readonly isDirect: boolean;
   private readonly onFlushed = (): void => {
     try {
@@ -93,6 +95,12 @@ export class SocketWriter {
     } catch (error) {
       this.owner.onBroken(error);
     }
+  };
+
+  private readonly onMarked = (): void => {
+    this.isMarked = false;
+    this.onFlushed();
+    if (this.isBlockedNow) this.mark();
   };
 
   constructor(
@@ -177,8 +185,17 @@ export class SocketWriter {
   private block(): void {
     if (this.isBlockedNow) return;
     this.isBlockedNow = true;
-    // Behind all that waits: small writes have no callback of their own.
-    this.socket.write(NO_BYTES, this.onFlushed);
+    this.mark();
+  }
+
+  /**
+   * Has itself called when all that waits now has gone: small writes have no callback of their own,
+   * and more of them may come meanwhile.
+   */
+  private mark(): void {
+    if (this.isMarked || !this.socket.writable) return;
+    this.isMarked = true;
+    this.socket.write(NO_BYTES, this.onMarked);
   }
 
   /** Some of what waited has gone. */

@@ -3,6 +3,7 @@
  * while a client is slow to take what stands in it.
  */
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SocketWriter, WriteMemory } from '../../../../src/acceptor/net/socket-writer.js';
 import { closePairs, connectPair } from '../../../support/socket-pair.js';
@@ -95,4 +96,52 @@ describe('small writes', () => {
     expect(second.byteOffset).toBeGreaterThanOrEqual(first.byteOffset + 300);
     expect(second.byteOffset - first.byteOffset).toBeLessThan(400);
   });
+});
+
+/** A socket that takes what waits when it is told to, a batch at a time. */
+class SlowSocket {
+  readonly writable = true;
+  readonly destroyed = false;
+  writableLength = 0;
+  private waiting: { readonly length: number; readonly done: (() => void) | undefined }[] = [];
+
+  write({ length }: Uint8Array, done?: () => void): boolean {
+    this.waiting.push({ length, done });
+    this.writableLength += length;
+    return false;
+  }
+
+  takeBatch(meanwhile: () => void = () => {}): void {
+    const batch = this.waiting;
+    this.waiting = [];
+    meanwhile();
+    for (const { length } of batch) this.writableLength -= length;
+    for (const { done } of batch) done?.();
+  }
+}
+
+it('a connection that has got as much again while it was blocked is unblocked all the same', () => {
+  const socket = new SlowSocket();
+  let unblocked = 0;
+  let taken = 0;
+  const owner = {
+    ...OWNER,
+    onTaken: (bytes: number) => {
+      taken += bytes;
+    },
+    onUnblocked: () => {
+      unblocked += 1;
+    },
+  };
+  const writer = new SocketWriter(socket as unknown as Socket, new WriteMemory(), owner);
+  const fill = (): void => {
+    for (let at = 0; at < 9; at += 1) writer.send(writer.reserve(8192), 8192, 8192);
+  };
+  fill();
+  expect([writer.isBlocked, unblocked]).toEqual([true, 0]);
+  for (let round = 0; round < 3; round += 1) socket.takeBatch(fill);
+  expect(writer.isBlocked).toBe(true);
+  socket.takeBatch();
+  expect([writer.isBlocked, unblocked, taken]).toEqual([false, 1, 4 * 9 * 8192]);
+  expect(socket.writableLength).toBe(0);
 });
