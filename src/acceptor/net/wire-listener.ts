@@ -190,6 +190,12 @@ export class WireListener
   }
 
   private takeIn(socket: Socket): void {
+    // Reset before it was taken in, though its bytes are here: nobody knows any more who it was.
+    if (this.port !== 0 && socket.remoteAddress === undefined) {
+      socket.on('error', ignoreError);
+      socket.destroy();
+      return;
+    }
     const address = addressOfSocket(socket);
     this.guests.set(socket, AT_DOOR);
     socket.on('error', ignoreError);

@@ -2,7 +2,9 @@
  * Clients that mean harm, or are broken: whatever they do and wherever they stop, nothing of them is
  * left, and others are served.
  */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { spawnSync } from 'node:child_process';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { AcceptorListener } from '../../../../src/acceptor/acceptor-listener.js';
 import { wireEngine } from '../../../../src/acceptor/net/wire-engine.js';
 import { SimRandom } from '../../../simulation/seeds.js';
 import type { AcceptorWish } from '../../../support/acceptor-rig.js';
@@ -77,6 +79,19 @@ function inFlight(): number {
 function crowd(): Promise<RawClient[]> {
   return Promise.all(Array.from({ length: CROWD }, () => rig.connect()));
 }
+
+it('a client that is gone before it is taken in is nobody, and not this machine', async () => {
+  const opened = vi.spyOn(AcceptorListener.prototype, 'onOpened');
+  const script = `
+    const socket = require('net').connect(${rig.port}, '127.0.0.1', () => {
+      socket.write(${JSON.stringify(GET)}, () => socket.resetAndDestroy());
+    });`;
+  // Nothing is taken in meanwhile.
+  expect(spawnSync(process.execPath, ['-e', script]).status).toBe(0);
+  await expectNothingLeft();
+  expect(opened).toHaveBeenCalledTimes(1);
+  opened.mockRestore();
+});
 
 describe.each(STATES)('a client %s', (_state, text) => {
   it('that is reset leaves nothing', async () => {
