@@ -469,9 +469,11 @@ export class ClientExchange implements Downstream, ClientListener {
     this.isOver = true;
     try {
       this.socket.abort();
-    } finally {
-      this.leave(end);
+    } catch (error) {
+      // Others may be waiting behind this one to be cut off as well.
+      this.context.onError(error);
     }
+    this.end(end);
   }
 
   /** The engine has said that it is over. */

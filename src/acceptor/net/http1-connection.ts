@@ -41,6 +41,7 @@ import { keptOf, takeReads } from './direct-socket.js';
 import { Http1Reply, type ReplyOwner } from './http1-reply.js';
 import { InputQueue } from './input-queue.js';
 import { RequestInput, type RequestSink } from './request-input.js';
+import { knowsResets } from './socket-address.js';
 import { HTTP1_CAPABILITIES, type WireContext } from './wire-context.js';
 import type { SocketPair, WireGuest } from './wire-guest.js';
 
@@ -397,7 +398,8 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
     const { endsByClosing } = this.reply;
     this.endUse();
     // These end with their connection: only a reset tells that something is missing.
-    if (endsByClosing || isTunnel) this.raw.resetAndDestroy();
+    const mustReset = (endsByClosing || isTunnel) && knowsResets(this.raw);
+    if (mustReset) this.raw.resetAndDestroy();
     else this.socket.destroy();
   }
 

@@ -22,6 +22,11 @@ function hostOfSocket({ localAddress, localPort }: Socket): string {
   return `${address.includes(':') ? `[${address}]` : address}:${localPort}`;
 }
 
+/** A Unix socket knows no resets, and Node.js throws when it is told to send one. */
+export function knowsResets(socket: Socket): boolean {
+  return socket.localAddress !== undefined;
+}
+
 /** A socket asks the kernel for its own address, and keeps it: only where a request needs it. */
 export class SocketOrigin implements RequestOrigin {
   constructor(
