@@ -359,6 +359,7 @@ export class Http2Connection
 
   onTick(nowMs: number): void {
     try {
+      this.codec.atTime(nowMs);
       if (nowMs >= this.deadlineMs) this.onDeadline();
       else if (this.state === OPEN) this.lookAtStreams(nowMs);
       if (this.state !== GONE && this.isLost(nowMs)) this.leave();

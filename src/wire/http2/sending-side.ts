@@ -38,7 +38,7 @@ export abstract class SendingSide<S extends Http2Stream> {
   protected readonly budget: FrameBudget;
   protected sendWindow = WINDOW_BYTES_DEFAULT;
   protected receiveWindow: number;
-  /** As it was handed over with what was read last. */
+  /** As it was handed over last. */
   protected nowMs: number;
   private untold = 0;
 
@@ -53,6 +53,11 @@ export abstract class SendingSide<S extends Http2Stream> {
     this.nowMs = nowMs;
     this.budget = new FrameBudget(nowMs);
     this.receiveWindow = windows.windowBytes;
+  }
+
+  /** Nothing may have been read for a long time. */
+  atTime(nowMs: number): void {
+    this.nowMs = nowMs;
   }
 
   /** Tells of the settings of this side, and of the window of the connection. */
