@@ -19,6 +19,7 @@ import type { Http2RequestHead } from '../../wire/http2/request-fields.js';
 import type { ServerConnection } from '../../wire/http2/server-connection.js';
 import type { ServerStream } from '../../wire/http2/server-stream.js';
 import type { ClientListener, ClientSocket, ReplyHead } from '../client-engine.js';
+import { UploadOverflow } from '../upload-overflow.js';
 import { STALLED_MS } from './client-watch.js';
 import { NEVER } from './connection-state.js';
 import { replyLines } from './http2-reply-fields.js';
@@ -75,7 +76,7 @@ export class Http2StreamSocket implements ClientSocket {
   /** Bytes of the body that came in a pause. */
   private unused = 0;
   /** What came for a tunnel that is not open yet. */
-  private early: Buffer[] | null = null;
+  private early: UploadOverflow | null = null;
 
   private hasHead = false;
   private head: HeldHead | null = null;
@@ -120,8 +121,8 @@ export class Http2StreamSocket implements ClientSocket {
     // Nothing is given back of the window: little of an upload that nobody wants can come.
     if (this.isReplyDone && !this.isTunnel) return;
     if (this.wantsTunnel && !this.isTunnel) {
-      this.early ??= [];
-      this.early.push(Buffer.from(bytes));
+      this.early ??= new UploadOverflow();
+      this.early.add(bytes, false);
       return;
     }
     if (isLast && !this.isTunnel) this.endBody();
@@ -160,6 +161,7 @@ export class Http2StreamSocket implements ClientSocket {
     this.listener = null;
     this.head = null;
     this.unsent.length = 0;
+    this.early?.drop();
     this.early = null;
     this.isEndDue = false;
     this.deadlineMs = NEVER;
@@ -422,11 +424,14 @@ export class Http2StreamSocket implements ClientSocket {
   }
 
   private beginTunnel(): void {
-    const early = this.early ?? [];
+    const { early } = this;
     this.early = null;
-    for (const bytes of early) {
-      this.listener?.onData(bytes, false);
-      this.use(bytes.length);
+    while (early !== null && !early.isEmpty) {
+      early.trySendFirst((bytes) => {
+        this.listener?.onData(bytes, false);
+        this.use(bytes.length);
+        return bytes.length;
+      });
     }
     if (this.stream.isRemoteClosed) this.onEnd(NO_FIELDS);
   }
