@@ -164,14 +164,12 @@ export class ClientExchange implements Downstream, ClientListener {
     }
     if (this.isOver) return;
     this.received += bytes.length;
+    if (isLast) this.isRequestComplete = true;
     if (this.received > this.bodyBytesMax && this.tunnel === null) {
-      this.replaceByProblem(
-        PROBLEMS.bodyTooLarge,
-        'The request body is larger than limits.bodyBytes.',
-      );
+      const detail = 'The request body is larger than limits.bodyBytes.';
+      this.replaceByProblem(PROBLEMS.bodyTooLarge, detail);
       return;
     }
-    if (isLast) this.isRequestComplete = true;
     const isDirect = !this.hasOverflow;
     const sent = isDirect ? this.sendPieces(bytes, isLast) : 0;
     if (sent < bytes.length || (!isDirect && isLast)) {
@@ -470,7 +468,6 @@ export class ClientExchange implements Downstream, ClientListener {
     try {
       this.socket.abort();
     } catch (error) {
-      // Others may be waiting behind this one to be cut off as well.
       this.context.onError(error);
     }
     this.end(end);

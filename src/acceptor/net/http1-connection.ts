@@ -398,8 +398,7 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
     const { endsByClosing } = this.reply;
     this.endUse();
     // These end with their connection: only a reset tells that something is missing.
-    const mustReset = (endsByClosing || isTunnel) && knowsResets(this.raw);
-    if (mustReset) this.raw.resetAndDestroy();
+    if ((endsByClosing || isTunnel) && knowsResets(this.raw)) this.raw.resetAndDestroy();
     else this.socket.destroy();
   }
 
