@@ -306,7 +306,8 @@ export class LeanConnection
     this.handler = null;
     this.upload = null;
     this.state = IDLE;
-    if (!isReusable || this.hasWriteFailed || upload?.isComplete === false) this.close();
+    const isOver = !isReusable || this.hasWriteFailed || this.endsLater;
+    if (isOver || upload?.isComplete === false) this.close();
     handler?.onComplete(trailers);
   }
 
@@ -331,7 +332,8 @@ export class LeanConnection
 
   /** The target has closed its side. */
   onEnd(): void {
-    this.endsLater = this.isTunnel && this.reader.isPaused;
+    // TLS says so to a reader that has stopped as well, ahead of what it holds back.
+    this.endsLater = this.reader.isPaused;
     if (this.endsLater) return;
     if (!this.reader.finish()) this.onSocketError(socketError('other side closed'));
   }
@@ -348,7 +350,7 @@ export class LeanConnection
   }
 
   onClosed(): void {
-    this.onSocketError(socketError('closed'));
+    if (!this.endsLater) this.onSocketError(socketError('closed'));
   }
 
   /** An error of the handshake is told apart from a connection that stood, and was lost. */
