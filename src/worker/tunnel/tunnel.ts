@@ -215,8 +215,8 @@ export class Tunnel implements TunnelFlow, WayOwner {
   }
 
   pass(way: TunnelWay, bytes: Uint8Array): void {
-    if (way === this.client) this.up.push(bytes);
-    else this.sendDown(bytes);
+    if (way === this.target) this.sendDown(bytes);
+    else if (!this.isUpEnded) this.up.push(bytes);
   }
 
   private sendDown(bytes: Uint8Array): void {
@@ -272,8 +272,9 @@ export class Tunnel implements TunnelFlow, WayOwner {
 
   /** At the next time where it is not between two frames now. */
   private ping(): void {
-    if (this.target.isAtBorder && !this.target.hasClosed)
+    if (this.target.isAtBorder && !this.target.hasClosed && !this.isLaneEnded) {
       this.lane?.send(pingFrame(UNMASKED), true);
+    }
     if (!this.client.isAtBorder || this.client.hasClosed || this.isUpEnded) return;
     const up = pingFrame(randomBytes(MASK_BYTES));
     this.addedUp += up.length;
