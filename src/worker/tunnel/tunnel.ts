@@ -59,6 +59,8 @@ export class Tunnel implements TunnelFlow, WayOwner {
   private mayGoOn = true;
   /** The gateway ends the tunnel, with this code; 0: it does not. */
   private ownCode = 0;
+  /** How the gateway ends it as soon as it is open. */
+  private earlyEnd: { readonly code: number; readonly reason: string } | null = null;
   /** Bytes of ours that go up: the client gets no window for them. */
   private addedUp = 0;
   /** Bytes of the client's that went nowhere, and no window was given back for. */
@@ -101,6 +103,7 @@ export class Tunnel implements TunnelFlow, WayOwner {
     const nowMs = this.parts.nowMs();
     this.clock.open(nowMs, nowMs + this.tokenMsLeft());
     this.arm();
+    if (this.earlyEnd !== null) this.endWith(this.earlyEnd.code, this.earlyEnd.reason);
   }
 
   /** Until `exp` of what was verified about the caller; infinite: it has none. */
@@ -235,7 +238,11 @@ export class Tunnel implements TunnelFlow, WayOwner {
   // How it ends.
 
   endWith(code: number, reason: string): void {
-    if (this.ownCode !== 0 || this.isOver || this.lane === null) return;
+    if (this.ownCode !== 0 || this.isOver) return;
+    if (this.lane === null) {
+      this.earlyEnd ??= { code, reason };
+      return;
+    }
     this.ownCode = code;
     this.clock.beginClosing(this.parts.nowMs() + CLOSE_WAIT_MS);
     const up = closeFrame(code, reason, randomBytes(MASK_BYTES));

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { CompiledWebSocket } from '../../../../src/config/compiled-websocket.js';
+import { ANYBODY } from '../../../../src/worker/exchange/exchange.js';
 import { DEFAULT_WEBSOCKET } from '../../../../src/worker/tunnel/handshake.js';
 import { Tunnel } from '../../../../src/worker/tunnel/tunnel.js';
 import { makeExchange } from '../../../support/make-exchange.js';
@@ -76,5 +77,28 @@ describe('a way that has ended', () => {
     advance(IDLE_MS);
     expect(down).toEqual([closeOf(1001, 'idle for too long').toString('hex')]);
     expect(up).toEqual([CLOSE_UP]);
+  });
+});
+
+describe('a tunnel that is to end before its target has opened it', () => {
+  it('ends as it opens, when its session is revoked', () => {
+    const { tunnel, exchange, down, up, open } = aTunnel({ tokenExpiryCode: 4001 });
+    exchange.identify({ ...ANYBODY, claims: { sid: 'a' } });
+    tunnel.onRevoked(new Set(['b']));
+    tunnel.onRevoked(new Set(['a']));
+    tunnel.endWith(1001, 'another reason');
+    expect([...down, ...up]).toEqual([]);
+    open();
+    expect(down).toEqual([closeOf(4001, 'the session has ended').toString('hex')]);
+    expect(up).toEqual([CLOSE_UP]);
+    expect(tunnel.closeCode).toBe(4001);
+  });
+
+  it('stays open when that was another session', () => {
+    const { tunnel, exchange, down, up, open } = aTunnel({ tokenExpiryCode: 4001 });
+    exchange.identify({ ...ANYBODY, claims: { sid: 'a' } });
+    tunnel.onRevoked(new Set(['b']));
+    open();
+    expect([...down, ...up]).toEqual([]);
   });
 });
