@@ -192,7 +192,6 @@ export class ReleaseFollower implements StoreListener {
       ? { inForce: wanted, refused: new Map() }
       : await tryDocuments(before, wanted, (documents) => this.attempt(documents));
     this.triedKey = key;
-    this.candidate = null;
     this.inForce = outcome.inForce;
     this.refused = new Map([...outcome.refused, ...unusable]);
     if (this.inForce.size > 0 && !this.refused.has('')) this.from = 'store';
@@ -208,12 +207,24 @@ export class ReleaseFollower implements StoreListener {
 
   private readonly attempt: DocumentAttempt = async (documents) => {
     this.candidate = documents;
-    if (this.loaded === null) return this.load();
+    if (this.loaded === null) return this.settle(documents, this.load());
     await this.attached.promise;
+    // On the promise of the reload itself: the one that waits behind it reads the source in the
+    // same turn, and is to find there what is in force by then.
     const result = await this.reload?.();
     this.appliedMs = this.options.clock.nowMs();
-    return result?.outcome === 'refused' ? result.reasons : null;
+    return this.settle(documents, result?.outcome === 'refused' ? result.reasons : null);
   };
+
+  /** What was tried is in force now, or is not. */
+  private settle(
+    documents: DocumentSet,
+    refusal: readonly string[] | null,
+  ): readonly string[] | null {
+    this.candidate = null;
+    if (refusal === null) this.inForce = documents;
+    return refusal;
+  }
 
   private load(): readonly string[] | null {
     try {

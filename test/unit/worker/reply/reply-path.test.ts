@@ -24,6 +24,7 @@ const CONFIG: GatewayConfig = {
       timeouts: { response: '2s', idle: '3s' },
       retry: { attempts: 1, on: ['reset'] },
     },
+    calls: { targets: [{ url: 'http://127.0.0.1:8003' }], protocol: 'h2c' },
   },
   routes: [
     { name: 'api', match: { path: '/api/*' }, upstream: 'api' },
@@ -32,6 +33,12 @@ const CONFIG: GatewayConfig = {
       match: { path: '/limited' },
       upstream: 'api',
       rateLimit: { limit: 1, window: '1h' },
+    },
+    {
+      name: 'call',
+      match: { path: '/shop.Orders/*' },
+      upstream: 'calls',
+      grpcWeb: true,
     },
     { name: 'hello', match: { path: '/hello' }, respond: { status: 200, body: 'hello' } },
   ],
@@ -450,5 +457,30 @@ describe('a stage that never resumes', () => {
     expect(other.isWaiting).toBe(true);
     rig.advance(60_100);
     expect(other).toMatchObject({ status: 500, isEnded: true });
+  });
+});
+
+/** Keeps the end of a reply for later, as one that compresses. */
+class LateEnd extends ReplyStage {
+  override trailers(): void {}
+}
+
+describe('a call of gRPC whose target breaks off', () => {
+  const TOLD = { trailers: expect.stringContaining('grpc-status: 14'), isEnded: true };
+  it.each([
+    ['is told why', [], TOLD],
+    ['is told why by way of a stage', [() => new Double()], TOLD],
+    ['is cut off where a stage keeps that', [() => new LateEnd()], { trailers: null, isCut: true }],
+  ])('%s', async (_, makers, expected) => {
+    const rig = await aWorker(...makers);
+    const fields = ['content-type', 'application/grpc-web'];
+    const client = rig.request({ method: 'POST', path: '/shop.Orders/Watch', fields });
+    rig.lastTry.head(200, -1, field('Content-Type', 'application/grpc'));
+    rig.lastTry.data('half');
+    rig.settle();
+    rig.lastTry.fail(Object.assign(new Error('reset'), { code: 'ECONNRESET' }));
+    rig.settle();
+    expect(client).toMatchObject(expected);
+    expect(rig.inFlight).toBe(0);
   });
 });
