@@ -42,7 +42,8 @@ function isOverridden({ head }: Exchange): boolean {
 export function wantsNoBody(exchange: Exchange, stored: EntryHead, nowUnixMs: number): boolean {
   const { method, fields } = exchange.head;
   if (method === 'HEAD') return true;
-  if (!fields.hasConditions()) return false;
+  // 304 stands for 200 only.
+  if (stored.status !== 200 || !fields.hasConditions()) return false;
   return isUnmodified(memoryRequestOf(exchange), validatorsOf(stored), nowUnixMs);
 }
 
