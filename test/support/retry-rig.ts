@@ -13,7 +13,7 @@ import {
   VERDICT_ADMITTED,
 } from '../../src/channel/coordinator/coordinator-records.js';
 import { allocateLane, LaneEnd } from '../../src/channel/lane.js';
-import { RESPONSE_HEAD } from '../../src/channel/records/record-kind.js';
+import { FLAG_END, RESPONSE_END, RESPONSE_HEAD } from '../../src/channel/records/record-kind.js';
 import type {
   CompiledConfig,
   CompiledRoute,
@@ -22,6 +22,7 @@ import type {
 import { CoordinatorClient } from '../../src/worker/admission/coordinator-client.js';
 import { TargetGrants } from '../../src/worker/admission/target-grants.js';
 import { TargetPreference } from '../../src/worker/admission/target-preference.js';
+import type { ReplyCache } from '../../src/worker/cache/reply-cache.js';
 import { NO_ASK } from '../../src/worker/exchange/admission-state.js';
 import { DeadlineWheel } from '../../src/worker/exchange/deadline-wheel.js';
 import { type Exchange, routeOf } from '../../src/worker/exchange/exchange.js';
@@ -97,10 +98,13 @@ export class Rig {
   readonly exchange: Exchange;
   readonly loop: RetryLoop;
   readonly replies: ReplyPath;
+  readonly cache: ReplyCache;
   private readonly client = CLIENT;
   readonly writer: LaneWriter;
   /** Heads that the client got. */
   heads = 0;
+  /** Records that say that a reply is complete. */
+  ends = 0;
   private readonly worker = WORKER;
   private readonly coordinator: CoordinatorClient;
   private readonly upstream: CompiledUpstream;
@@ -131,6 +135,7 @@ export class Rig {
       onTunnel: () => {},
       onError: () => {},
     });
+    this.cache = anEmptyCache(this.replies);
     this.loop = new RetryLoop({
       gate: {
         tryEnter: () => {
@@ -147,13 +152,13 @@ export class Rig {
       preference: new TargetPreference(config, new HalfSipHash(1, 2), noSlots()),
       coordinator: this.coordinator,
       ledger,
-      cache: anEmptyCache(this.replies),
+      cache: this.cache,
       wheel: this.wheel,
       nowMs,
       unixMs: () => 0,
       touch: () => {},
       onFailed: (_, problem) => this.fail(problem),
-      onAsideDone: () => {},
+      onAsideDone: () => this.finish(),
       onReply: () => expect.unreachable('no call of gRPC'),
       onError: () => {},
     });
@@ -298,6 +303,7 @@ export class Rig {
     exchange.isFinished = true;
     this.wheel.clear(exchange.deadline);
     this.coordinator.abandon(exchange);
+    this.cache.release(exchange);
     this.loop.release(exchange);
     this.replies.release(exchange);
     this.coordinator.giveBack(exchange);
@@ -323,8 +329,9 @@ export class Rig {
     this.writer.flushHeads();
     this.worker.publish();
     this.client.drain({
-      onRecord: (kind) => {
+      onRecord: (kind, flags) => {
         if (kind === RESPONSE_HEAD) this.heads += 1;
+        if (kind === RESPONSE_END || (flags & FLAG_END) !== 0) this.ends += 1;
       },
     });
   }

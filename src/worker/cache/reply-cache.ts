@@ -341,6 +341,8 @@ export class ReplyCache {
   serveOnError(exchange: Exchange): void {
     const { caching } = exchange;
     if (caching === null) return;
+    // Before those who wait go on: they are to find nothing of it.
+    this.keeper.dropBegun(caching);
     this.held.giveBack(caching);
     caching.outcome = 'stale';
     this.serve(exchange, caching);
@@ -361,6 +363,11 @@ export class ReplyCache {
     if (isFailure && caching.isRefresh) return 'on';
     this.keeper.begin(exchange, caching, status, block);
     return 'on';
+  }
+
+  /** The try whose reply has begun has failed: nothing of that is stored, or given to others. */
+  dropBegun({ caching }: Exchange): void {
+    if (caching !== null) this.keeper.dropBegun(caching);
   }
 
   /** A part of a target's body. */

@@ -50,8 +50,6 @@ export class ReplyKeeper {
       const { bodyBytes } = block;
       const reply = { head, bodyBytes, bytesMax: rules.entryBytesMax, purges };
       caching.isCapturing = true;
-      // What a try before this one has begun does not come to its end.
-      caching.flight?.break();
       caching.flight = flights.begin(caching, reply, () => exchange.tries.current?.resume());
     }
     const isStored = judged !== null;
@@ -125,16 +123,34 @@ export class ReplyKeeper {
     const { store, onStored } = this.parts;
     if (!store.put(head, body, caching.purges)) return false;
     caching.isStored = true;
+    // A try before this one may have come to nothing.
+    caching.notStored = null;
     onStored(store.evicted - this.evicted);
     this.evicted = store.evicted;
     return true;
   }
 
+  /** What a target has begun does not come to its end; another reply of a target may. */
+  dropBegun(caching: Caching): void {
+    const { flight } = caching;
+    // What is followed is another exchange's.
+    if (caching.isServing) return;
+    this.endIncomplete(caching);
+    caching.validated = null;
+    caching.flight = null;
+    caching.reader = null;
+    flight?.break();
+  }
+
   /** The exchange is over. */
   release(caching: Caching): void {
+    this.endIncomplete(caching);
+    this.parts.held.giveBack(caching);
+  }
+
+  private endIncomplete(caching: Caching): void {
     if (caching.isCapturing) this.parts.judge.refuse(caching, 'incomplete');
     caching.isCapturing = false;
-    this.parts.held.giveBack(caching);
   }
 }
 

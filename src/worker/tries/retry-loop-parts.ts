@@ -25,6 +25,7 @@ export interface RetryLoopParts extends NextTryParts, FallbacksParts {
     ReplyCache,
     | 'isOn'
     | 'onHead'
+    | 'dropBegun'
     | 'onData'
     | 'onEnd'
     | 'followers'

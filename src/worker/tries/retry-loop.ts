@@ -245,6 +245,7 @@ export class RetryLoop implements TryListener {
     } else if (!exchange.tries.isUnderWay) {
       // What was to be sent together with its body has not been sent.
       this.parts.replies.takeBack(exchange);
+      this.parts.cache.dropBegun(exchange);
       const isPlanned = !wasNotAsked && this.next.tryPlan(exchange, end, 0);
       if (isPlanned) this.next.waitOrResume(exchange);
       else this.giveLast(exchange);

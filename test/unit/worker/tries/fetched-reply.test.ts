@@ -1,0 +1,67 @@
+/** The reply of a target that is to be stored, and that others get while it comes. */
+import { describe, expect, it } from 'vitest';
+import { NO_FIELDS } from '../../../../src/base/field-block.js';
+import type { FoundEntry } from '../../../../src/channel/cache/cache-segment.js';
+import type { CompiledRouteCache } from '../../../../src/config/compiled-replies.js';
+import { Caching } from '../../../../src/worker/exchange/caching.js';
+import {
+  type FlightHead,
+  type FlightReader,
+  ReplyFlight,
+} from '../../../../src/worker/exchange/reply-flight.js';
+import { Rig, take } from '../../../support/retry-rig.js';
+
+const PLAIN = { method: 'GET', hedgeAfterMs: -1, routeTimeoutMs: 0 };
+
+/** Another client, which takes nothing. */
+class Follower implements FlightReader {
+  at = 0;
+  isBroken = false;
+
+  pump(): void {}
+
+  onBroken(): void {
+    this.isBroken = true;
+  }
+}
+
+/** A request whose reply is captured: its target is asked, and connected. */
+function aFetch() {
+  const rig = new Rig(PLAIN);
+  const rules: Partial<CompiledRouteCache> = { entryBytesMax: 1 << 20 };
+  const caching = new Caching(rules as CompiledRouteCache, 'k', 7);
+  const owner = { isFull: false, onHeld: () => {}, onOver: () => {} };
+  const flight = new ReplyFlight({} as FlightHead, owner, () => {});
+  rig.exchange.caching = caching;
+  take(rig, { what: 'connect', which: 0 });
+  take(rig, { what: 'head', which: 0, status: 200 });
+  caching.flight = flight;
+  caching.isCapturing = true;
+  return { rig, caching, flight };
+}
+
+describe('a reply that is fetched for the cache', () => {
+  it('leaves nothing for the next try when its own fails before the client has a status', () => {
+    const { rig, caching, flight } = aFetch();
+    const follower = new Follower();
+    flight.join(follower);
+    caching.validated = NO_FIELDS;
+    take(rig, { what: 'error', which: 0, code: 'UND_ERR_SOCKET' });
+    expect(rig.exchange.tries.retries, 'another try is planned').toBe(1);
+    expect(follower.isBroken).toBe(true);
+    expect(caching.flight).toBeNull();
+    expect(caching.isFetching).toBe(false);
+    expect(caching.notStored).toBe('incomplete');
+  });
+
+  it('breaks off for all others when a stored one answers in its place', () => {
+    const { rig, caching, flight } = aFetch();
+    const entry = { head: { status: 200, fields: NO_FIELDS, date: '' }, bodyBytes: 1 };
+    caching.entry = entry as FoundEntry;
+    caching.body = Buffer.from('x');
+    rig.cache.serveOnError(rig.exchange);
+    expect(caching.isServing).toBe(true);
+    expect(flight.isBroken).toBe(true);
+    expect(caching.isFetching).toBe(false);
+  });
+});
