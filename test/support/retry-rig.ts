@@ -91,6 +91,8 @@ export class Rig {
   /** Tickets that the coordinator has given out, and those that have come back. */
   admitted = 0;
   readonly settled: number[] = [];
+  /** What came of those, in turn. */
+  readonly outcomes: number[] = [];
   /** Targets that were taken without the coordinator, whose tickets are 0. */
   open = 0;
   problem: ProblemKind | null = null;
@@ -240,8 +242,9 @@ export class Rig {
       beginGranted: () => {
         this.open += 1;
       },
-      tellOutcome: (_, ticket) => {
+      tellOutcome: (_, ticket, outcome) => {
         this.settled.push(ticket);
+        this.outcomes.push(outcome);
       },
     };
     Object.assign(end, { targets: { isFree }, standings: { serialOf: () => 0 } });

@@ -129,11 +129,14 @@ export class RetryLoop implements TryListener {
       exchange.mirror.onData(chunk);
       if (exchange.isAside) return this.takeCopied(exchange, exchange.mirror, isLast);
     }
-    if (exchange.caching !== null) this.parts.cache.onData(exchange, chunk, isLast);
     // Without trailers behind it the reply of a call is not complete.
-    if (exchange.grpc?.isTargets === true) return this.parts.replies.data(exchange, chunk, false);
+    const isCall = exchange.grpc?.isTargets === true;
     // The target of a tunnel may still take what comes from the client.
-    if (isLast && !exchange.reply.isTunnel) this.onTargetDone(exchange);
+    if (isLast && !isCall && !exchange.reply.isTunnel) this.onTargetDone(exchange);
+    if (exchange.caching !== null) this.parts.cache.onData(exchange, chunk, isLast);
+    // Its client may have got the end from the cache just now.
+    if (exchange.isFinished) return true;
+    if (isCall) return this.parts.replies.data(exchange, chunk, false);
     return this.giveData(exchange, chunk, isLast);
   }
 
@@ -189,6 +192,7 @@ export class RetryLoop implements TryListener {
     const { replies, cache } = this.parts;
     const { caching } = exchange;
     if (caching !== null) cache.onEnd(caching, trailers);
+    if (exchange.isFinished) return;
     if (exchange.isAside) this.parts.onAsideDone(exchange);
     else if (caching !== null && caching.reader !== null) return;
     else if (trailers === NO_FIELDS) replies.end(exchange);
@@ -377,6 +381,7 @@ export class RetryLoop implements TryListener {
       const isLast = endsInData && at === chunks.length - 1;
       exchange.mirror?.onData(chunk);
       if (exchange.caching !== null) this.parts.cache.onData(exchange, chunk, isLast);
+      if (exchange.isFinished) return;
       goesOn = this.giveData(exchange, chunk, isLast);
     }
     if (exchange.isFinished) return;

@@ -1,16 +1,21 @@
 /** The reply of a target that is to be stored, and that others get while it comes. */
 import { describe, expect, it } from 'vitest';
+import { defined } from '../../../../src/base/assert.js';
 import { NO_FIELDS } from '../../../../src/base/field-block.js';
 import type { FoundEntry } from '../../../../src/channel/cache/cache-segment.js';
+import { OUTCOME_SUCCESS } from '../../../../src/channel/coordinator/coordinator-records.js';
 import type { CompiledRouteCache } from '../../../../src/config/compiled-replies.js';
+import { ClientReader } from '../../../../src/worker/cache/flight-readers.js';
 import { Caching } from '../../../../src/worker/exchange/caching.js';
 import {
   type FlightHead,
   type FlightReader,
   ReplyFlight,
 } from '../../../../src/worker/exchange/reply-flight.js';
+import type { UpstreamTry } from '../../../../src/worker/upstream/upstream-try.js';
 import { Rig, take } from '../../../support/retry-rig.js';
 
+const PIECE = Buffer.from('a piece');
 const PLAIN = { method: 'GET', hedgeAfterMs: -1, routeTimeoutMs: 0 };
 
 /** Another client, which takes nothing. */
@@ -63,5 +68,38 @@ describe('a reply that is fetched for the cache', () => {
     expect(caching.isServing).toBe(true);
     expect(flight.isBroken).toBe(true);
     expect(caching.isFetching).toBe(false);
+  });
+
+  describe('and whose own client gets it at its own pace', () => {
+    /** All but the last part has gone out. */
+    function aDetached() {
+      const { rig, caching, flight } = aFetch();
+      const { exchange, replies } = rig;
+      const attempt = defined(exchange.tries.current, 'the try') as UpstreamTry;
+      caching.isCapturing = false;
+      rig.loop.onBody(attempt, PIECE, false);
+      const reader = new ClientReader({ exchange, replies, onBroken: () => {} }, flight, 1);
+      caching.reader = reader;
+      flight.join(reader);
+      return { rig, attempt };
+    }
+
+    it('ends once, with its last part', () => {
+      const { rig, attempt } = aDetached();
+      rig.loop.onBody(attempt, PIECE, true);
+      rig.endTurn();
+      expect(rig.exchange.isFinished).toBe(true);
+      expect(rig.ends).toBe(1);
+      expect(rig.exchange.reply.bytesSent).toBe(2 * PIECE.length);
+      expect(rig.outcomes, 'its target has done well').toEqual([OUTCOME_SUCCESS]);
+    });
+
+    it('ends once, without a length', () => {
+      const { rig, attempt } = aDetached();
+      rig.loop.onComplete(attempt, NO_FIELDS);
+      rig.endTurn();
+      expect(rig.exchange.isFinished).toBe(true);
+      expect(rig.ends).toBe(1);
+    });
   });
 });
