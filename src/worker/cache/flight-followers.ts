@@ -120,6 +120,11 @@ export class FlightFollowers {
     return !flight.isWhole && !flight.isBroken && flight.hasReaders(reader);
   }
 
+  /** Others, who have deadlines of their own, keep its target waiting: neither end is to blame. */
+  isTargetHeld({ caching, reply }: Exchange): boolean {
+    return caching?.flight?.isSourceHeld === true && !reply.isTargetPaused;
+  }
+
   /** Its client has gone. */
   leaveClient({ caching }: Exchange): void {
     if (caching === null) return;

@@ -49,11 +49,12 @@ export class ReplyFlight {
   isOpen = true;
   bytes = 0;
   trailers: FieldBlock = NO_FIELDS;
+  /** Its source waits until readers have got further. */
+  isSourceHeld = false;
   private readonly readers = new Set<FlightReader>();
   private pieces: Buffer[] = [];
   private firstPiece = 0;
   private heldBytes = 0;
-  private isSourceHeld = false;
   private isOver = false;
 
   constructor(

@@ -158,11 +158,13 @@ export class RetryLoop implements TryListener {
     const { replies, cache } = this.parts;
     if (!isAside && (caching === null || caching.reader === null)) {
       const goesOn = replies.data(exchange, chunk, isLast);
-      return goesOn || isLast || caching === null ? goesOn : cache.followers.detach(exchange);
+      if (isLast || caching === null) return goesOn;
+      return goesOn ? (caching.flight?.mayGoOn() ?? true) : cache.followers.detach(exchange);
     }
     // Whoever gets it has it from the cache.
     if (isAside) replies.skip(exchange);
-    if (isAside && isLast) this.parts.onAsideDone(exchange);
+    const isOfUse = caching?.isFetching === true || cache.followers.isWanted(exchange);
+    if (isAside && (isLast || !isOfUse)) this.parts.onAsideDone(exchange);
     return caching?.flight?.mayGoOn() ?? true;
   }
 
@@ -465,6 +467,7 @@ export class RetryLoop implements TryListener {
   }
 
   private onReplyDeadline(exchange: Exchange, nowMs: number): void {
+    if (this.parts.cache.followers.isTargetHeld(exchange)) this.parts.replies.skip(exchange);
     const untilMs = this.idleUntilMs(exchange);
     if (untilMs > nowMs) {
       this.parts.wheel.set(exchange.deadline, untilMs);

@@ -3,10 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { defined } from '../../../../src/base/assert.js';
 import { NO_FIELDS } from '../../../../src/base/field-block.js';
 import type { FoundEntry } from '../../../../src/channel/cache/cache-segment.js';
-import { OUTCOME_SUCCESS } from '../../../../src/channel/coordinator/coordinator-records.js';
+import {
+  OUTCOME_CANCELLED,
+  OUTCOME_SUCCESS,
+} from '../../../../src/channel/coordinator/coordinator-records.js';
 import type { CompiledRouteCache } from '../../../../src/config/compiled-replies.js';
 import { ClientReader } from '../../../../src/worker/cache/flight-readers.js';
 import { Caching } from '../../../../src/worker/exchange/caching.js';
+import { upstreamOf } from '../../../../src/worker/exchange/exchange.js';
 import {
   type FlightHead,
   type FlightReader,
@@ -45,6 +49,10 @@ function aFetch() {
   return { rig, caching, flight };
 }
 
+function tryOf({ exchange }: Rig): UpstreamTry {
+  return defined(exchange.tries.current, 'the try') as UpstreamTry;
+}
+
 describe('a reply that is fetched for the cache', () => {
   it('leaves nothing for the next try when its own fails before the client has a status', () => {
     const { rig, caching, flight } = aFetch();
@@ -70,12 +78,50 @@ describe('a reply that is fetched for the cache', () => {
     expect(caching.isFetching).toBe(false);
   });
 
+  it('waits for the slowest who gets it once it is too long to be stored', () => {
+    const { rig, caching, flight } = aFetch();
+    const attempt = tryOf(rig);
+    const follower = new Follower();
+    flight.join(follower);
+    expect(rig.loop.onBody(attempt, PIECE, false), 'as long as it may be stored').toBe(true);
+    caching.isCapturing = false;
+    flight.seal();
+    expect(rig.loop.onBody(attempt, PIECE, false)).toBe(false);
+    // Neither this client nor its target is to blame.
+    const { idleMs } = upstreamOf(rig.exchange).timeouts;
+    for (let times = 0; times < 3; times += 1) rig.advance(idleMs + 1000);
+    expect(rig.exchange.isFinished).toBe(false);
+    follower.at = flight.pieceEnd;
+    expect(rig.loop.onBody(attempt, PIECE, false), 'one piece later').toBe(false);
+    flight.leave(follower);
+    expect(rig.loop.onBody(attempt, PIECE, false), 'nobody is slow').toBe(true);
+  });
+
+  it('ends when its client and all others have gone, unless it may still be stored', () => {
+    const { rig, caching, flight } = aFetch();
+    const attempt = tryOf(rig);
+    const follower = new Follower();
+    flight.join(follower);
+    rig.exchange.isAside = true;
+    caching.isCapturing = false;
+    rig.loop.onBody(attempt, PIECE, false);
+    expect(rig.exchange.isFinished, 'another one gets it').toBe(false);
+    flight.leave(follower);
+    caching.isCapturing = true;
+    rig.loop.onBody(attempt, PIECE, false);
+    expect(rig.exchange.isFinished, 'it is to be stored').toBe(false);
+    caching.isCapturing = false;
+    rig.loop.onBody(attempt, PIECE, false);
+    expect(rig.exchange.isFinished).toBe(true);
+    expect(rig.outcomes).toEqual([OUTCOME_CANCELLED]);
+  });
+
   describe('and whose own client gets it at its own pace', () => {
     /** All but the last part has gone out. */
     function aDetached() {
       const { rig, caching, flight } = aFetch();
       const { exchange, replies } = rig;
-      const attempt = defined(exchange.tries.current, 'the try') as UpstreamTry;
+      const attempt = tryOf(rig);
       caching.isCapturing = false;
       rig.loop.onBody(attempt, PIECE, false);
       const reader = new ClientReader({ exchange, replies, onBroken: () => {} }, flight, 1);
