@@ -9,9 +9,10 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { isObject } from '../../base/json-object.js';
 import { childPointer } from '../../base/json-pointer.js';
+import { fileProblem } from '../../base/system-problem.js';
 import type { ConfigIssue } from '../check/config-error.js';
 import { resolveFiles } from '../references/document-file.js';
-import { stampOfFile } from '../references/files-read.js';
+import { stampOfError, stampOfFile } from '../references/files-read.js';
 import { yamlLibrary } from '../references/yaml-library.js';
 import { dropExtensionKeys } from './extension-keys.js';
 import { folderOf, pipedBytes } from './piped-file.js';
@@ -139,17 +140,33 @@ export function withIncluded(main: YamlSource, file: string, read: SourceReader)
     say('must be the name of a file, or a list of names; "*" stands for a part of a name');
     return whole;
   }
-  const found = filesOf(patterns, folderOf(file));
-  for (const name of found.missing) {
-    const other = statSync(resolve(folderOf(file), name), { throwIfNoEntry: false });
-    const folder = `${JSON.stringify(name)} is a folder: write ${JSON.stringify(`${name}/*.yaml`)}`;
-    say(other?.isDirectory() === true ? folder : `there is no file ${JSON.stringify(name)}`);
-  }
-  if (found.files.length > FILES_MAX) say(`names more than ${FILES_MAX} files`);
-  for (const one of found.files.slice(0, FILES_MAX)) {
+  const files = lookFor(patterns, folderOf(file), say);
+  if (files.length > FILES_MAX) say(`names more than ${FILES_MAX} files`);
+  for (const one of files.slice(0, FILES_MAX)) {
     addPart(whole, { name: one, folder: dirname(one), source: read(one), mayHoldAll: false });
   }
   return whole;
+}
+
+/** The files that there are; what stands in the way of one is said. */
+function lookFor(
+  patterns: readonly string[],
+  folder: string,
+  say: (message: string) => void,
+): readonly string[] {
+  try {
+    const { files, missing } = filesOf(patterns, folder);
+    for (const name of missing) {
+      const other = statSync(resolve(folder, name), { throwIfNoEntry: false });
+      const all = `${JSON.stringify(name)} is a folder: write ${JSON.stringify(`${name}/*.yaml`)}`;
+      say(other?.isDirectory() === true ? all : `there is no file ${JSON.stringify(name)}`);
+    }
+    return files;
+  } catch (error) {
+    const at = error instanceof Error && 'path' in error ? String(error.path) : folder;
+    say(`${JSON.stringify(at)} cannot be looked at: ${fileProblem(error)}`);
+    return [];
+  }
 }
 
 /** Adds what a text has to the whole; what does not fit becomes an issue. */
@@ -296,15 +313,22 @@ export class IncludedFiles {
 
   constructor(private readonly file: string) {}
 
-  /** Changes with every change of the included files. `mainStamp`: that of the main file. */
+  /**
+   * Changes with every change of the included files. `mainStamp`: that of the main file. Never
+   * throws: that a folder cannot be looked at is a state of the files as well.
+   */
   stamp(mainStamp: string): string {
     if (mainStamp !== this.mainStamp) {
       this.mainStamp = mainStamp;
       this.patterns = this.readPatterns();
     }
     if (this.patterns.length === 0) return mainStamp;
-    const { files } = filesOf(this.patterns, folderOf(this.file));
-    return [mainStamp, ...files.map((file) => `${file} ${stampOfFile(file)}`)].join('\n');
+    try {
+      const { files } = filesOf(this.patterns, folderOf(this.file));
+      return [mainStamp, ...files.map((file) => `${file} ${stampOfFile(file)}`)].join('\n');
+    } catch (error) {
+      return `${mainStamp}\n${stampOfError(error)}`;
+    }
   }
 
   private readPatterns(): readonly string[] {

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: the text under test has them.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -205,5 +205,22 @@ describe('files that a configuration includes', () => {
     const before = await source.stamp();
     write('routes/a.yaml', 'routes: []');
     expect(await source.stamp()).not.toBe(before);
+  });
+
+  it('may be out of reach: a mistake for who loads, a change for who watches', async () => {
+    const source = fileSource(write('main.yaml', MAIN), {});
+    source.load();
+    const before = source.loadedStamp;
+    rmSync(join(folder, 'routes'), { recursive: true });
+    symlinkSync('routes', join(folder, 'routes'));
+    const stamp = await source.stamp();
+    expect(stamp).not.toBe(before);
+    expect(mistakes()).toMatch(
+      /^include: ".*routes" cannot be looked at: its links lead in a circle \(main\.yaml:2:1\)$/,
+    );
+    expect(() => source.load()).toThrow(ConfigError);
+    expect(source.loadedStamp).toBe(stamp);
+    source.order();
+    expect(source.loadedStamp).toBe(stamp);
   });
 });
