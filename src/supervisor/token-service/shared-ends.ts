@@ -67,9 +67,10 @@ export class SharedEnds implements TopicListener {
   }
 
   async onEvent(body: string): Promise<string> {
-    const { sessions, tellWorkers } = this.parts;
+    const { sessions, clock, tellWorkers } = this.parts;
+    const now = clock.unixMs() / 1000;
     const ends = JSON.parse(body) as readonly (readonly [string, number])[];
-    await tellWorkers(ends.map(([id, until]) => sessions.revoke(String(id), Number(until))));
+    await tellWorkers(ends.map(([id, until]) => sessions.revoke(String(id), Number(until), now)));
     return '';
   }
 

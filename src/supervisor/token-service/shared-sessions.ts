@@ -127,7 +127,10 @@ export class SharedSessions implements Sessions {
     if (record === null || written === null) return { kind: 'unknown' };
     if (written.kind === 'ended') {
       // Whoever has written that may not have come further.
-      return { kind: 'reused', revocation: this.revoke(named.sessionId, written.until) };
+      return {
+        kind: 'reused',
+        revocation: this.revoke(named.sessionId, written.until, nowSeconds),
+      };
     }
     const { session } = written;
     if (nowSeconds >= session.expiresAt) return { kind: 'unknown' };
@@ -156,7 +159,7 @@ export class SharedSessions implements Sessions {
     const known = this.revoked.get(sessionId);
     if (known !== undefined && !this.unwritten.has(sessionId)) return null;
     const until = known ?? Math.ceil(nowSeconds) + accessTokenSeconds + skewSeconds;
-    const revocation = this.revoke(sessionId, until);
+    const revocation = this.revoke(sessionId, until, nowSeconds);
     this.unwritten.set(sessionId, until);
     return { revocation, isKept: await this.write(sessionId, until, nowSeconds) };
   }
@@ -167,8 +170,15 @@ export class SharedSessions implements Sessions {
     return all.sort((a, b) => a.until - b.until);
   }
 
-  /** Another gateway has ended a session. */
-  revoke(sessionId: string, until: number): Revocation {
+  /** Another gateway has ended a session. Drops those whose time is over. */
+  revoke(sessionId: string, until: number, nowSeconds: number): Revocation {
+    for (const [id, end] of this.revoked) {
+      // Those that follow were told later, and last longer but for a difference of clocks.
+      if (end > nowSeconds) break;
+      this.revoked.delete(id);
+    }
+    // At the end, also where it was known with an earlier time.
+    this.revoked.delete(sessionId);
     this.revoked.set(sessionId, until);
     return { sessionId, until };
   }
@@ -189,7 +199,7 @@ export class SharedSessions implements Sessions {
     const inStore = new Set<string>();
     for (let at = 0; at + 1 < found.length; at += 2) {
       inStore.add(found[at] ?? '');
-      this.revoke(found[at] ?? '', Number(found[at + 1]));
+      this.revoke(found[at] ?? '', Number(found[at + 1]), nowSeconds);
     }
     const missing = this.revocations(nowSeconds).filter((one) => !inStore.has(one.sessionId));
     for (let at = 0; at < missing.length; at += WRITTEN_AT_ONCE) {
