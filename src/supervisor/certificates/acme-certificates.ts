@@ -72,25 +72,33 @@ export class AcmeCertificates {
    * use; orders go on beside. Never rejects.
    */
   async adopt(listeners: readonly ListenerSettings[], stateDir: string): Promise<void> {
-    const keys = new Set<string>();
-    for (const { index, name, tls } of listeners) {
-      if (tls === null || tls.acme === null) continue;
+    const wanted = listeners.flatMap(({ index, name, tls }) => {
+      if (tls === null || tls.acme === null) return [];
       const key = JSON.stringify([index, name, stateDir, tls.acme]);
-      keys.add(key);
-      if (this.wanted.has(key)) this.show(key);
-      else await this.add(key, { index, name, acme: tls.acme, stateDir });
-    }
-    for (const [key, one] of this.wanted) {
-      if (keys.has(key)) continue;
-      one.isDropped = true;
-      one.timer?.cancel();
-      this.wanted.delete(key);
+      return [{ key, index, name, acme: tls.acme, stateDir }];
+    });
+    this.dropOthers(wanted);
+    for (const one of wanted) {
+      if (this.wanted.has(one.key)) this.show(one.key);
+      else await this.add(one.key, one);
     }
   }
 
   stop(): void {
     this.isStopped = true;
     for (const { timer } of this.wanted.values()) timer?.cancel();
+  }
+
+  private dropOthers(wanted: readonly { readonly key: string; readonly index: number }[]): void {
+    for (const [key, one] of this.wanted) {
+      if (wanted.some((other) => other.key === key)) continue;
+      one.isDropped = true;
+      one.timer?.cancel();
+      this.wanted.delete(key);
+      // A listener with other settings shows what it has until it has what they say.
+      if (wanted.some(({ index }) => index === one.listener)) continue;
+      this.options.show(one.listener, { pairs: [], challenges: [] });
+    }
   }
 
   private async add(

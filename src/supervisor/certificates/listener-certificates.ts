@@ -50,9 +50,6 @@ export class ListenerCertificates {
   /** Resolves when the acceptors have all that there is for these listeners. Never rejects. */
   async adopt({ listeners, stateDir }: Pick<GatewaySettings, 'listeners' | 'stateDir'>) {
     this.listeners = listeners.filter(({ tls }) => tls !== null).map(({ index }) => index);
-    for (const index of this.ordered.keys()) {
-      if (!this.listeners.includes(index)) this.ordered.delete(index);
-    }
     await this.files.adopt(listeners);
     if (this.shared.length > 0) this.showAll();
     await this.acme.adopt(listeners, stateDir);

@@ -220,6 +220,20 @@ describe('a certificate by ACME', () => {
     expect([clock.timerCount, orders.length]).toEqual([0, 0]);
   });
 
+  it('is shown no more when the listener is without ACME, and until then by other settings', async () => {
+    const made = authority.sign({ names: 'DNS:a.test', days: 90 });
+    const one = listener(0);
+    if (one.tls?.acme === undefined || one.tls.acme === null) throw new Error('no acme');
+    await new AcmeStore(stateDir, one.tls.acme).savePair(made);
+    await acme.adopt([one], stateDir);
+    const { tls } = one;
+    await acme.adopt([{ ...one, name: 'renamed' }], stateDir);
+    expect(shown.map(({ pairs }) => pairs.length)).toEqual([1, 1]);
+    await acme.adopt([{ ...one, tls: { ...tls, acme: null } }], stateDir);
+    expect(names()).toEqual([]);
+    expect(clock.timerCount).toBe(0);
+  });
+
   it('needs a folder that it may write to', async () => {
     const file = join(stateDir, 'file');
     writeFileSync(file, '');
