@@ -32,7 +32,13 @@ interface EventWrite extends ClusterWrite {
   readonly key: string;
 }
 
+interface Wanted {
+  readonly outcomes: readonly IngressOutcome[];
+  objectAt(place: string): KubeJson | undefined;
+}
+
 export class ClusterWriter {
+  private wanted: Wanted = { outcomes: [], objectAt: () => undefined };
   private readonly events = new Set<string>();
   private writing: Promise<void> = Promise.resolve();
   private retry: Timer | null = null;
@@ -47,13 +53,8 @@ export class ClusterWriter {
     outcomes: readonly IngressOutcome[],
     objectAt: (place: string) => KubeJson | undefined,
   ): void {
-    this.retry?.cancel();
-    this.writing = this.writing.then(async () => {
-      const isDone = await this.writeAll(outcomes, objectAt);
-      if (isDone) this.requests.onAllWritten();
-      if (isDone || this.requests.isStopped) return;
-      this.retry = this.parts.clock.after(WRITE_RETRY_MS, () => this.write(outcomes, objectAt));
-    });
+    this.wanted = { outcomes, objectAt };
+    this.writeWanted();
   }
 
   stop(): void {
@@ -61,11 +62,20 @@ export class ClusterWriter {
     this.requests.stop();
   }
 
+  /** What is wanted when it begins: one that waited may find newer outcomes. */
+  private writeWanted(): void {
+    this.retry?.cancel();
+    this.writing = this.writing.then(async () => {
+      const isDone = await this.writeAll(this.wanted);
+      if (isDone) this.requests.onAllWritten();
+      if (isDone || this.requests.isStopped) return;
+      this.retry?.cancel();
+      this.retry = this.parts.clock.after(WRITE_RETRY_MS, () => this.writeWanted());
+    });
+  }
+
   /** False: something has to be tried again. */
-  private async writeAll(
-    outcomes: readonly IngressOutcome[],
-    objectAt: (place: string) => KubeJson | undefined,
-  ): Promise<boolean> {
+  private async writeAll({ outcomes, objectAt }: Wanted): Promise<boolean> {
     let isDone = true;
     for (const outcome of outcomes) {
       const object = objectAt(`${outcome.namespace}/${outcome.name}`);
