@@ -344,7 +344,8 @@ export class ReplyPath {
     reply.onCut(problem);
     if (reply.staged === null) this.parts.writer.trailers(exchange, fields);
     else reply.staged.trailers(fields);
-    return true;
+    // A stage that keeps the end for later cannot deliver it: the exchange is over before that.
+    return reply.staged === null;
   }
 
   /** A reply of the gateway's own, in place of whatever a target has begun. */
