@@ -9,6 +9,7 @@
  *
  * The latency without queues (minRtt) is measured from time to time: the limit goes down to
  * minConcurrency, the earlier requests in flight drain, and then a number of requests is measured.
+ * Where that does not get on (streams that stay open take the places), the last minRtt holds on.
  */
 
 export interface GradientRule {
@@ -36,6 +37,7 @@ export interface GradientState {
   readonly limitBefore: number;
   /** 0: not measured yet. */
   readonly minRttMs: number;
+  /** When minRtt is measured again; outside of PHASE_ADAPTING: when that is given up. */
   readonly nextMeasureMs: number;
   /** Windows in a row that ended with the least limit. */
   readonly windowsAtMin: number;
@@ -52,6 +54,9 @@ export interface GradientSample {
 
 /** After this number of windows in a row at the least limit, minRtt is out of date. */
 const WINDOWS_AT_MIN_MAX = 5;
+
+/** Draining may take that long, and measuring may stand still for that long. */
+const STILL_MS_MAX = 5000;
 
 const GRADIENT_MIN = 0.5;
 const GRADIENT_MAX = 2;
@@ -74,30 +79,45 @@ export function stepGradient(
   sample: GradientSample,
   { nowMs, random }: { readonly nowMs: number; readonly random: number },
 ): GradientState {
-  if (state.phase === PHASE_DRAINING) {
-    const isDrained = sample.inFlight <= rule.minConcurrency;
-    return isDrained ? { ...state, phase: PHASE_MEASURING } : state;
-  }
-  if (state.phase === PHASE_MEASURING) {
-    if (sample.phaseCount < rule.minRttRequests) return state;
-    const jitter = 1 + (random * rule.jitterPercent) / 100;
-    return {
-      phase: PHASE_ADAPTING,
-      limit: state.limitBefore,
-      limitBefore: state.limitBefore,
-      minRttMs: sample.phaseRttMs,
-      nextMeasureMs: nowMs + rule.minRttIntervalMs * jitter,
-      windowsAtMin: 0,
-    };
+  const laterMs = nowMs + rule.minRttIntervalMs * (1 + (random * rule.jitterPercent) / 100);
+  const givenUpMs = nowMs + STILL_MS_MAX;
+  if (state.phase !== PHASE_ADAPTING) {
+    const { inFlight, windowCount, phaseCount } = sample;
+    const isMeasuring = state.phase === PHASE_MEASURING;
+    if (isMeasuring && phaseCount >= rule.minRttRequests) {
+      return adapting(state, sample.phaseRttMs, laterMs);
+    }
+    const hasRoom = inFlight < rule.minConcurrency;
+    const getsOn = isMeasuring ? hasRoom || windowCount > 0 : inFlight <= rule.minConcurrency;
+    if (getsOn) return { ...state, phase: PHASE_MEASURING, nextMeasureMs: givenUpMs };
+    // At the start there is no minRtt to go on with.
+    const isGivenUp = state.minRttMs > 0 && nowMs >= state.nextMeasureMs;
+    return isGivenUp ? adapting(state, state.minRttMs, laterMs) : state;
   }
   if (nowMs >= state.nextMeasureMs || state.windowsAtMin >= WINDOWS_AT_MIN_MAX) {
     const { limit } = state;
-    return { ...state, phase: PHASE_DRAINING, limit: rule.minConcurrency, limitBefore: limit };
+    return {
+      ...state,
+      phase: PHASE_DRAINING,
+      limit: rule.minConcurrency,
+      limitBefore: limit,
+      nextMeasureMs: givenUpMs,
+    };
   }
   if (sample.windowCount === 0) return state;
   const limit = nextLimit(rule, state, sample.windowRttMs);
   const windowsAtMin = limit === rule.minConcurrency ? state.windowsAtMin + 1 : 0;
   return { ...state, limit, windowsAtMin };
+}
+
+/** With the limit from before the measurement. */
+function adapting(
+  { limitBefore }: GradientState,
+  minRttMs: number,
+  nextMeasureMs: number,
+): GradientState {
+  const limit = limitBefore;
+  return { phase: PHASE_ADAPTING, limit, limitBefore, minRttMs, nextMeasureMs, windowsAtMin: 0 };
 }
 
 function nextLimit(rule: GradientRule, { minRttMs, limit }: GradientState, rttMs: number): number {

@@ -57,7 +57,7 @@ describe('the latency without load', () => {
     const state = { ...initialGradient(RULE), phase: PHASE_MEASURING } as const;
     const at = (phaseCount: number) =>
       stepGradient(RULE, state, { ...IDLE, phaseCount, phaseRttMs: 7 }, AT);
-    expect(at(49)).toEqual(state);
+    expect(at(49)).toMatchObject({ phase: PHASE_MEASURING, limit: 3 });
     expect(at(50)).toMatchObject({ phase: PHASE_ADAPTING, minRttMs: 7, nextMeasureMs: 61_000 });
   });
 
@@ -83,6 +83,39 @@ describe('the latency without load', () => {
       expect(state).toMatchObject({ phase: PHASE_ADAPTING, limit: 3, windowsAtMin: window });
     }
     expect(stepGradient(RULE, state, seen(1000), AT).phase).toBe(PHASE_DRAINING);
+  });
+});
+
+describe('a measurement for which the upstream does not empty', () => {
+  const STREAMS = { ...IDLE, inFlight: 10 };
+
+  it('is given up after 5 s, with the limit and the latency kept, and comes an interval later', () => {
+    let state = stepGradient(RULE, adapting(40), STREAMS, { nowMs: 60_000, random: 0 });
+    expect(state).toMatchObject({ phase: PHASE_DRAINING, limit: 3, limitBefore: 40 });
+    state = stepGradient(RULE, state, STREAMS, { nowMs: 64_999, random: 0.5 });
+    expect(state.phase).toBe(PHASE_DRAINING);
+    state = stepGradient(RULE, state, STREAMS, { nowMs: 65_000, random: 0.5 });
+    expect(state).toEqual(adapting(40, { nextMeasureMs: 65_000 + 64_500 }));
+  });
+
+  it('is given up 5 s after the last answer, too, when all of its places are taken', () => {
+    const full = { ...IDLE, inFlight: 3 };
+    let state = stepGradient(RULE, adapting(40), full, { nowMs: 60_000, random: 0 });
+    state = stepGradient(RULE, state, full, { nowMs: 61_000, random: 0 });
+    expect(state.phase).toBe(PHASE_MEASURING);
+    state = stepGradient(RULE, state, { ...full, windowCount: 1 }, { nowMs: 64_000, random: 0 });
+    state = stepGradient(RULE, state, full, { nowMs: 68_999, random: 0 });
+    expect(state.phase).toBe(PHASE_MEASURING);
+    const givenUp = stepGradient(RULE, state, full, { nowMs: 69_000, random: 0 });
+    expect(givenUp).toEqual(adapting(40, { nextMeasureMs: 69_000 + 60_000 }));
+    // Whoever has few requests is measured for as long as that takes.
+    const quiet = stepGradient(RULE, state, { ...IDLE, inFlight: 2 }, { nowMs: 90_000, random: 0 });
+    expect(quiet.phase).toBe(PHASE_MEASURING);
+  });
+
+  it('is waited for when it is the first', () => {
+    const state = initialGradient(RULE);
+    expect(stepGradient(RULE, state, STREAMS, { nowMs: 1e9, random: 0 })).toEqual(state);
   });
 });
 
