@@ -11,10 +11,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../../src/base/clock.js';
+import { EpochTable } from '../../../../src/supervisor/epoch-table.js';
+import { keepVersion, writtenOf } from '../../../../src/supervisor/loading/kept-version.js';
+import { prepareVersion } from '../../../../src/supervisor/loading/prepare-version.js';
+import { Reloader } from '../../../../src/supervisor/reloader.js';
 import { LastGoodCopy } from '../../../../src/supervisor/sources/last-good-copy.js';
 import { eventually } from '../../../support/eventually.js';
 import { documentOf, FollowerRig, publish } from '../../../support/follower-rig.js';
 import { MemoryStore } from '../../../support/memory-store.js';
+import { recordingLogger } from '../../../support/recording-logger.js';
 
 let folder: string;
 let store: MemoryStore;
@@ -161,4 +166,49 @@ describe('a gateway that follows a store', () => {
     await eventually('it reports', () => reportOf().release?.id === 'again');
     expect([rig.reloads, first === 'again']).toEqual([reloads, false]);
   });
+
+  it.each([
+    ['is refused for it', true, 'one'],
+    ['comes into force before it', false, 'two'],
+  ])(
+    'serves what it reports when a reload is asked for and a release %s',
+    async (_, fails, served) => {
+      await publish(store, 'one');
+      const { follower } = new FollowerRig(store, copy);
+      const loaded = await follower.first(10_000);
+      if (loaded === null) throw new Error('nothing to start with');
+      const first = keepVersion(loaded);
+      const epochs = new EpochTable(first.compiled);
+      const swaps: (() => void)[] = [];
+      const reloader = new Reloader({
+        ...{ first, source: follower.source, logger: recordingLogger() },
+        ...{ clock: systemClock, trial: () => null, onTakenBack: async () => {} },
+        ...{ addresses: () => new Map(), closedReason: () => '', epochsInUse: () => [] },
+        ...{ onBegun: () => {}, onEnded: () => {}, onApplied: () => {} },
+        prepare: (order) => prepareVersion(order, () => 0),
+        beginVersion: () => epochs.beginVersion(),
+        swap: async (shared) => {
+          await new Promise<void>((resolve) => swaps.push(resolve));
+          if (fails && swaps.length === 1) throw new Error('the trial was ended');
+          epochs.take(epochs.plan(shared, () => false));
+          return epochs.current;
+        },
+      });
+      follower.attach({ log: () => {}, reload: () => reloader.reload('store') });
+      const id = await publish(store, 'two');
+      await eventually('the release is being brought into force', () => swaps.length === 1);
+      const again = reloader.reload('signal');
+      swaps[0]?.();
+      await eventually('the reload is, too', () => swaps.length === 2);
+      swaps[1]?.();
+      await again;
+      await eventually('it reports', () =>
+        [reportOf().refused?.id, reportOf().release.id].includes(id),
+      );
+      expect(writtenOf(reloader.current)).toMatchObject({
+        routes: [{ respond: { body: served } }],
+      });
+      expect(follower.origin().refused === null).toBe(!fails);
+    },
+  );
 });
