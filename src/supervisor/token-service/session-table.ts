@@ -46,9 +46,10 @@ export class SessionTable implements Sessions {
     const others = this.idsByConsumer.get(wish.consumer);
     const [oldest] = others ?? [];
     const mustEnd = oldest !== undefined && others?.size === SESSIONS_PER_CONSUMER_MAX;
-    const ended = mustEnd ? this.end(oldest, nowSeconds) : null;
+    // One that ends leaves its revocation, which takes the same room.
     if (this.size >= this.options.capacity) this.purge(nowSeconds);
     if (this.size >= this.options.capacity) return null;
+    const ended = mustEnd ? this.end(oldest, nowSeconds) : null;
     const session: Session = {
       id: randomBytes(16).toString('base64url'),
       ...wish,

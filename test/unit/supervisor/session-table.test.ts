@@ -99,4 +99,12 @@ describe('a table of sessions', () => {
     expect(table.end(sessions[0]?.id ?? '', 51)).toBeNull();
     expect(table.end(sessions[1]?.id ?? '', 51)).not.toBeNull();
   });
+
+  it('ends none of a caller who has many where there is no room for another one', () => {
+    const table = new SessionTable({ ...OPTIONS, capacity: 32 });
+    const [oldest] = Array.from({ length: 32 }, (_, at) => open(table, 'ada', at));
+    expect(table.open({ consumer: 'ada', scope: '', claims: {} }, 50)).toBeNull();
+    expect(table.revocations(50)).toEqual([]);
+    expect(oldest && table.refresh(table.refreshToken(oldest), 51).kind).toBe('session');
+  });
 });
