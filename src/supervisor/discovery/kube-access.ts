@@ -7,6 +7,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { isObject } from '../../base/json-object.js';
+import { isSafeUrl } from '../../base/safe-url.js';
 
 export interface KubeAccess {
   /** Without a slash at its end. */
@@ -79,11 +80,7 @@ export async function accessByKubeconfig(file: string, context: string): Promise
     material(user, 'client-key', folder),
   ]);
   const token = await tokenOf(user, folder);
-  if (
-    token !== '' &&
-    server.startsWith('http:') &&
-    !/^http:\/\/(127\.|localhost|\[::1\])/.test(server)
-  ) {
+  if (token !== '' && server.startsWith('http:') && !isSafeUrl(server, false)) {
     throw new Error('the token would go over the network in the clear');
   }
   return {

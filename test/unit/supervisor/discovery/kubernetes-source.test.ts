@@ -350,6 +350,10 @@ describe('the way to the API server', () => {
   it.each([
     ['{ exec: { command: sh } }', 'https://127.0.0.1:1', 'runs a command, which is not done'],
     ['{ token: t }', 'http://10.0.0.1:80', 'in the clear'],
+    ['{ token: t }', 'http://localhost.other.test', 'in the clear'],
+    ['{ token: t }', 'http://127.other.test', 'in the clear'],
+    ['{ token: t }', 'http://localhost@10.0.0.1', 'in the clear'],
+    ['{ token: t }', 'HTTP://10.0.0.1:80', 'has no server'],
     ['{ tokenFile: missing }', 'https://127.0.0.1:1', 'ENOENT'],
   ])('is not taken where the user is %s', async (user, server, problem) => {
     const file = kubeconfig(user, server);
