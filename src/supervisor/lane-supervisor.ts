@@ -318,9 +318,14 @@ export class LaneSupervisor {
         this.heldEpochs.add(epoch);
         this.send({ type: 'commit', epoch });
         break;
-      case 'unprepared':
-        if (!this.answer.fail(new Error(report.reason))) this.replaceOutdated(report.reason);
+      case 'unprepared': {
+        const isAwaited = this.answer.fail(new Error(report.reason));
+        // Where it is in force already, a refusal changes nothing for the other workers.
+        if (!isAwaited || epoch === this.config.settings.epoch) {
+          this.replaceOutdated(report.reason);
+        }
         break;
+      }
       case 'committed':
         this.answer.give(`committed ${epoch}`);
         break;

@@ -463,6 +463,19 @@ describe('a configuration', () => {
     await settled();
     expect(threads.terminated).toEqual([threads.worker().threadId]);
   });
+
+  it('that comes into force while its worker is another one ends a worker that cannot take it', async () => {
+    await serve();
+    threads.worker().die();
+    await settled();
+    threads.worker().ready();
+    const committed = fateOf(lane.commit(SECOND));
+    expect(threads.worker().told).toEqual(['prepare']);
+    threads.worker().report({ type: 'unprepared', epoch: 2, reason: 'gone' });
+    await settled();
+    expect(committed.state).toBe('rejected: gone');
+    expect(threads.terminated).toEqual([threads.worker().threadId]);
+  });
 });
 
 describe('another coordinator', () => {
