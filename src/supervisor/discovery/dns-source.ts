@@ -3,8 +3,9 @@
  *
  * Thread: supervisor (on the main thread). Owns how often a name was not there in a row: once may
  * be a server that has lost its zone, twice is believed. The next question comes when the first
- * record's time to live is over. Names that are not written in full are looked for in the search
- * domains of the system, unless another name server is asked; the hosts file is not read.
+ * record's time to live is over, be it an alias on the way (CNAME). Names that are not written in
+ * full are looked for in the search domains of the system, unless another name server is asked; the
+ * hosts file is not read.
  */
 import { Resolver } from 'node:dns';
 import { networkInterfaces } from 'node:os';
@@ -64,7 +65,7 @@ export class DnsTargets {
     const { found, ttl } =
       type === 'SRV'
         ? await this.services(answer, servers, signal)
-        : { found: this.addresses(own), ttl: leastTtl(own) };
+        : { found: this.addresses(own), ttl: leastTtl(answer.answers) };
     return { found, nextMs: inRange(ttl) * 1000 };
   }
 
@@ -120,8 +121,7 @@ export class DnsTargets {
       })),
     );
     const ttls = [...known.values()].map(({ ttl }) => ttl);
-    const own = answer.answers.filter((record) => record.type === 'SRV');
-    return { found, ttl: Math.min(leastTtl(own), ...ttls) };
+    return { found, ttl: Math.min(leastTtl(answer.answers), ...ttls) };
   }
 }
 

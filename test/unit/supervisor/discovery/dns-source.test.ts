@@ -174,6 +174,23 @@ describe('a name server', () => {
     expect(found.map(({ host }) => host)).toEqual(['10.0.0.7']);
   });
 
+  it.each<[string, number, number]>([
+    ['an alias', 2, 9],
+    ['an address behind an alias', 9, 2],
+  ])('is asked again when %s is out of date', async (_, aliasTtl, ttl) => {
+    const port = await play((question) => {
+      const { id = 0, questions = [] } = decode(question);
+      const answers = [
+        { type: 'CNAME', name: 'a.svc.test', ttl: aliasTtl, data: 'b.svc.test' } as const,
+        { type: 'A', name: 'b.svc.test', ttl, data: '10.0.0.7' } as const,
+      ];
+      return [encode({ type: 'response', id, questions, answers })];
+    });
+    const { found, nextMs } = await new DnsTargets(settings(port)).ask(nobody);
+    expect(found).toMatchObject([{ host: '10.0.0.7', name: 'a.svc.test' }]);
+    expect(nextMs).toBe(2000);
+  });
+
   it('that fails takes no target away', async () => {
     const port = await play((question) => {
       const { id = 0, questions = [] } = decode(question);
