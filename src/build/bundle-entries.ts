@@ -105,11 +105,10 @@ function asPath(path: string): string {
 
 /** Of each chunk, the packages that only `import` loads, among all that the chunk leads to. */
 function needsIn(chunks: ReadonlyMap<string, string>): (id: string) => readonly string[] {
+  const imports = new Map(Array.from(chunks, ([id, code]) => [id, importsOf(code)]));
   return (id) => {
     const reached = new Set([id]);
-    for (const one of reached) {
-      for (const next of importsOf(chunks.get(one) ?? '')) reached.add(next);
-    }
+    for (const one of reached) for (const next of imports.get(one) ?? []) reached.add(next);
     return [...reached].filter(isModule);
   };
 }
