@@ -10,7 +10,7 @@ import type { CompiledFilters } from '../../src/filters/catalog.js';
 import { CollectedBody } from '../../src/filters/collected-body.js';
 import type { EditableRequest, StepResult } from '../../src/filters/filter.js';
 import { ReplyHead } from '../../src/filters/reply-head.js';
-import type { RouteFilters } from '../../src/worker/route/route-filters.js';
+import { partsFor, type RouteFilters } from '../../src/worker/route/route-filters.js';
 import { aRequest, type RequestWish } from '../support/filter-request.js';
 
 export interface FilterCase {
@@ -30,9 +30,9 @@ export function runFilter(filters: RouteFilters, request: EditableRequest, body 
     if (reply !== null) return reply;
   }
   const plan = filters.requestBody;
-  if (plan === null || request.bodyBytes === 0 || !plan.isNeeded(request)) return null;
+  if (plan === null || request.bodyBytes === 0) return null;
   const collected = new CollectedBody(Buffer.from(body), plan.limits);
-  for (const { step } of plan.parts.filter((part) => part.isNeeded(request))) {
+  for (const { step } of partsFor(plan, request)) {
     const reply = step(collected, request);
     if (reply !== null) return reply;
   }

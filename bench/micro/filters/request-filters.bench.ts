@@ -16,6 +16,7 @@ import { RequestFields } from '../../../src/worker/exchange/request-fields.js';
 import {
   compileRouteFilters,
   loadFilters,
+  partsFor,
   type RouteFilters,
 } from '../../../src/worker/route/route-filters.js';
 import { compileConfig } from '../../../test/support/compile-config.js';
@@ -148,9 +149,10 @@ function passOne(filters: RouteFilters, request: EditableRequest): number {
   const { entrySteps, editSteps, requestBody, replySteps } = filters;
   if (entrySteps.length > 0) for (const step of entrySteps) if (step(request) !== null) return 0;
   if (editSteps.length > 0) for (const step of editSteps) if (step(request) !== null) return 0;
-  if (requestBody?.isNeeded(request)) {
+  const parts = requestBody === null ? [] : partsFor(requestBody, request);
+  if (requestBody !== null && parts.length > 0) {
     const body = new CollectedBody(BODY, requestBody.limits);
-    for (const { step } of requestBody.parts) if (step(body, request) !== null) return 0;
+    for (const { step } of parts) if (step(body, request) !== null) return 0;
     if (body.bytes().length === 0) return 0;
   }
   if (replySteps.length > 0) {

@@ -8,11 +8,12 @@ import type { Coding } from '../../base/content-codings.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import { CollectedBody } from '../../filters/collected-body.js';
 import { codingOf, decodeBody } from '../../filters/content-codings.js';
-import type { EditStep, StepResult } from '../../filters/filter.js';
+import type { EditStep, RequestBodySteps, StepResult } from '../../filters/filter.js';
 import { bodyTooLarge } from '../../filters/guards/upload-rule.js';
+import type { JsonLimits } from '../../filters/json-scan.js';
 import { refusal } from '../../filters/local-reply.js';
 import { type Exchange, routeOf } from '../exchange/exchange.js';
-import type { RequestBodyPlan } from '../route/route-filters.js';
+import { bytesMaxOf, partsFor } from '../route/route-filters.js';
 import type { ExchangeMetrics } from '../telemetry/exchange-metrics.js';
 import type { Forwarder } from '../upstream/forwarder.js';
 import { UploadMonitor, type UploadMonitorDeps } from './upload-monitor.js';
@@ -54,10 +55,12 @@ export class FilterRunner {
     const plan = routeOf(exchange).filters.requestBody;
     const { upload } = exchange;
     if (plan === null || (upload.bodyBytes === 0 && !plan.takesEmpty)) return null;
-    if (upload.isFiltered || !plan.isNeeded(exchange)) return null;
-    const maxBytes = plan.maxBytesOf(exchange);
+    if (upload.isFiltered) return null;
+    const parts = partsFor(plan, exchange);
+    if (parts.length === 0) return null;
+    const maxBytes = bytesMaxOf(parts);
     if (upload.bytesAtLeast > maxBytes) return tooLarge(maxBytes);
-    const isRead = plan.isReadIn(exchange);
+    const isRead = parts.some(({ keepsCoding }) => keepsCoding !== true);
     const coding = isRead ? codingOf(exchange.fields.values('content-encoding')) : null;
     if (coding === 'unknown') return this.watch(() => UNKNOWN_CODING);
     if (!upload.isComplete) {
@@ -68,7 +71,7 @@ export class FilterRunner {
       this.decode(exchange, maxBytes, coding);
       return 'wait';
     }
-    return this.watch(() => filterBody(exchange, plan));
+    return this.watch(() => filterBody(exchange, parts, plan.limits));
   }
 
   /** Filters see what the target gets: the body without its coding. */
@@ -130,10 +133,13 @@ const DECODED_TOO_LARGE = refusal(
   'The body is too long once it is decoded, or grows too much by that.',
 );
 
-function filterBody(exchange: Exchange, plan: RequestBodyPlan): StepResult {
-  const body = new CollectedBody(exchange.upload.collected(), plan.limits, true);
-  // Before any of them has changed the head.
-  for (const { step } of plan.parts.filter((part) => part.isNeeded(exchange))) {
+function filterBody(
+  exchange: Exchange,
+  parts: readonly RequestBodySteps[],
+  limits: JsonLimits,
+): StepResult {
+  const body = new CollectedBody(exchange.upload.collected(), limits, true);
+  for (const { step } of parts) {
     const reply = step(body, exchange);
     if (reply !== null) return reply;
   }

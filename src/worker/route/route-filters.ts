@@ -29,18 +29,25 @@ import { SchemaJudges } from '../../filters/validation/schema-code.js';
 /** For bodies that no filter of the route bounds. */
 const JSON_LIMITS: JsonLimits = { maxDepth: 64, maxMembers: 100_000 };
 
-/** A body that is collected before it goes on. */
+/** How bodies are collected before they go on. */
 export interface RequestBodyPlan {
   readonly limits: JsonLimits;
-  /** Of filters. One that has no need of a body does not bound it, and does not see it. */
+  /** What may have need of a body. One that has none does not bound it, and does not see it. */
   readonly parts: readonly RequestBodySteps[];
   readonly takesEmpty: boolean;
-  /** The largest body of this request, by all that have need of it. */
-  maxBytesOf(request: RequestView): number;
-  /** Whether the body of this request is to be collected. */
-  isNeeded(request: RequestView): boolean;
-  /** Whether somebody looks into it, without its Content-Encoding. */
-  isReadIn(request: RequestView): boolean;
+}
+
+/** What has need of the body of this request; nothing: it goes on as it comes. */
+export function partsFor(
+  { parts }: RequestBodyPlan,
+  request: RequestView,
+): readonly RequestBodySteps[] {
+  return parts.filter((part) => part.isNeeded(request));
+}
+
+/** The largest body, by all of these. */
+export function bytesMaxOf(parts: readonly RequestBodySteps[]): number {
+  return Math.min(...parts.map(({ maxBytes }) => maxBytes));
 }
 
 export interface RouteFilters {
@@ -173,11 +180,6 @@ function bodyPlan(parts: readonly (RequestBodySteps | null)[]): RequestBodyPlan 
   return {
     limits: given.map(({ limits }) => limits).find((limits) => limits !== null) ?? JSON_LIMITS,
     parts: given,
-    maxBytesOf: (request) =>
-      Math.min(...given.filter((part) => part.isNeeded(request)).map((part) => part.maxBytes)),
     takesEmpty: given.some(({ takesEmpty }) => takesEmpty === true),
-    isNeeded: (request) => given.some((part) => part.isNeeded(request)),
-    isReadIn: (request) =>
-      given.some((part) => part.keepsCoding !== true && part.isNeeded(request)),
   };
 }

@@ -49,17 +49,12 @@ export function planWithPlugins(
   plugins: RoutePlugins | null,
 ): RequestBodyPlan | null {
   if (plugins === null || plugins.ofBodies.length === 0) return plan;
-  const bytesMax = Math.min(...plugins.ofBodies.map(({ plugin }) => plugin.bodyBytes));
-  const always = { isNeeded: () => true, isReadIn: () => true };
-  if (plan === null) {
-    const limits = { maxDepth: 1, maxMembers: 1 };
-    return { limits, parts: [], takesEmpty: false, maxBytesOf: () => bytesMax, ...always };
-  }
-  return {
-    ...plan,
-    maxBytesOf: (request) => Math.min(bytesMax, plan.maxBytesOf(request)),
-    ...always,
-  };
+  const maxBytes = Math.min(...plugins.ofBodies.map(({ plugin }) => plugin.bodyBytes));
+  // They are called behind the filters: here they only have need of every body.
+  const part = { maxBytes, limits: null, step: () => null, isNeeded: () => true };
+  const limits = { maxDepth: 1, maxMembers: 1 };
+  if (plan === null) return { limits, parts: [part], takesEmpty: false };
+  return { ...plan, parts: [...plan.parts, part] };
 }
 
 /** `places`: in the list of plugins of the configuration. */

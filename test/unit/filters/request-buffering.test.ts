@@ -1,7 +1,12 @@
 import { expect, it } from 'vitest';
 import { defined } from '../../../src/base/assert.js';
 import { requestBufferingSteps } from '../../../src/filters/request-buffering/request-buffering.js';
-import { compileRouteFilters, loadFilters } from '../../../src/worker/route/route-filters.js';
+import {
+  bytesMaxOf,
+  compileRouteFilters,
+  loadFilters,
+  partsFor,
+} from '../../../src/worker/route/route-filters.js';
 import { compileConfig } from '../../support/compile-config.js';
 import { aRequest } from '../../support/filter-request.js';
 import { servedOf } from '../../support/served-config.js';
@@ -31,9 +36,10 @@ it('bounds no body that has a length, and is not bounded by who has no need of i
   const served = servedOf(config);
   const loaded = await loadFilters(served, () => 0);
   const { filters } = defined(served.routes.at(0), 'the route');
-  const plan = compileRouteFilters({ filters }, loaded).requestBody;
-  const boundOf = (bodyBytes: number, type: string): number | undefined =>
-    plan?.maxBytesOf({ ...aRequest({ headers: [['content-type', type]] }), bodyBytes });
+  const { requestBody } = compileRouteFilters({ filters }, loaded);
+  const plan = defined(requestBody, 'what is to be done with bodies');
+  const boundOf = (bodyBytes: number, type: string): number =>
+    bytesMaxOf(partsFor(plan, { ...aRequest({ headers: [['content-type', type]] }), bodyBytes }));
   expect(boundOf(5, 'application/json')).toBe(512 * 1024);
   expect(boundOf(-1, 'application/json')).toBe(64 * 1024);
   expect(boundOf(-1, 'image/png')).toBe(64 * 1024);
