@@ -40,7 +40,6 @@ export class ReplyBodies implements StageSource {
 class BodyStage extends ReplyStage {
   private chunks: Buffer[] = [];
   private bytes = 0;
-  private bytesMax: number;
   private waiting: StageHead | null = null;
   private isPassing = false;
   private isOver = false;
@@ -53,7 +52,6 @@ class BodyStage extends ReplyStage {
     private readonly exchange: Exchange,
   ) {
     super();
-    this.bytesMax = leastOf(plugins);
   }
 
   override head(head: StageHead): void {
@@ -66,7 +64,7 @@ class BodyStage extends ReplyStage {
     this.bytes += bytes.length;
     // Copied: the bytes are valid inside the call only.
     this.chunks.push(Buffer.from(bytes));
-    if (this.bytes > this.bytesMax) return this.onTooLong(isLast);
+    if (this.plugins.some((one) => this.isTooLongFor(one))) return this.onTooLong(isLast);
     if (isLast) this.run(Buffer.concat(this.chunks), 0);
     return true;
   }
@@ -94,12 +92,11 @@ class BodyStage extends ReplyStage {
   private onTooLong(isLast: boolean): boolean {
     for (const instance of this.plugins) {
       const { bodyBytes, isSkipped } = instance.plugin;
-      if (this.bytes <= bodyBytes) continue;
+      if (!this.isTooLongFor(instance)) continue;
       this.calls.strike(instance, 'errors', { bodyBytes });
       if (!isSkipped) return this.refuseAll();
     }
-    this.plugins = this.plugins.filter(({ plugin }) => this.bytes <= plugin.bodyBytes);
-    this.bytesMax = leastOf(this.plugins);
+    this.plugins = this.plugins.filter((one) => !this.isTooLongFor(one));
     if (this.plugins.length > 0) {
       if (isLast) this.run(Buffer.concat(this.chunks), 0);
       return true;
@@ -109,6 +106,10 @@ class BodyStage extends ReplyStage {
     this.isPassing = true;
     this.next.head(head);
     return this.next.data(Buffer.concat(this.chunks.splice(0)), isLast);
+  }
+
+  private isTooLongFor({ plugin }: PluginInstance): boolean {
+    return this.bytes > plugin.bodyBytes;
   }
 
   private refuseAll(): boolean {
@@ -181,9 +182,4 @@ class BodyStage extends ReplyStage {
     else if (fields === NO_FIELDS) this.next.end();
     if (fields !== NO_FIELDS) this.next.trailers(fields);
   }
-}
-
-/** The smallest of their bounds. */
-function leastOf(plugins: readonly PluginInstance[]): number {
-  return Math.min(...plugins.map(({ plugin }) => plugin.bodyBytes));
 }
