@@ -4,18 +4,13 @@
  * Thread: any (pure). ajv divides doubles: by that 0.07 and 19.99 are no multiples of 0.01, which
  * documents ask of amounts of money.
  */
-import type { Ajv, CodeKeywordDefinition } from 'ajv';
-
-const KEYWORD = 'multipleOf';
-
-/** What writes code for ajv; ajv itself is loaded where schemas are compiled only. */
-type CodeWriter = Pick<typeof import('ajv'), '_' | 'str'>;
+import type { Ajv } from 'ajv';
+import { type CodeWriter, replaceKeyword } from './own-keyword.js';
 
 /** Puts it in the place of ajv's own. The error is the same. */
 export function useDecimalMultipleOf(ajv: Ajv, { _, str }: CodeWriter): void {
-  ajv.removeKeyword(KEYWORD);
-  const definition: CodeKeywordDefinition = {
-    keyword: KEYWORD,
+  replaceKeyword(ajv, {
+    keyword: 'multipleOf',
     type: 'number',
     schemaType: 'number',
     error: {
@@ -27,8 +22,7 @@ export function useDecimalMultipleOf(ajv: Ajv, { _, str }: CodeWriter): void {
       const find = { ref: isMultipleOf, code: _`own.isMultipleOf` };
       context.fail(_`!${gen.scopeValue('func', find)}(${data}, ${schemaCode})`);
     },
-  };
-  ajv.addKeyword(definition);
+  });
 }
 
 /** Whether the shortest decimal of `value` is a whole multiple of that of `divisor`. */

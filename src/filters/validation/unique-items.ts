@@ -4,18 +4,13 @@
  * Thread: any (pure). ajv compares every two items that are not all strings or numbers: half a
  * second for five thousand small objects, which a stranger may send.
  */
-import type { Ajv, CodeKeywordDefinition } from 'ajv';
-
-const KEYWORD = 'uniqueItems';
-
-/** What writes code for ajv; ajv itself is loaded where schemas are compiled only. */
-type CodeWriter = Pick<typeof import('ajv'), '_' | 'str'>;
+import type { Ajv } from 'ajv';
+import { type CodeWriter, replaceKeyword } from './own-keyword.js';
 
 /** Puts it in the place of ajv's own. The verdict and the error are the same. */
 export function useLinearUniqueItems(ajv: Ajv, { _, str }: CodeWriter): void {
-  ajv.removeKeyword(KEYWORD);
-  const definition: CodeKeywordDefinition = {
-    keyword: KEYWORD,
+  replaceKeyword(ajv, {
+    keyword: 'uniqueItems',
     type: 'array',
     schemaType: 'boolean',
     error: {
@@ -31,8 +26,7 @@ export function useLinearUniqueItems(ajv: Ajv, { _, str }: CodeWriter): void {
       context.setParams({ i: _`${repeated}[0]`, j: _`${repeated}[1]` });
       context.fail(_`${repeated} !== null`);
     },
-  };
-  ajv.addKeyword(definition);
+  });
 }
 
 /** Positions of two items that are equal (JSON Schema core 4.2.2), the later one first. */
