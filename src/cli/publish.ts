@@ -6,7 +6,6 @@
  * gateway; 2 the configuration is wrong, or a gateway has refused it; 1 the store, or time.
  */
 
-import { readFileSync } from 'node:fs';
 import { fileProblem } from '../base/system-problem.js';
 import { ConfigError } from '../config/check/config-error.js';
 import { readMachineLimits } from '../config/machine-limits.js';
@@ -17,7 +16,7 @@ import {
   TEAM_NAME,
 } from '../config/source/config-document.js';
 import { loadFile } from '../config/source/load-file.js';
-import { pipedBytes } from '../config/source/piped-file.js';
+import { textOfFile } from '../config/source/piped-file.js';
 import { proveConfig } from '../supervisor/loading/prove-config.js';
 import { type WaitedDocument, waitForNodes } from '../supervisor/sources/acknowledgements.js';
 import type { ConfigStore, StoreView } from '../supervisor/sources/config-store.js';
@@ -115,7 +114,7 @@ function teamIn({ part = '', isRemoving }: CommandArguments): string {
 
 function readText(file: string): string {
   try {
-    return new TextDecoder().decode(pipedBytes(file) ?? readFileSync(file));
+    return textOfFile(file);
   } catch (error) {
     const message = `the file cannot be read: ${fileProblem(error)}`;
     throw new ConfigError(file, [{ path: '', line: 0, column: 0, message }]);

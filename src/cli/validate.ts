@@ -3,7 +3,6 @@
  *
  * Thread: supervisor (on the main thread).
  */
-
 import { counted } from '../base/counted.js';
 import { PROBLEMS } from '../base/problems.js';
 import { callsWithoutHttp2, NO_HTTP2 } from '../config/compile/calls-without-http2.js';

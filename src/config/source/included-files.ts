@@ -5,7 +5,7 @@
  * nothing else: what there is once stands in the main file. Routes are added in the order of the
  * files' names; a name that two files give is a mistake.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { isObject } from '../../base/json-object.js';
 import { childPointer } from '../../base/json-pointer.js';
@@ -15,7 +15,7 @@ import { resolveFiles } from '../references/document-file.js';
 import { stampOfError, stampOfFile } from '../references/files-read.js';
 import { yamlLibrary } from '../references/yaml-library.js';
 import { dropExtensionKeys } from './extension-keys.js';
-import { folderOf, pipedBytes } from './piped-file.js';
+import { folderOf, textOfFile } from './piped-file.js';
 import type { ValuePlace, ValuePlaces, ValueVariable, YamlSource } from './yaml-source.js';
 
 /** The key of the main file; it is no part of the configuration itself. */
@@ -333,16 +333,12 @@ export class IncludedFiles {
 
   private readPatterns(): readonly string[] {
     try {
-      return patternsIn(includeOf(textOf(this.file))) ?? [];
+      return patternsIn(includeOf(textOfFile(this.file))) ?? [];
     } catch {
       // Loading the file says what is wrong with it.
       return [];
     }
   }
-}
-
-function textOf(file: string): string {
-  return new TextDecoder().decode(pipedBytes(file) ?? readFileSync(file));
 }
 
 /**

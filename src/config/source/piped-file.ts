@@ -3,6 +3,7 @@
  *
  * Thread: supervisor or loader. Owns what has come out of them; who loads one again gets the same.
  */
+import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /** What stands for standard input where the name of a file is expected. */
@@ -21,6 +22,11 @@ export function keepPiped(file: string, bytes: Uint8Array): void {
 /** undefined: it is an ordinary file. */
 export function pipedBytes(file: string): Uint8Array | undefined {
   return bytesByName.get(file);
+}
+
+/** Of either kind. Throws what the system says of a file. */
+export function textOfFile(file: string): string {
+  return new TextDecoder().decode(pipedBytes(file) ?? readFileSync(file));
 }
 
 /** What names in the file are relative to: the working folder, where it came out of a pipe. */
