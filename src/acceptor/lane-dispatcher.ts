@@ -191,7 +191,7 @@ export class LaneDispatcher implements RescueOwner {
     lane.end = null;
     lane.queue = null;
     // A spare thread is on its way only now.
-    if (lane.isSuspended && this.servedLanes === 0) this.unservedMs = this.clock.nowMs();
+    if (lane.isSuspended) this.unservedMs = IS_SERVED;
     lane.isSuspended = false;
     this.lookWhoServes();
   }
