@@ -102,14 +102,39 @@ export class Holdings {
 }
 
 /** Resident memory at its lowest in each minute, in MiB. */
-export function byMinute(looks: readonly ProcessLook[]): number[] {
-  const begunMs = looks[0]?.unixMs ?? 0;
-  const lowest: number[] = [];
-  for (const { unixMs, residentBytes } of looks) {
-    const minute = Math.floor((unixMs - begunMs) / 60_000);
-    lowest[minute] = Math.min(lowest[minute] ?? Number.POSITIVE_INFINITY, residentBytes);
+export function residentByMinute(looks: readonly ProcessLook[], begunMs: number): number[] {
+  return lowestByMinute(looks, begunMs, ({ residentBytes }) => residentBytes).map(toMiB);
+}
+
+/** What V8 has for the heaps of all threads, each at its lowest in each minute, in MiB. */
+export function heldByMinute(
+  threads: readonly (readonly ThreadLook[])[],
+  begunMs: number,
+): number[] {
+  const sums: number[] = [];
+  for (const looks of threads) {
+    const lowest = lowestByMinute(looks, begunMs, ({ heldBytes }) => heldBytes);
+    for (const [minute, bytes] of lowest.entries()) sums[minute] = (sums[minute] ?? 0) + bytes;
   }
-  return lowest.map((bytes) => Math.round(bytes / MIB));
+  return sums.map(toMiB);
+}
+
+/** 0 in a minute without a look. */
+function lowestByMinute<L extends { readonly unixMs: number }>(
+  looks: readonly L[],
+  begunMs: number,
+  read: (look: L) => number,
+): number[] {
+  const lowest: number[] = [];
+  for (const look of looks) {
+    const minute = Math.max(0, Math.floor((look.unixMs - begunMs) / 60_000));
+    lowest[minute] = Math.min(lowest[minute] ?? Number.POSITIVE_INFINITY, read(look));
+  }
+  return Array.from(lowest, (bytes = 0) => bytes);
+}
+
+function toMiB(bytes: number): number {
+  return Math.round(bytes / MIB);
 }
 
 export function grows({ first, last, slack }: Holding): boolean {

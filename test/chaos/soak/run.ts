@@ -30,7 +30,7 @@ const result = await runSoak({
   judgesGrowth: seconds >= 300,
 });
 
-const { visits, excused, reloads, faults, holdings, residentMiB, sums, wrongs } = result;
+const { visits, excused, reloads, faults, holdings, sums, wrongs } = result;
 console.log(`${reloads} reloads, ${faults} faults; visits, by kind:`);
 for (const [kind, count] of Object.entries(visits)) console.log(`  ${count} ${kind}`);
 console.log('failures, each with what explains it:');
@@ -39,6 +39,7 @@ console.log('what is counted on both sides:');
 for (const line of sums) console.log(`  ${line}`);
 console.log('least values after the warm-up and at the end:');
 for (const holding of holdings) console.log(`  ${inWords(holding)}`);
-console.log(`resident memory by minute, in MiB: ${residentMiB.join(' ')}`);
+console.log(`resident memory by minute, in MiB: ${result.residentMiB.join(' ')}`);
+console.log(`of that what V8 has for heaps, used or not: ${result.heldMiB.join(' ')}`);
 for (const wrong of wrongs) console.log(`WRONG: ${wrong}`);
 process.exit(wrongs.length > 0 ? 1 : 0);

@@ -7,7 +7,15 @@
 import { eventually } from '../../support/eventually.js';
 import { CpuWaits } from './cpu-waits.js';
 import { explain, type Failure, type InjectedFault, TOO_MANY } from './failures.js';
-import { byMinute, grows, type Holding, Holdings, inWords, type ProcessLook } from './holdings.js';
+import {
+  grows,
+  type Holding,
+  Holdings,
+  heldByMinute,
+  inWords,
+  type ProcessLook,
+  residentByMinute,
+} from './holdings.js';
 import { SoakRig } from './soak-rig.js';
 import { Visits } from './visits.js';
 
@@ -33,6 +41,8 @@ export interface SoakResult {
   readonly holdings: readonly Holding[];
   /** Resident memory at its lowest in each minute, in MiB. */
   readonly residentMiB: readonly number[];
+  /** What V8 has for the heaps of all threads, used or not, in the same way. */
+  readonly heldMiB: readonly number[];
   /** What was counted on both sides. */
   readonly sums: readonly string[];
   /** Empty: all is well. */
@@ -216,8 +226,8 @@ class Soak {
 
   private result(fromMs: number, untilMs: number): SoakResult {
     const judge = new Holdings(fromMs, untilMs);
-    const threads = judge.ofThreads(this.rig.lookAtThreads());
-    const holdings = [...judge.ofProcess(this.looks), ...threads];
+    const threads = this.rig.lookAtThreads();
+    const holdings = [...judge.ofProcess(this.looks), ...judge.ofThreads(threads)];
     const grown = this.form.judgesGrowth ? holdings.filter(grows).map(inWords) : [];
     const { visited: visits, excused, version: reloads, sums } = this;
     const faults = this.faults.length;
@@ -226,8 +236,9 @@ class Soak {
       return `${times.length} × ${what} (at ${told})`;
     });
     const wrongs = [...noted, ...grown.map((words) => `grows: ${words}`)];
-    const residentMiB = byMinute(this.looks);
-    return { visits, excused, reloads, faults, holdings, residentMiB, sums, wrongs };
+    const residentMiB = residentByMinute(this.looks, this.begunMs);
+    const heldMiB = heldByMinute(threads, this.begunMs);
+    return { visits, excused, reloads, faults, holdings, residentMiB, heldMiB, sums, wrongs };
   }
 
   private fail(kind: string, what: string, begunMs: number): void {

@@ -17,6 +17,8 @@ export interface ThreadLook {
   readonly unixMs: number;
   /** Of the thread's own heap; garbage that nobody has collected yet is in it. */
   readonly heapBytes: number;
+  /** What V8 has of the machine's memory for that heap, used or not. */
+  readonly heldBytes: number;
   /** What keeps its event loop alive, by kind: timers, sockets, ports. */
   readonly resources: Readonly<Record<string, number>>;
 }
@@ -26,9 +28,9 @@ function look(file: string): void {
   for (const kind of process.getActiveResourcesInfo()) {
     resources[kind] = (resources[kind] ?? 0) + 1;
   }
-  const { heapUsed: heapBytes } = process.memoryUsage();
+  const { heapUsed: heapBytes, heapTotal: heldBytes } = process.memoryUsage();
   const thread = isMainThread ? 0 : threadId;
-  const seen: ThreadLook = { thread, unixMs: Date.now(), heapBytes, resources };
+  const seen: ThreadLook = { thread, unixMs: Date.now(), heapBytes, heldBytes, resources };
   appendFileSync(file, `${JSON.stringify(seen)}\n`);
 }
 
