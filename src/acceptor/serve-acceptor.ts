@@ -13,6 +13,7 @@ import type { Port } from '../channel/port.js';
 import { fail } from '../channel/thread-fault.js';
 import { openConfig, type SharedConfig, sharedBytesOf } from '../config/shared/shared-config.js';
 import type { ThreadLogger } from '../observability/logger.js';
+import { watchQuietHeap } from '../observability/quiet-heap.js';
 import type { EngineSource } from './acceptor.js';
 import type {
   AcceptorAsks,
@@ -23,7 +24,6 @@ import type {
   AskName,
 } from './acceptor-task.js';
 import { GatewayFront } from './gateway-front.js';
-import { LOOK_MS, QuietHeap } from './quiet-heap.js';
 
 /** The thread of an acceptor. */
 export interface AcceptorHost {
@@ -72,8 +72,7 @@ class ServedAcceptor {
       servedConfig: () => this.served,
       cell: { loads, addresses, acceptorCount, incarnation },
     });
-    const heap = new QuietHeap();
-    clock.every(LOOK_MS, () => heap.look());
+    watchQuietHeap(clock);
     for (const notice of task.notices) this.front.tell(notice);
     if (task.isDraining) this.front.beginDrain();
     this.answering = {

@@ -5,7 +5,7 @@
  * Thread: worker. Owns its end of the lane and of the coordinator's channel. What it does with what
  * comes in is in worker-turn.ts.
  */
-import type { Clock, Random } from '../base/clock.js';
+import type { Clock, Random, Timer } from '../base/clock.js';
 import { DroppedMemory } from '../base/dropped-memory.js';
 import { HalfSipHash } from '../base/half-sip-hash.js';
 import { PROBLEMS } from '../base/problems.js';
@@ -30,6 +30,7 @@ import type { LocalReply } from '../filters/local-reply.js';
 import { createRequestLog } from '../observability/access-log.js';
 import { counterCount } from '../observability/counters.js';
 import type { ThreadLogger } from '../observability/logger.js';
+import { watchQuietHeap } from '../observability/quiet-heap.js';
 import { ThreadMeter } from '../observability/thread-meter.js';
 import { AdmissionGate } from './admission/admission-gate.js';
 import { CoordinatorClient } from './admission/coordinator-client.js';
@@ -101,6 +102,7 @@ export class WorkerRuntime {
   /** null: records are not kept for a replay. */
   private readonly records: LineRingWriter | null;
   private readonly meter: ThreadMeter;
+  private readonly heapWatch: Timer;
   private readonly heads = new KnownHeads();
   private readonly refusals: HeldRefusals;
   private readonly turn: WorkerTurn;
@@ -153,6 +155,7 @@ export class WorkerRuntime {
     const onError = (error: unknown): void => log.logger.error({ err: error }, 'internal error');
     this.counters = new CounterBlock(task.counters);
     this.meter = new ThreadMeter(clock, this.counters, log.dropped, () => this.lane.status.beat());
+    this.heapWatch = watchQuietHeap(clock);
     this.records = recordRing(task.counters, counterCount(config.capacity));
     const outputs = { ...writersOf(task, config), counters: this.counters, tracing, clock };
     this.ledger = new ExchangeMetrics(config.capacity, outputs);
@@ -449,6 +452,7 @@ export class WorkerRuntime {
     await this.host.log.end();
     // Until here it beats: a thread that ends slowly does not hang.
     this.meter.stop();
+    this.heapWatch.cancel();
   }
 }
 

@@ -1,20 +1,21 @@
 /**
- * Gives back what the heap of an acceptor has taken in a busy time, once the thread is quiet.
+ * Gives back what the heap of a thread has taken in a busy time, once the thread is quiet.
  *
- * Thread: acceptor. Each looks after its own heap.
+ * Thread: any (pure). Acceptors and workers look each after its own heap.
  *
  * V8 lets a young generation grow to tens of MiB while much outlives its collections, as
- * connections do, and makes it small again only at a collection that comes while little is
- * allocated. A thread that has become quiet allocates so little that this would take hours, in
- * which nothing lives in that memory. The first collection of a quiet thread still counts the busy
- * time before it, so that mostly a second one is needed.
+ * connections and exchanges do, and makes it small again only at a collection that comes while
+ * little is allocated. A thread that has become quiet allocates so little that this would take
+ * hours, in which nothing lives in that memory. The first collection of a quiet thread still
+ * counts the busy time before it, so that mostly a second one is needed.
  */
 import { performance } from 'node:perf_hooks';
 import { getHeapSpaceStatistics } from 'node:v8';
+import type { Clock, Timer } from '../base/clock.js';
 import { beginCollection } from '../base/dropped-memory.js';
 
 /** Time between two looks. V8 counts as little what is allocated in some seconds. */
-export const LOOK_MS = 8000;
+const LOOK_MS = 8000;
 /** A young generation that holds less is left as it is. */
 const YOUNG_BYTES_MIN = 8 * 2 ** 20;
 /** A thread that has worked for a smaller part of its time is quiet. */
@@ -30,6 +31,12 @@ export interface HeapOfThread {
   busyShare(): number;
   /** Collects, in small steps beside the thread's work. */
   collect(): void;
+}
+
+/** Looks after the heap of the thread that calls this, until the timer is cancelled. */
+export function watchQuietHeap(clock: Clock): Timer {
+  const heap = new QuietHeap();
+  return clock.every(LOOK_MS, () => heap.look());
 }
 
 export class QuietHeap {

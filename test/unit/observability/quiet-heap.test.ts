@@ -1,6 +1,6 @@
 /** When the heap of a thread is collected because the thread is quiet. */
 import { expect, it } from 'vitest';
-import { heapOfThread, QuietHeap } from '../../../src/acceptor/quiet-heap.js';
+import { heapOfThread, QuietHeap } from '../../../src/observability/quiet-heap.js';
 
 const MIB = 2 ** 20;
 
