@@ -250,11 +250,15 @@ export class RequestPipeline {
   }
 
   /**
-   * A target has opened a tunnel. How long that stays open says nothing of how loaded the target
-   * is: limits that adapt to that count it no more.
+   * A target has begun what may go on for ever. How long that takes says nothing of how loaded the
+   * target is: limits that adapt to that count it no more.
    */
+  onStream(exchange: Exchange): void {
+    this.admission.onStream(exchange, this.parts.nowMs());
+  }
+
   onTunnel(exchange: Exchange): void {
-    this.admission.onTunnel(exchange, this.parts.nowMs());
+    this.onStream(exchange);
     this.parts.ledger.openTunnel(exchange, this.parts.nowMs());
   }
 

@@ -324,6 +324,7 @@ export class WorkerRuntime {
       streams: { wheel: this.wheel, ledger: this.ledger, unixMs: this.host.clock.unixMs },
       nowMs: this.host.clock.nowMs,
       onDelivered: (exchange) => this.pipeline.onDelivered(exchange),
+      onStream: (exchange) => this.pipeline.onStream(exchange),
       onTunnel: (exchange) => this.pipeline.onTunnel(exchange),
       refuse: (exchange, problem, detail) => this.pipeline.refuse(exchange, problem, detail),
       onBroken: (exchange, error) => this.pipeline.onFilterBroken(exchange, error),

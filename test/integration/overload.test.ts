@@ -13,9 +13,10 @@ let upstream: FakeUpstream;
 let gateway: GatewayProcess;
 const held: (() => void)[] = [];
 
-/** Answers when the test says so. */
+/** Answers when the test says so; a stream has its head at once. */
 const hold: Script = (request, response) => {
   request.resume();
+  if (request.url === '/stream') response.writeHead(200).flushHeaders();
   held.push(() => response.end('ok'));
 };
 
@@ -181,17 +182,22 @@ describe('adaptive concurrency', () => {
     expect(targets).toMatchObject([{ in_flight: 0, errors: 0 }]);
   });
 
-  it('keeps its limit when the coordinator dies, and counts nothing of a worker that died', async () => {
+  it('counts no stream, keeps its limit without a coordinator, forgets a worker that died', async () => {
     const adaptiveConcurrency = { minConcurrency: 4, minRttRequests: 10 };
     await start(hold, (url) => aConfig([url], { upstream: { adaptiveConcurrency } }));
+    // More than the limit, and each of them gives its place back with its head.
+    const streams = [];
+    for (let opened = 0; opened < 5; opened++) streams.push(await fetch(`${gateway.url}/stream`));
+    expect(streams.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
     const before = await fill(4, '/held');
     expect(await statusOf('/more')).toBe(503);
+    await Promise.all(streams.map(({ body }) => body?.cancel()));
     await fetch(`${gateway.adminUrl}/chaos/coordinator/crash`, { method: 'POST' });
     await eventually('another runs', () => gateway.find('coordinator runs again').length === 1);
     expect(await statusOf('/more')).toBe(503);
     await fetch(`${gateway.adminUrl}/chaos/worker/0/crash`, { method: 'POST' });
     // The four run again with the next worker: eight would be over the limit.
-    await eventually('they run again', () => upstream.headCount === 8);
+    await eventually('they run again', () => upstream.headCount === 5 + 8);
     release();
     expect(await Promise.all(before)).toEqual([200, 200, 200, 200]);
     const [next] = await fill(1, '/next');

@@ -134,6 +134,7 @@ export class Rig {
       refuse: () => expect.unreachable('no stage refuses'),
       onBroken: (_, error) => expect.unreachable(String(error)),
       onStuck: () => this.fail(PROBLEMS.responseTimeout),
+      onStream: () => {},
       onTunnel: () => {},
       onError: () => {},
     });

@@ -9,7 +9,8 @@
  *
  * The latency without queues (minRtt) is measured from time to time: the limit goes down to
  * minConcurrency, the earlier requests in flight drain, and then a number of requests is measured.
- * Where that does not get on (streams that stay open take the places), the last minRtt holds on.
+ * Where that does not get on (requests that are not answered hold the places), the last minRtt
+ * holds on; the first measurement gets more places instead.
  */
 
 export interface GradientRule {
@@ -37,7 +38,10 @@ export interface GradientState {
   readonly limitBefore: number;
   /** 0: not measured yet. */
   readonly minRttMs: number;
-  /** When minRtt is measured again; outside of PHASE_ADAPTING: when that is given up. */
+  /**
+   * When minRtt is measured again; outside of PHASE_ADAPTING: when that is given up, 0: that is not
+   * known yet.
+   */
   readonly nextMeasureMs: number;
   /** Windows in a row that ended with the least limit. */
   readonly windowsAtMin: number;
@@ -87,12 +91,15 @@ export function stepGradient(
     if (isMeasuring && phaseCount >= rule.minRttRequests) {
       return adapting(state, sample.phaseRttMs, laterMs);
     }
-    const hasRoom = inFlight < rule.minConcurrency;
-    const getsOn = isMeasuring ? hasRoom || windowCount > 0 : inFlight <= rule.minConcurrency;
+    const hasRoom = inFlight < state.limit;
+    const getsOn = isMeasuring ? hasRoom || windowCount > 0 : inFlight <= state.limit;
     if (getsOn) return { ...state, phase: PHASE_MEASURING, nextMeasureMs: givenUpMs };
-    // At the start there is no minRtt to go on with.
-    const isGivenUp = state.minRttMs > 0 && nowMs >= state.nextMeasureMs;
-    return isGivenUp ? adapting(state, state.minRttMs, laterMs) : state;
+    if (state.nextMeasureMs === 0) return { ...state, nextMeasureMs: givenUpMs };
+    if (nowMs < state.nextMeasureMs) return state;
+    if (state.minRttMs > 0) return adapting(state, state.minRttMs, laterMs);
+    // There is no minRtt to go on with: others are measured beside what holds the places.
+    const limit = Math.min(rule.maxConcurrency, 2 * state.limit);
+    return { ...state, limit, limitBefore: limit, nextMeasureMs: givenUpMs };
   }
   if (nowMs >= state.nextMeasureMs || state.windowsAtMin >= WINDOWS_AT_MIN_MAX) {
     const { limit } = state;

@@ -153,8 +153,8 @@ export class AdmissionPhase {
     return 'next';
   }
 
-  /** The exchange has become a tunnel. */
-  onTunnel(exchange: Exchange, nowMs: number): void {
+  /** The exchange has become a stream, or a tunnel. */
+  onStream(exchange: Exchange, nowMs: number): void {
     this.parts.gate.leave(exchange, nowMs);
   }
 

@@ -43,6 +43,8 @@ export interface ReplyPathParts {
   onBroken(exchange: Exchange, error: unknown): void;
   /** The reply does not come to its end: the client gets a problem, or is cut off. */
   onStuck(exchange: Exchange): void;
+  /** The head of a target is there, and does not say how long the body is. */
+  onStream(exchange: Exchange): void;
   /** A target has opened a tunnel: it is no request that is in flight any more. */
   onTunnel(exchange: Exchange): void;
   /** A mistake that costs no reply. */
@@ -72,7 +74,10 @@ export class ReplyPath {
   head(exchange: Exchange, status: number, block: ReplyFieldBlock, ownFields: FieldBlock): void {
     const { reply, route, head } = exchange;
     reply.onHead(status, block, head.method === 'HEAD', this.parts.nowMs());
-    if (reply.bodyBytes === -1 && status === 200 && !reply.isBodiless) this.openStream(exchange);
+    if (reply.bodyBytes === -1 && !reply.isBodiless) {
+      this.parts.onStream(exchange);
+      if (status === 200) this.openStream(exchange);
+    }
     if (ownFields !== NO_FIELDS) reply.edit(joinFields(block.fields, ownFields), reply.bodyBytes);
     if (status === SWITCHING_PROTOCOLS) {
       this.openTunnel(exchange);

@@ -113,9 +113,23 @@ describe('a measurement for which the upstream does not empty', () => {
     expect(quiet.phase).toBe(PHASE_MEASURING);
   });
 
-  it('is waited for when it is the first', () => {
-    const state = initialGradient(RULE);
-    expect(stepGradient(RULE, state, STREAMS, { nowMs: 1e9, random: 0 })).toEqual(state);
+  it('gets twice the places every 5 s when it is the first, up to the most', () => {
+    const rule = { ...RULE, maxConcurrency: 8 };
+    const step = (state: GradientState, sample: GradientSample, nowMs: number) =>
+      stepGradient(rule, state, sample, { nowMs, random: 0 });
+    let state = step(initialGradient(rule), STREAMS, 1000);
+    state = step(state, STREAMS, 5999);
+    expect(state).toMatchObject({ phase: PHASE_DRAINING, limit: 3 });
+    state = step(state, STREAMS, 6000);
+    expect(state).toMatchObject({ phase: PHASE_DRAINING, limit: 6 });
+    state = step(state, { ...STREAMS, inFlight: 6 }, 6100);
+    expect(state).toMatchObject({ phase: PHASE_MEASURING, limit: 6 });
+    const full = { ...IDLE, inFlight: 6 };
+    state = step(step(state, full, 11_099), full, 11_100);
+    expect(state).toMatchObject({ phase: PHASE_MEASURING, limit: 8 });
+    // What holds the places goes on holding them.
+    state = step(state, { ...IDLE, inFlight: 7, phaseCount: 50, phaseRttMs: 7 }, 11_200);
+    expect(state).toMatchObject({ phase: PHASE_ADAPTING, limit: 8, minRttMs: 7 });
   });
 });
 
