@@ -161,6 +161,8 @@ export class LaneDispatcher implements RescueOwner {
     // What its clients were told, and it has not counted.
     if (abandoned !== null) this.forgetWorker(dispatched, abandoned);
     if (end === null) return;
+    // What it has published is whole, and nobody need do it again.
+    if (!this.isReading) this.drain(dispatched);
     this.close(dispatched);
     dispatched.inFlight = 0;
     this.forgetWorker(dispatched, end);

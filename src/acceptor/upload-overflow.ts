@@ -5,7 +5,7 @@
  * pieces lie in buffers that all exchanges of the thread share in turn.
  */
 import { BufferPool } from '../base/buffer-pool.js';
-import { copyBytes } from '../base/copy-bytes.js';
+import { JoinedPieces } from '../base/joined-pieces.js';
 
 /** The largest read of an engine: what of it the window does not take goes into one buffer. */
 const READ_BYTES_MAX = 512 * 1024;
@@ -13,15 +13,9 @@ const READ_BYTES_MAX = 512 * 1024;
 const KEPT_MAX = 8;
 const pool = new BufferPool(READ_BYTES_MAX, KEPT_MAX);
 
-const NO_ROOM: Buffer = Buffer.alloc(0);
-
-/** Pieces that are smaller share memory: a client may send its body byte by byte. */
-const SHARED_BYTES = 4096;
-
 export class UploadOverflow {
   private readonly pieces: Buffer[] = [];
-  /** Behind the last piece, for what follows it. */
-  private room = NO_ROOM;
+  private readonly joined = new JoinedPieces();
   /** The last piece is the last one of all. */
   private hasEnd = false;
 
@@ -32,29 +26,7 @@ export class UploadOverflow {
   /** `rest` is valid inside the call only. */
   add(rest: Uint8Array, isLast: boolean): void {
     this.hasEnd = isLast;
-    const last = this.pieces.at(-1);
-    if (last !== undefined && rest.length <= this.room.length) this.extend(last, rest);
-    else if (rest.length < SHARED_BYTES) {
-      this.room = Buffer.allocUnsafeSlow(SHARED_BYTES);
-      this.pieces.push(this.take(rest));
-    } else {
-      this.room = NO_ROOM;
-      this.pieces.push(pool.copyOf(rest));
-    }
-  }
-
-  private extend(last: Buffer, rest: Uint8Array): void {
-    const { buffer, byteOffset, length } = last;
-    this.take(rest);
-    this.pieces[this.pieces.length - 1] = Buffer.from(buffer, byteOffset, length + rest.length);
-  }
-
-  /** Puts `bytes` at the beginning of the room, which is behind them from now on. */
-  private take(bytes: Uint8Array): Buffer {
-    const { room } = this;
-    copyBytes(bytes, room, 0);
-    this.room = room.subarray(bytes.length);
-    return Buffer.from(room.buffer, room.byteOffset, bytes.length);
+    if (!this.joined.tryAdd(this.pieces, rest)) this.pieces.push(pool.copyOf(rest));
   }
 
   /**

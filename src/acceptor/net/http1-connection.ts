@@ -416,7 +416,7 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
     const { listener } = this;
     if (this.state === BODY || this.state === SKIP) {
       // The exchange reads on, and says when it has read enough.
-      this.socket.end();
+      this.reply.endConnection();
     } else {
       this.listener = null;
       if (this.reply.closes) this.beginClosing();
@@ -443,7 +443,7 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
     this.pending.clear();
     this.skipLeft = CLOSING_BYTES_MAX;
     this.deadlineMs = this.context.deadlineIn(this.reply.isWritten ? CLOSING_MS : STALLED_MS);
-    this.socket.end();
+    this.reply.endConnection();
     this.pending.applyPause();
   }
 
@@ -463,7 +463,7 @@ export class Http1Connection implements ClientSocket, ReplyOwner, RequestSink, W
 
   private endTunnelDown(): void {
     const { listener } = this;
-    this.socket.end();
+    this.reply.endConnection();
     this.reply.isOver = true;
     if (this.watch.hasEnded) this.listener = null;
     listener?.onDone();

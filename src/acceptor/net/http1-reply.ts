@@ -88,6 +88,11 @@ export class Http1Reply implements WriterOwner {
     return this.writer.isEmpty;
   }
 
+  /** Nothing more is written to the client. */
+  endConnection(): void {
+    this.writer.end();
+  }
+
   /** Only the end of the connection tells where the body ends, and it has not come yet. */
   get endsByClosing(): boolean {
     return this.isBegun && !this.isOver && this.format.framing === BODY_UNTIL_CLOSE;

@@ -322,7 +322,7 @@ export class Http2Connection
     this.headDeadlineMs = NEVER;
     const isWritten = this.writer.isEmpty;
     this.deadlineMs = this.context.deadlineIn(isWritten ? CLOSING_MS : STALLED_MS);
-    this.socket.end();
+    this.writer.end();
   }
 
   // What the writer says.

@@ -9,6 +9,7 @@
  * while its upload runs ends the stream (RFC 9113 8.1), and never the connection.
  */
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
+import { JoinedPieces } from '../../base/joined-pieces.js';
 import { PROBLEMS } from '../../base/problems.js';
 import { WINDOW_CREDIT_BYTES } from '../../channel/lane.js';
 import { CONTINUE } from '../../channel/records/field-records.js';
@@ -81,6 +82,7 @@ export class Http2StreamSocket implements ClientSocket {
   private hasHead = false;
   private head: HeldHead | null = null;
   private readonly unsent: Buffer[] = [];
+  private readonly joined = new JoinedPieces();
   private isEndDue = false;
   private isReplyDone = false;
   /** Nothing more is wanted of what comes up the tunnel. */
@@ -342,7 +344,7 @@ export class Http2StreamSocket implements ClientSocket {
 
   private keep(rest: Uint8Array, isLast: boolean): void {
     if (rest.length > 0) {
-      this.unsent.push(Buffer.from(rest));
+      if (!this.joined.tryAdd(this.unsent, rest)) this.unsent.push(Buffer.from(rest));
       this.countKept(rest.length);
     }
     this.isEndDue = isLast;
@@ -391,9 +393,9 @@ export class Http2StreamSocket implements ClientSocket {
     const hasMore = unsent.length > 1 || slice.length < piece.length;
     const isLast = this.isEndDue && !hasMore && this.trailers === NO_FIELDS;
     const taken = owner.codec.sendData(stream, slice, isLast);
-    owner.onChange();
     if (taken === piece.length) unsent.shift();
     else unsent[0] = piece.subarray(taken);
+    owner.onChange();
     this.countKept(-taken);
     this.onTaken(taken);
     if (taken < slice.length) return true;

@@ -29,6 +29,9 @@ const KEPT_PIECES_MAX = 8;
 const MIDDLE_BYTES_MAX = 68 * 1024;
 const KEPT_MIDDLES_MAX = 32;
 
+/** Small writes to a blocked client are put together: its target may write byte by byte. */
+const JOINED_BYTES = SMALL_BYTES_MAX;
+
 const NO_BYTES = Buffer.alloc(0);
 
 /** Memory in which all connections of a thread put together what they write at once. */
@@ -86,6 +89,10 @@ export class SocketWriter {
   /** Bytes of bodies that count as not taken. */
   private untaken = 0;
   private isBlockedNow = false;
+  /** Memory of which the first bytes go out behind what waits in the socket. */
+  private joined = NO_BYTES;
+  /** Not 0 only while the connection is blocked. */
+  private joinedBytes = 0;
   /** An empty write waits behind others. */
   private isMarked = false;
   private readonly isDirect: boolean;
@@ -115,14 +122,14 @@ export class SocketWriter {
     return this.isBlockedNow;
   }
 
-  /** Nothing waits in the socket. */
+  /** Nothing waits. */
   get isEmpty(): boolean {
-    return this.socket.writableLength === 0;
+    return this.unsentBytes === 0;
   }
 
   /** Bytes that wait in memory for the client to take some. */
   get unsentBytes(): number {
-    return this.socket.writableLength;
+    return this.socket.writableLength + this.joinedBytes;
   }
 
   /** Memory for one call of send(), which has to be the next call. */
@@ -143,6 +150,10 @@ export class SocketWriter {
 
   private sendSmall(memory: Buffer, bytes: number): void {
     const { socket } = this;
+    if (this.isBlockedNow) {
+      this.join(memory.subarray(0, bytes));
+      return;
+    }
     const taken = this.isDirect ? writeDirectly(socket, memory, bytes) : 0;
     if (taken === bytes) return;
     const rest = memory.subarray(taken, bytes);
@@ -156,8 +167,32 @@ export class SocketWriter {
     }
   }
 
+  private join(bytes: Buffer): void {
+    if (this.joined.length - this.joinedBytes < bytes.length) {
+      this.writeJoined();
+      this.joined = Buffer.allocUnsafeSlow(JOINED_BYTES);
+    }
+    bytes.copy(this.joined, this.joinedBytes);
+    this.joinedBytes += bytes.length;
+  }
+
+  private writeJoined(): void {
+    const { joined, joinedBytes } = this;
+    if (joinedBytes === 0) return;
+    this.joined = joined.subarray(joinedBytes);
+    this.joinedBytes = 0;
+    this.socket.write(joined.subarray(0, joinedBytes));
+  }
+
+  /** Nothing more is written: the client sees the end behind all that was. */
+  end(): void {
+    this.writeJoined();
+    this.socket.end();
+  }
+
   /** Writes bytes that nobody changes. */
   sendConstant(bytes: Uint8Array): void {
+    this.writeJoined();
     this.hasWritten = true;
     this.socket.write(bytes);
     this.count(0);
@@ -165,6 +200,7 @@ export class SocketWriter {
 
   private sendPiece(memory: Buffer, bytes: number): void {
     const { socket } = this;
+    this.writeJoined();
     socket.write(memory.subarray(0, bytes), this.onFlushed);
     if (socket.writableLength === 0) {
       this.memory.releasePiece(memory);
@@ -204,11 +240,14 @@ export class SocketWriter {
     this.flushes += 1;
     this.release(waiting);
     if (!this.isBlockedNow || this.socket.destroyed) return;
-    if (waiting > BACKLOG_BYTES) {
-      if (this.untaken > waiting) this.give(this.untaken - waiting);
+    const unsent = waiting + this.joinedBytes;
+    if (unsent > BACKLOG_BYTES) {
+      if (this.untaken > unsent) this.give(this.untaken - unsent);
       return;
     }
     this.isBlockedNow = false;
+    this.writeJoined();
+    this.joined = NO_BYTES;
     this.give(this.untaken);
     this.owner.onUnblocked();
   }

@@ -42,12 +42,11 @@ export class LoginAnswerer extends Answerer {
     const body = exchange.upload.collected().toString('utf8');
     const result = answer.login.serve(exchange, body, this.parts.unixMs() / 1000);
     if (!(result instanceof Promise)) return result;
-    result.then(
-      (reply) => {
+    result
+      .then((reply) => {
         if (isWaiting(exchange)) this.sink.onReply(exchange, reply);
-      },
-      (error: unknown) => this.sink.onBroken(exchange, error),
-    );
+      })
+      .catch((error: unknown) => this.sink.onBroken(exchange, error));
     this.parts.wheel.set(exchange.deadline, this.parts.nowMs() + LOGIN_WAIT_MS);
     return 'begun';
   }

@@ -43,7 +43,7 @@ export class GrpcCall {
   /** null: messages are not bounded, and nobody looks at them. */
   private bounds: MessageBounds | null = null;
   private readonly sent = new MessageScanner();
-  private readonly received = new MessageScanner();
+  private received = new MessageScanner();
 
   constructor(
     readonly dialect: GrpcDialect,
@@ -109,6 +109,12 @@ export class GrpcCall {
       return true;
     }
     return this.received.scan(bytes, this.bounds.maxReplyMessageBytes);
+  }
+
+  /** The reply that had begun goes nowhere: what was seen of it counts no more. */
+  onReplyTakenBack(): void {
+    this.received = new MessageScanner();
+    this.status = NO_GRPC_STATUS;
   }
 
   /** The reply ends with this. */

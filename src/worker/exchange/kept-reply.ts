@@ -6,6 +6,7 @@
  * no better one comes.
  */
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
+import { JoinedPieces } from '../../base/joined-pieces.js';
 import type { ReplyFieldBlock } from '../../wire/http1/reply-fields.js';
 import type { TryInFlight } from './try-in-flight.js';
 
@@ -23,6 +24,7 @@ export class KeptReply implements ReplyFieldBlock {
   isComplete = false;
   /** The rest of it will never come. */
   isBroken = false;
+  private readonly joined = new JoinedPieces();
   private keptBytes = 0;
 
   constructor(
@@ -41,7 +43,7 @@ export class KeptReply implements ReplyFieldBlock {
   /** False: the target is to wait. */
   onBody(chunk: Buffer): boolean {
     // Copied: the bytes are valid inside the call only.
-    this.chunks.push(Buffer.from(chunk));
+    if (!this.joined.tryAdd(this.chunks, chunk)) this.chunks.push(Buffer.from(chunk));
     this.keptBytes += chunk.length;
     return this.keptBytes < KEPT_BYTES_MAX;
   }

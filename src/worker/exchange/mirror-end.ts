@@ -29,19 +29,20 @@ export class MirrorEnd {
   isWhole = false;
   /** The exchange is over. */
   isOver = false;
-  private readonly hash: Hash | null;
+  private hash: Hash | null = null;
 
-  constructor(readonly plan: MirrorPlan) {
-    this.hash = plan.rules.compares.body ? createHash(HASH) : null;
-  }
+  constructor(readonly plan: MirrorPlan) {}
 
   get isTooLong(): boolean {
     return this.bodyBytes > MIRRORED_BYTES_MAX;
   }
 
+  /** What the reply of an earlier try has had counts no more. */
   onHead(status: number, fields: FieldBlock): void {
     this.status = status;
     this.fields = fields;
+    this.bodyBytes = 0;
+    this.hash = this.plan.rules.compares.body ? createHash(HASH) : null;
   }
 
   onData(bytes: Uint8Array): void {

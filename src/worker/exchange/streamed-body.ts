@@ -11,6 +11,7 @@
  */
 import { copyOfBytes } from '../../base/copy-bytes.js';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
+import { JoinedPieces } from '../../base/joined-pieces.js';
 import { WINDOW_CREDIT_BYTES } from '../../channel/lane.js';
 
 /** What takes the body: a connection that stands. */
@@ -33,6 +34,7 @@ export interface BodySource {
 
 export class StreamedBody {
   private waiting: Buffer[] = [];
+  private readonly joinedWaiting = new JoinedPieces();
   private sink: BodySink | null = null;
   private isComplete = false;
   private isDropped = false;
@@ -42,6 +44,7 @@ export class StreamedBody {
   private trailers: FieldBlock = NO_FIELDS;
   /** All that has come; null: it is not kept, or was too long. */
   private kept: Buffer[] | null;
+  private readonly joinedKept = new JoinedPieces();
   private keptBytes = 0;
   /** Bytes that the target's side has taken, each once. */
   private takenBytes = 0;
@@ -64,14 +67,14 @@ export class StreamedBody {
   push(bytes: Uint8Array): void {
     if (this.isDropped || bytes.length === 0) return;
     if (this.kept !== null) this.keep(bytes);
-    if (this.sink === null) this.waiting.push(copyOfBytes(bytes));
-    else this.sink.onPiece(bytes);
+    if (this.sink !== null) this.sink.onPiece(bytes);
+    else if (!this.joinedWaiting.tryAdd(this.waiting, bytes)) this.waiting.push(copyOfBytes(bytes));
   }
 
   private keep(bytes: Uint8Array): void {
     this.keptBytes += bytes.length;
-    if (this.keptBytes <= this.keptBytesMax) this.kept?.push(copyOfBytes(bytes));
-    else this.kept = null;
+    if (this.keptBytes > this.keptBytesMax || this.kept === null) this.kept = null;
+    else if (!this.joinedKept.tryAdd(this.kept, bytes)) this.kept.push(copyOfBytes(bytes));
   }
 
   /** All of it is here. */

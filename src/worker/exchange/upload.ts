@@ -7,6 +7,7 @@
  */
 import { copyOfBytes } from '../../base/copy-bytes.js';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
+import { JoinedPieces } from '../../base/joined-pieces.js';
 import { type BodySource, StreamedBody } from './streamed-body.js';
 
 /** Bodies up to this size can be sent again. */
@@ -47,6 +48,7 @@ export class Upload {
   private trailers: FieldBlock = NO_FIELDS;
   /** null: there are none. */
   private chunks: Buffer[] | null = null;
+  private joined: JoinedPieces | null = null;
   private stream: StreamedBody | null = null;
   private bound: UploadBound | null = null;
 
@@ -93,7 +95,7 @@ export class Upload {
     this.received += bytes.length;
     const { stream } = this;
     if (stream === null) {
-      if (bytes.length > 0) this.keep(copyOfBytes(bytes));
+      if (bytes.length > 0) this.keep(bytes);
       return;
     }
     this.movedMs = nowMs;
@@ -101,9 +103,13 @@ export class Upload {
     if (isLast) stream.end(this.trailers);
   }
 
-  private keep(chunk: Buffer): void {
-    if (this.chunks === null) this.chunks = [chunk];
-    else this.chunks.push(chunk);
+  private keep(bytes: Uint8Array): void {
+    if (this.chunks === null) {
+      this.chunks = [copyOfBytes(bytes)];
+      return;
+    }
+    this.joined ??= new JoinedPieces();
+    if (!this.joined.tryAdd(this.chunks, bytes)) this.chunks.push(copyOfBytes(bytes));
   }
 
   onAwaited(): void {

@@ -10,7 +10,6 @@
 import { defined } from '../../base/assert.js';
 import { type FieldBlock, joinFields, NO_FIELDS } from '../../base/field-block.js';
 import { grpcStatusOfRefusal } from '../../base/grpc-status.js';
-import { buildProblemReply, withErrorPage } from '../../base/problem-reply.js';
 import { PROBLEMS, type ProblemKind } from '../../base/problems.js';
 import type { LocalReply } from '../../filters/local-reply.js';
 import type { ReplySink, ReplyStage, StageHead, StageSource } from '../../filters/reply-stage.js';
@@ -20,9 +19,9 @@ import { SWITCHING_PROTOCOLS } from '../../wire/http1/status-line.js';
 import type { Exchange } from '../exchange/exchange.js';
 import type { EventFlow } from '../exchange/reply-state.js';
 import { type EventStreamParts, EventStreams } from './event-streams.js';
-import { grpcRefusalOf } from './grpc-refusal.js';
 import type { LaneWriter } from './lane-writer.js';
 import { fieldsLetThrough } from './late-fields.js';
+import { contentOf, refusalOfCall } from './local-content.js';
 import { resumeSource, sendFromMemory } from './memory-body.js';
 import { checkLength } from './reply-length.js';
 import { StagedReply } from './staged-reply.js';
@@ -321,6 +320,7 @@ export class ReplyPath {
   takeBack(exchange: Exchange): void {
     const { reply } = exchange;
     this.closeStream(exchange);
+    exchange.grpc?.onReplyTakenBack();
     reply.staged?.cancel();
     reply.enter(null);
     reply.takeHeadBack();
@@ -470,35 +470,4 @@ export class ReplyPath {
     reply.staged?.cancel();
     reply.enter(null);
   }
-}
-
-/** The refusal as a client of gRPC gets it; null: the reply is none, or the client speaks HTTP. */
-function refusalOfCall(
-  { grpc, head }: Exchange,
-  local: LocalReply,
-  fields: FieldBlock,
-): LocalReply | null {
-  if (grpc === null || !grpc.isClients) return null;
-  const refused = grpcRefusalOf(grpc, local, { requestId: head.requestId, fields });
-  if (refused === null) return null;
-  grpc.onStatus(refused.grpcStatus);
-  return refused.local;
-}
-
-/** The body of a reply of the gateway's own, and the fields with those that describe it. */
-function contentOf(
-  exchange: Exchange,
-  { problem, detail, body, members }: LocalReply,
-  fields: FieldBlock,
-): { readonly fields: FieldBlock; readonly body: string } {
-  const { route, head, epoch, grpc } = exchange;
-  // A refusal of a call has all that it says in its fields.
-  if (problem === null || grpc?.isClients === true) return { fields, body };
-  const { requestId } = head;
-  const made = buildProblemReply(problem, requestId, detail, fields, members);
-  const pages = epoch?.errorPages ?? null;
-  if (pages === null) return made;
-  const accept = head.fields.values('accept').join(',');
-  const refused = { kind: problem, detail, requestId, accept };
-  return withErrorPage(made, pages.pageFor(refused, route?.config.errors));
 }

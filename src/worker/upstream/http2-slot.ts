@@ -16,6 +16,7 @@
  */
 import { copyOfBytes } from '../../base/copy-bytes.js';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
+import { JoinedPieces } from '../../base/joined-pieces.js';
 import { SWITCHING_PROTOCOLS } from '../../wire/http1/status-line.js';
 import type { ClientStream } from '../../wire/http2/client-stream.js';
 import { CANCEL, NO_ERROR } from '../../wire/http2/frame-kinds.js';
@@ -64,6 +65,7 @@ export class Http2Slot implements UpstreamConnection, StreamUser, BodySink {
   private isPaused = false;
   /** Pieces of the reply that wait for resume(). */
   private held: Buffer[] = [];
+  private readonly joinedHeld = new JoinedPieces();
   /** The reply has ended, perhaps behind pieces that are held; null: it has not. */
   private ended: FieldBlock | null = null;
   private hasToldLast = false;
@@ -72,7 +74,8 @@ export class Http2Slot implements UpstreamConnection, StreamUser, BodySink {
   private isTunnel = false;
 
   /** Pieces of the upload that wait for windows or for the socket. */
-  private unsent: Uint8Array[] = [];
+  private unsent: Buffer[] = [];
+  private readonly joinedUnsent = new JoinedPieces();
   private isUploadComplete = false;
   private hasSentEnd = false;
   private uploadTrailers: FieldBlock = NO_FIELDS;
@@ -146,7 +149,7 @@ export class Http2Slot implements UpstreamConnection, StreamUser, BodySink {
 
   onPiece(bytes: Uint8Array): void {
     if (this.state !== OPEN || this.hasSentEnd) return;
-    this.unsent.push(copyOfBytes(bytes));
+    if (!this.joinedUnsent.tryAdd(this.unsent, bytes)) this.unsent.push(copyOfBytes(bytes));
     this.pump();
   }
 
@@ -229,7 +232,7 @@ export class Http2Slot implements UpstreamConnection, StreamUser, BodySink {
   // Hot path: every piece of every reply.
   onData(bytes: Buffer, isLast: boolean): void {
     if (this.isPaused || this.held.length > 0) {
-      this.held.push(Buffer.from(bytes));
+      if (!this.joinedHeld.tryAdd(this.held, bytes)) this.held.push(Buffer.from(bytes));
       return;
     }
     this.give(bytes, isLast);

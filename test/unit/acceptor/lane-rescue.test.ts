@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Downstream } from '../../../src/acceptor/in-flight-table.js';
 import { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
 import { systemClock } from '../../../src/base/clock.js';
-import type { FieldBlock } from '../../../src/base/field-block.js';
+import { type FieldBlock, NO_FIELDS } from '../../../src/base/field-block.js';
 import {
   allocateLane,
   BODY_RECORD_BYTES_MAX,
@@ -13,6 +13,7 @@ import {
 } from '../../../src/channel/lane.js';
 import { trailerFields } from '../../../src/channel/records/field-records.js';
 import {
+  FLAG_END,
   REQUEST_BODY,
   REQUEST_END,
   REQUEST_HEAD,
@@ -29,6 +30,7 @@ import {
   requestReplyWindow,
   requestWantsTunnel,
 } from '../../../src/channel/records/request-head.js';
+import { writeResponseHead } from '../../../src/channel/records/response-head.js';
 
 const PLAIN = {
   protocol: PROTOCOL_HTTP_1_1,
@@ -166,6 +168,34 @@ describe('a request whose worker died', () => {
     rig.dispatcher.detach(0);
     expect(await rig.read(1)).toEqual(['/a']);
     expect(client.heard).toEqual([]);
+  });
+
+  it('has the reply that its worker published before it died, and does not run again', async () => {
+    const rig = new Rig(2);
+    const client = new Client({ ...PLAIN, receivedMs: 1, bodyBytes: 0, text: GET });
+    const index = rig.send(client);
+    client.onResponseHead = () => {
+      client.heard.push('reply');
+      rig.dispatcher.finish(index, 'replied');
+    };
+    await rig.read(0);
+    const worker = rig.workers[0];
+    if (worker === undefined) throw new Error('no worker');
+    const id = { index, generation: rig.dispatcher.table.generationOf(index) };
+    const head = {
+      ...id,
+      flags: FLAG_END,
+      status: 200,
+      bodyBytes: 2,
+      requestId: '',
+      block: NO_FIELDS,
+    };
+    writeResponseHead(worker.producer, head, Buffer.from('ok'));
+    worker.publish();
+    rig.dispatcher.detach(0);
+    expect(client.heard).toEqual(['reply']);
+    expect(await rig.read(1)).toEqual([]);
+    expect(rig.dispatcher.movedRequests).toBe(0);
   });
 
   it('does not run again when the worker was just at it', async () => {

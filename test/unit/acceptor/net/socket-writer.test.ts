@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { SocketWriter, WriteMemory } from '../../../../src/acceptor/net/socket-writer.js';
 import { closePairs, connectPair } from '../../../support/socket-pair.js';
 
@@ -64,7 +64,7 @@ describe('small writes', () => {
     expect(toSlow.isEmpty).toBe(false);
     const received: Buffer[] = [];
     slowClient.on('data', (chunk: Buffer) => received.push(chunk));
-    slow.end();
+    toSlow.end();
     slowClient.resume();
     await once(slowClient, 'end');
     expect(Buffer.concat(received).equals(Buffer.concat(expected))).toBe(true);
@@ -81,7 +81,7 @@ describe('small writes', () => {
     }
     const received: Buffer[] = [];
     client.on('data', (chunk: Buffer) => received.push(chunk));
-    slow.end();
+    toSlow.end();
     client.resume();
     await once(client, 'end');
     expect(Buffer.concat(received).equals(Buffer.concat(expected))).toBe(true);
@@ -143,5 +143,31 @@ it('a connection that has got as much again while it was blocked is unblocked al
   expect(writer.isBlocked).toBe(true);
   socket.takeBatch();
   expect([writer.isBlocked, unblocked, taken]).toEqual([false, 1, 4 * 9 * 8192]);
-  expect(socket.writableLength).toBe(0);
+  // What was put together goes out behind the rest.
+  socket.takeBatch();
+  expect(writer.isEmpty).toBe(true);
+});
+
+it('small writes to a client that takes nothing are put together, in order, up to the end', async () => {
+  const [slow, client] = await connectPair();
+  const writer = new SocketWriter(slow, new WriteMemory(), OWNER);
+  let expected = '';
+  const send = (text: string): void => {
+    expected += text;
+    write(writer, Buffer.from(text));
+  };
+  while (!writer.isBlocked) send('x'.repeat(8000));
+  const writes = vi.spyOn(slow, 'write');
+  for (let at = 0; at < 20_000; at += 1) send(String(at % 10));
+  writer.sendConstant(Buffer.from('constant'));
+  expected += 'constant';
+  send('last');
+  expect(writes.mock.calls.length).toBeLessThan(5);
+  expect(writer.unsentBytes).toBeGreaterThan(20_000);
+  const received: Buffer[] = [];
+  client.on('data', (chunk: Buffer) => received.push(chunk));
+  writer.end();
+  client.resume();
+  await once(client, 'end');
+  expect(Buffer.concat(received).toString() === expected).toBe(true);
 });

@@ -1,5 +1,6 @@
 /** The tries of an exchange, whatever targets and the coordinator do in which order. */
 
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { PROBLEMS } from '../../../../src/base/problems.js';
@@ -7,6 +8,12 @@ import {
   VERDICT_ADMITTED,
   VERDICT_CIRCUIT_OPEN,
 } from '../../../../src/channel/coordinator/coordinator-records.js';
+import { PROTOCOL_HTTP_2 } from '../../../../src/channel/records/request-head.js';
+import { ReplyStage } from '../../../../src/filters/reply-stage.js';
+import { DIALECT_WEB } from '../../../../src/wire/grpc/content-type.js';
+import { GrpcCall } from '../../../../src/worker/exchange/grpc-call.js';
+import { MirrorEnd } from '../../../../src/worker/exchange/mirror-end.js';
+import type { MirrorPlan } from '../../../../src/worker/route/worker-route.js';
 import { RetryPlanner } from '../../../../src/worker/tries/retry-planner.js';
 import { runs } from '../../../support/long-form.js';
 import {
@@ -127,6 +134,39 @@ describe('the tries of an exchange', () => {
     take(rig, { what: 'error', which: 0, code: 'UND_ERR_SOCKET' });
     expect(rig.exchange.tries.retries).toBe(1);
     expect(rig.exchange.reply.isHandedOn).toBe(false);
+  });
+
+  it('leave nothing of their replies to what the next reply is measured by', () => {
+    class Hold extends ReplyStage {
+      override head(): void {}
+      override data(): boolean {
+        return true;
+      }
+    }
+    const rig = new Rig(PLAIN);
+    const { exchange } = rig;
+    Object.assign(exchange.route ?? {}, { replyStages: [{ open: () => new Hold() }] });
+    const rules = { compares: { status: true, fields: false, body: true } };
+    const mirror = new MirrorEnd({ rules } as unknown as MirrorPlan);
+    const call = new GrpcCall(DIALECT_WEB, '', PROTOCOL_HTTP_2);
+    call.boundMessages({ maxRequestMessageBytes: 1, maxReplyMessageBytes: 99 });
+    Object.assign(exchange, { mirror, grpc: call });
+    take(rig, { what: 'connect', which: 0 });
+    take(rig, { what: 'head', which: 0, status: 200 });
+    take(rig, { what: 'data', which: 0 });
+    take(rig, { what: 'error', which: 0, code: 'UND_ERR_SOCKET' });
+    rig.advance(400);
+    rig.verdict(VERDICT_ADMITTED, 1);
+    take(rig, { what: 'connect', which: 1 });
+    take(rig, { what: 'head', which: 1, status: 200 });
+    take(rig, { what: 'data', which: 1 });
+    expect(mirror.bodyBytes).toBe(1);
+    expect(mirror.digest()).toBe(createHash('sha1').update('x').digest('hex'));
+    // One byte of the five that begin a message has come, and four more may.
+    expect(call.scanReply(Buffer.from([0, 0, 0, 1]))).toBe(true);
+    expect(call.scanReply(Buffer.from('m'))).toBe(true);
+    expect(call.scanReply(Buffer.from([0, 0, 0, 0, 100]))).toBe(false);
+    take(rig, { what: 'end', which: 1 });
   });
 
   it('are let go once, however often nobody wants them any more', () => {
