@@ -422,6 +422,8 @@ export interface CompiledRoute extends CompiledMatch {
   readonly cache?: CompiledRouteCache;
   /** Places in `plugins` of the gateway, in the order of requests; absent: none. */
   readonly plugins?: readonly number[];
+  /** Some other route does without one of them. */
+  readonly hasOwnPlugins?: true;
   /** Absent: event streams are as every stream. */
   readonly eventStreams?: CompiledEventStreams;
   readonly rewrite: CompiledRewrite;

@@ -84,6 +84,10 @@ function configOf(more: readonly ReturnType<typeof plugin>[] = []): Record<strin
           { name: 'other', weight: 0 },
         ],
       },
+      {
+        ...{ name: 'guarded', match: { path: '/guarded', methods: ['GET'] } },
+        ...{ upstream: 'api', plugins: ['asks'] },
+      },
       { name: 'plain', match: { path: '/*' }, upstream: 'api' },
     ],
   };
@@ -361,6 +365,18 @@ describe('a plugin that finds out who calls', () => {
   ])('with %j it answers %i', async (key, status) => {
     expect((await as(key)).status).toBe(status);
   });
+
+  it.each([
+    ['GET', '/guarded', 401],
+    ['GET', '/guarded/', 401],
+    ['POST', '/guarded', 405],
+    ['POST', '/guarded//', 405],
+  ])(
+    'is not passed by with %s %s, which a wider route would take',
+    async (method, path, status) => {
+      expect((await fetch(gateway.url + path, { method })).status).toBe(status);
+    },
+  );
 });
 
 describe('what a plugin has of the gateway', () => {

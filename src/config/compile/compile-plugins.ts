@@ -38,12 +38,34 @@ export function compilePlugins(plugins: readonly PluginConfig[] = []): CompiledP
   });
 }
 
-/** Places in the list of plugins, in the order in which requests pass them; undefined: none. */
-export function pluginsOfRoute(
-  { plugins: own }: RouteConfig,
-  { plugins = [] }: GatewayConfig,
-): { readonly plugins?: readonly number[] } {
-  const names = own ?? plugins.filter(({ everyRoute }) => everyRoute === true).map((p) => p.name);
-  if (names.length === 0) return {};
-  return { plugins: names.map((name) => plugins.findIndex((plugin) => plugin.name === name)) };
+/** What a route has of its plugins. */
+interface CompiledRoutePlugins {
+  /** Places in the list of plugins, in the order in which requests pass them; absent: none. */
+  readonly plugins?: readonly number[];
+  readonly hasOwnPlugins?: true;
+}
+
+/** How plugins of a route are compiled, in a configuration with these routes. */
+export function routePlugins({
+  plugins = [],
+  routes,
+}: GatewayConfig): (route: RouteConfig) => CompiledRoutePlugins {
+  const general = plugins.filter(({ everyRoute }) => everyRoute === true).map(({ name }) => name);
+  const namesOf = ({ plugins: own = general }: RouteConfig): readonly string[] => own;
+  const places = new Map(plugins.map(({ name }, place) => [name, place]));
+  const shared = new Set(places.keys());
+  for (const route of routes) {
+    const names = namesOf(route);
+    for (const name of shared) if (!names.includes(name)) shared.delete(name);
+  }
+  return (route) => {
+    const names = namesOf(route);
+    if (names.length === 0) return {};
+    const compiled = {
+      plugins: names.map((name) => defined(places.get(name), 'a checked plugin')),
+    };
+    return names.every((name) => shared.has(name))
+      ? compiled
+      : { ...compiled, hasOwnPlugins: true };
+  };
 }

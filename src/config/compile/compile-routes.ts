@@ -39,7 +39,7 @@ import { compileFilters, type DescribedRule } from './compile-filters.js';
 import { compileLogBodies } from './compile-log-bodies.js';
 import { compileMirror } from './compile-mirror.js';
 import { compileShares } from './compile-overload.js';
-import { pluginsOfRoute } from './compile-plugins.js';
+import { routePlugins } from './compile-plugins.js';
 import { compileRateLimits } from './compile-rate-limits.js';
 import { compileWebSocket } from './compile-websocket.js';
 
@@ -70,6 +70,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
   const upstreamIndexes = indexesByName(references.upstreams);
   const limiters: CompiledLimiter[] = [];
   const shares = compileShares(gateway.routes);
+  const pluginsOf = routePlugins(gateway);
   const routes: CompiledRoute[] = [];
   const rollouts: CompiledRollout[] = [];
   const documents: CompiledDocument[] = [];
@@ -109,7 +110,7 @@ export function compileRoutes(gateway: GatewayConfig, references: RouteReference
       limiterIndexes: ofRoute.filter(({ mode }) => mode !== 'off').map((one) => one.index),
       onCoordinatorLost: config.onCoordinatorLost ?? DEFAULTS.onCoordinatorLost,
       ...(cache !== undefined && { cache }),
-      ...pluginsOfRoute(config, gateway),
+      ...pluginsOf(config),
       ...(config.sse !== undefined && { eventStreams: compileEventStreams(config.sse) }),
       rewrite: compileRewrite(config.rewrite ?? {}),
     };
