@@ -181,8 +181,8 @@ export interface ClientSocket {
 /** The events of one exchange that an engine reports. The client-exchange implements this. */
 export interface ClientListener {
   /**
-   * The body is one side of a conversation, such as a call of gRPC: how long its client may be
-   * silent is not for the engine to judge.
+   * The body is one side of a conversation, such as a call of gRPC on its route: how long its
+   * client may be silent is not for the engine to judge. False until the route is known.
    */
   readonly isConversation: boolean;
 

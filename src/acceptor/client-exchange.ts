@@ -1,11 +1,10 @@
 /**
- * One request of a client: its body towards the lane, its reply to the client, and every decision
- * about both that the acceptor makes.
+ * One request of a client, and every decision about its body and reply that the acceptor makes.
  *
  * Thread: acceptor. Owns the policy: the window of the upload and what overflows it, the limit of
  * the body, slow bodies, a second run when the worker died, what becomes of the connection, and
- * the answers that the gateway gives in a worker's place. How bytes get to and from the client is
- * the engine's affair (client-engine.ts).
+ * the answers that the gateway gives in a worker's place. How bytes get to and from clients is the
+ * engine's affair.
  *
  * A reply that comes before the end of its upload closes the connection, and what the client still
  * sends is read before that (lingering.ts): the exchange has left the table by then.
@@ -59,7 +58,7 @@ export class ClientExchange implements Downstream, ClientListener {
   private readonly text: string;
   /** What a refusal goes by: the same, or a part of a head that is not kept. */
   private readonly refusalText: string;
-  readonly isConversation: boolean;
+  isConversation = false;
   /** As the configuration had it when the request began. */
   private readonly bodyBytesMax: number;
 
@@ -112,8 +111,7 @@ export class ClientExchange implements Downstream, ClientListener {
     const isKept = request.text.length <= KEPT_HEAD_CHARS_MAX;
     this.text = isKept ? request.text : '';
     this.refusalText = isKept ? request.text : briefHead(request.text);
-    this.isConversation = isCallStream(request);
-    this.bodyBytesMax = this.isConversation ? Number.POSITIVE_INFINITY : context.bodyBytesMax;
+    this.bodyBytesMax = isCallStream(request) ? Number.POSITIVE_INFINITY : context.bodyBytesMax;
     this.isRequestComplete = request.bodyBytes === 0;
   }
 
@@ -297,8 +295,7 @@ export class ClientExchange implements Downstream, ClientListener {
   private keepOverflow(rest: Uint8Array, isLast: boolean): void {
     this.overflow ??= new UploadOverflow();
     this.overflow.add(rest, isLast);
-    // Behind the last piece there is nothing to stop, and an engine that does not read would not
-    // notice that the client leaves.
+    // An engine that does not read behind the last piece would not see that the client leaves.
     if (isLast) return;
     this.isPaused = true;
     this.socket.pause();
@@ -312,6 +309,10 @@ export class ClientExchange implements Downstream, ClientListener {
     if (this.hasOverflow) return;
     if (this.trailers !== NO_FIELDS) this.sendTrailers();
     this.resume();
+  }
+
+  onConversation(): void {
+    this.isConversation = true;
   }
 
   private resume(): void {

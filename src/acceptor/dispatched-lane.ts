@@ -8,6 +8,7 @@ import type { ByteRingConsumer, RecordHandler } from '../channel/byte-ring.js';
 import type { LaneEnd } from '../channel/lane.js';
 import { interimFields, interimStatus, trailerFields } from '../channel/records/field-records.js';
 import {
+  CONVERSATION,
   FLAG_BORDER,
   FLAG_END,
   RESPONSE_ABORT,
@@ -127,6 +128,9 @@ export class DispatchedLane implements RecordHandler {
         break;
       case WINDOW:
         downstream.onWindow(ring.int(0));
+        break;
+      case CONVERSATION:
+        downstream.onConversation();
         break;
       case RESPONSE_TRAILERS:
         downstream.onResponseTrailers(trailerFields(ring));

@@ -55,9 +55,9 @@ export function grpcTypeIn(method: string, text: string): string {
 }
 
 /**
- * Whether the body is a stream of messages of gRPC, which may go on for as long as the call does:
- * the worker bounds each message, or the whole where the route is none of gRPC. The windows bound
- * what is here of it.
+ * Whether the body says that it is a stream of messages of gRPC, which may have any length: the
+ * worker bounds each message, or the whole where the route is none of gRPC. The windows bound what
+ * is here of it.
  */
 export function isCallStream({ protocol, bodyBytes, method, text }: ClientRequest): boolean {
   if (protocol !== PROTOCOL_HTTP_2 || bodyBytes !== -1 || method !== 'POST') return false;

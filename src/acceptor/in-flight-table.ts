@@ -33,6 +33,8 @@ export interface Downstream {
   onResponseAbort(): void;
   /** The worker has taken this many bytes of the request body. */
   onWindow(bytes: number): void;
+  /** The route takes the request body as one side of a conversation. */
+  onConversation(): void;
   /**
    * The worker is gone. Returns the request if it may run again: no reply has begun, and doing the
    * request twice is the same as doing it once. A request is returned once.

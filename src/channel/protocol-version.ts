@@ -7,7 +7,7 @@
  */
 
 /** To be raised with every change of a layout or of a meaning in records/ and byte-ring.ts. */
-export const PROTOCOL_VERSION = 17;
+export const PROTOCOL_VERSION = 18;
 
 /** @throws Error when the lane was allocated by code that speaks another version. */
 export function checkProtocolVersion(version: number): void {

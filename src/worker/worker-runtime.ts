@@ -184,6 +184,7 @@ export class WorkerRuntime {
       onConnected: () => ledger.countConnect(),
       giveWindow: (exchange, bytes) => this.writer.giveWindow(exchange, bytes),
       wantBody: (exchange) => this.writer.wantBody(exchange),
+      converse: (exchange) => this.writer.converse(exchange),
     });
     this.planner = new RetryPlanner(config, ledger, random);
     this.cache = this.createCache(task);

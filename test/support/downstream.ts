@@ -12,6 +12,7 @@ export function aDownstream(wish: Partial<Downstream> = {}): Downstream {
     onTunnelEnd() {},
     onResponseAbort() {},
     onWindow() {},
+    onConversation() {},
     takeRerun: () => null,
     onLaneLost() {},
     onUnserved() {},

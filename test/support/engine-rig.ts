@@ -13,6 +13,7 @@ import {
   writeTrailers,
 } from '../../src/channel/records/field-records.js';
 import {
+  CONVERSATION,
   FLAG_END,
   RESPONSE_ABORT,
   RESPONSE_END,
@@ -114,6 +115,11 @@ export class PlayedExchange {
 
   interim(status: number, name: string, value: string): void {
     writeInterimHead(this.ring, this.id, status, joinFields(field(name, value), NO_FIELDS));
+  }
+
+  /** The route takes the body as one side of a conversation. */
+  conversation(): void {
+    this.bare(CONVERSATION);
   }
 
   /** The client that waits for 100 may send its body. */

@@ -290,6 +290,7 @@ export class Rig {
       onConnected: () => {},
       giveWindow: () => {},
       wantBody: () => {},
+      converse: () => {},
     });
     forwarder.adopt(config);
     return forwarder;

@@ -19,6 +19,7 @@ import { allocatePlugins } from '../../src/channel/plugins/plugin-board.js';
 import { kindWithFlags } from '../../src/channel/record-header.js';
 import { trailerFields } from '../../src/channel/records/field-records.js';
 import {
+  CONVERSATION,
   FLAG_END,
   REQUEST_ABORT,
   REQUEST_BODY,
@@ -38,7 +39,11 @@ import {
   RepeatBatch,
   readHold,
 } from '../../src/channel/records/repeat-records.js';
-import { PROTOCOL_HTTP_1_1, tryWriteRequestHead } from '../../src/channel/records/request-head.js';
+import {
+  type HttpProtocol,
+  PROTOCOL_HTTP_1_1,
+  tryWriteRequestHead,
+} from '../../src/channel/records/request-head.js';
 import {
   responseBodyBytes,
   responseIdBytes,
@@ -81,6 +86,8 @@ export class RigClient {
   records = 0;
   /** For how long the acceptor may give its reply again; null: it may not. */
   hold: RefusalHold | null = null;
+  /** Its body may come at any pace. */
+  isConversation = false;
 
   constructor(
     readonly index: number,
@@ -169,6 +176,8 @@ export interface RigRequest {
   readonly expectsContinue?: boolean;
   /** It asks for a WebSocket. */
   readonly wantsTunnel?: boolean;
+  /** Default: HTTP/1.1. */
+  readonly protocol?: HttpProtocol;
   /** What the acceptor calls this head. Default: 0, it has no number. */
   readonly headNumber?: number;
 }
@@ -280,12 +289,13 @@ export class WorkerRig {
   write(wish: RigRequest): RigClient {
     const { method = 'GET', path = '/', fields = [], bodyBytes = 0 } = wish;
     const { expectsContinue = false, wantsTunnel = false, headNumber = 0 } = wish;
+    const { protocol = PROTOCOL_HTTP_1_1 } = wish;
     const client = new RigClient(this.clients.length, this.acceptor);
     this.clients.push(client);
     tryWriteRequestHead(this.acceptor.producer, client.index, 1, {
       receivedMs: this.clock.nowMs(),
       bodyBytes,
-      protocol: PROTOCOL_HTTP_1_1,
+      protocol,
       listener: 0,
       expectsContinue,
       wantsTunnel,
@@ -363,6 +373,10 @@ export class WorkerRig {
     if (client.isEnded || client.isCut) throw new Error('a record behind the end of a reply');
     if (kind === RESPONSE_HOLDS) {
       client.hold = readHold(consumer);
+      return;
+    }
+    if (kind === CONVERSATION) {
+      client.isConversation = true;
       return;
     }
     client.records += 1;

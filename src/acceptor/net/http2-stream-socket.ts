@@ -71,8 +71,6 @@ export class Http2StreamSocket implements ClientSocket {
   private hasEnded: boolean;
   /** When the next piece of the body must have come. */
   private deadlineMs = NEVER;
-  /** Silence of the client means nothing. */
-  private isConversation = false;
   private isPaused = false;
   /** Bytes of the body that came in a pause. */
   private unused = 0;
@@ -111,8 +109,6 @@ export class Http2StreamSocket implements ClientSocket {
 
   attach(listener: ClientListener): void {
     this.listener = listener;
-    this.isConversation = listener.isConversation;
-    if (this.isConversation) this.deadlineMs = NEVER;
   }
 
   // What the client sends.
@@ -184,7 +180,7 @@ export class Http2StreamSocket implements ClientSocket {
   }
 
   private awaitBody(): void {
-    const isAwaited = !this.isPaused && !this.wantsTunnel && !this.hasEnded && !this.isConversation;
+    const isAwaited = !this.isPaused && !this.wantsTunnel && !this.hasEnded;
     const { context, bodyIdleMs } = this.owner;
     this.deadlineMs = isAwaited ? context.deadlineIn(bodyIdleMs) : NEVER;
   }
@@ -210,8 +206,8 @@ export class Http2StreamSocket implements ClientSocket {
       this.reset(NO_ERROR);
       return;
     }
-    const reason = 'a body of which nothing came for too long';
-    this.listener?.onRefused(PROBLEMS.requestTimeout, reason);
+    if (this.listener === null || this.listener.isConversation) return;
+    this.listener.onRefused(PROBLEMS.requestTimeout, 'a body of which nothing came for too long');
   }
 
   // What the acceptor wants of the request.

@@ -17,6 +17,8 @@
  *     TUNNEL_END        empty                     TUNNEL_END         empty
  *     WINDOW            +0 bytes given back       WINDOW             +0 bytes given back
  *     REQUEST_REPEATS   see repeat-records.ts     RESPONSE_HOLDS     see repeat-records.ts
+ *                                                 CONVERSATION       empty: the body is one side of
+ *                                                     a conversation, and may come at any pace
  *
  * A body ends in exactly one way: FLAG_END on its last record, or END, or TRAILERS.
  *
@@ -48,6 +50,7 @@ export const TUNNEL_DOWN = 15;
 export const TUNNEL_END = 16;
 export const REQUEST_REPEATS = 17;
 export const RESPONSE_HOLDS = 18;
+export const CONVERSATION = 19;
 
 /** What a worker reads. */
 export type RequestRecordKind =
@@ -71,6 +74,7 @@ export type ReplyRecordKind =
   | typeof RESPONSE_INTERIM
   | typeof RESPONSE_ABORT
   | typeof RESPONSE_HOLDS
+  | typeof CONVERSATION
   | typeof TUNNEL_DOWN
   | typeof TUNNEL_END
   | typeof WINDOW;

@@ -13,6 +13,7 @@ import { BODY_RECORD_BYTES_MAX, type LaneEnd } from '../../channel/lane.js';
 import { kindWithFlags } from '../../channel/record-header.js';
 import { CONTINUE, writeInterimHead, writeTrailers } from '../../channel/records/field-records.js';
 import {
+  CONVERSATION,
   FLAG_BODILESS,
   FLAG_BORDER,
   FLAG_END,
@@ -158,6 +159,12 @@ export class LaneWriter {
   giveWindow(exchange: Exchange, bytes: number): void {
     exchange.upload.onCredit(bytes);
     writeWindow(this.ring, exchange.index, exchange.generation, bytes);
+    this.touch();
+  }
+
+  /** How long the client is silent in its body is its own affair. */
+  converse(exchange: Exchange): void {
+    writeBare(this.ring, CONVERSATION, exchange.index, exchange.generation);
     this.touch();
   }
 

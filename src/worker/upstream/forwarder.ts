@@ -9,6 +9,7 @@ import type { TargetSlotView } from '../../channel/coordinator/target-slots.js';
 import type { BlockLender } from '../../channel/lane.js';
 import type { WorkloadMaterial } from '../../channel/workload-material.js';
 import type { CompiledTarget, GatewaySettings } from '../../config/compiled-config.js';
+import { DIALECT_GRPC } from '../../wire/grpc/content-type.js';
 import type { Admission } from '../exchange/admission-state.js';
 import { type Exchange, upstreamOf } from '../exchange/exchange.js';
 import { pathForTarget, queryForTarget } from '../route/worker-route.js';
@@ -34,6 +35,8 @@ export interface ForwarderParts {
   giveWindow(exchange: Exchange, bytes: number): void;
   /** A client that waits for that may send the request body. */
   wantBody(exchange: Exchange): void;
+  /** The request body is one side of a conversation. */
+  converse(exchange: Exchange): void;
 }
 
 export class Forwarder {
@@ -121,6 +124,7 @@ export class Forwarder {
     const { upload } = exchange;
     if (upload.bodyBytes === 0) return null;
     if (upload.isCollected) return upload.collected();
+    if (isConversation(exchange)) this.parts.converse(exchange);
     const source = {
       onWanted: () => this.parts.wantBody(exchange),
       giveWindow: (bytes: number) => this.parts.giveWindow(exchange, bytes),
@@ -131,6 +135,12 @@ export class Forwarder {
   async close(): Promise<void> {
     await this.connections.close();
   }
+}
+
+/** Messages of a call, on a route that says that it takes some, and of which more are to come. */
+function isConversation({ grpc, route, upload }: Exchange): boolean {
+  if (grpc === null || grpc.dialect !== DIALECT_GRPC || !grpc.hasTrailers) return false;
+  return route?.config.filters.grpc !== undefined && upload.bodyBytes === -1 && !upload.isComplete;
 }
 
 /** A target over HTTP/2 may say that it has not looked at a request. */

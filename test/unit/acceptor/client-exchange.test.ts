@@ -13,6 +13,7 @@ import {
 import { BODY_RECORD_BYTES_MAX, WINDOW_BYTES } from '../../../src/channel/lane.js';
 import { writeInterimHead, writeTrailers } from '../../../src/channel/records/field-records.js';
 import {
+  CONVERSATION,
   FLAG_BODILESS,
   FLAG_END,
   FLAG_TUNNEL,
@@ -358,9 +359,12 @@ describe('a slow body', () => {
     expect([socket.head, socket.refreshes]).toEqual([null, 5 * SLOW_LOOKS]);
   });
 
-  it('of a call of gRPC may be as slow as its client likes', () => {
+  it('of a call of gRPC may be as slow as its client likes, once its route takes calls', () => {
     const fields = [['content-type', 'application/grpc']] as const;
-    const { rig, socket } = anUpload({ limits }, { protocol: PROTOCOL_HTTP_2, fields });
+    const call = { protocol: PROTOCOL_HTTP_2, fields };
+    const { rig, socket, id, worker } = anUpload({ limits }, call);
+    writeBare(worker.end.producer, CONVERSATION, id.index, id.generation);
+    rig.turn();
     looks(rig, 5 * SLOW_LOOKS, () => socket.send('x'));
     looks(rig, 5 * SLOW_LOOKS);
     expect([socket.head, socket.isCutOff, socket.listener.isConversation]).toEqual([
@@ -368,6 +372,14 @@ describe('a slow body', () => {
       false,
       true,
     ]);
+  });
+
+  it('is slow whatever its fields say, where the route takes no calls', () => {
+    const fields = [['content-type', 'application/grpc']] as const;
+    const { rig, socket } = anUpload({ limits }, { protocol: PROTOCOL_HTTP_2, fields });
+    looks(rig, SLOW_LOOKS, () => socket.send('x'));
+    expect(socket.head?.status).toBe(200);
+    expect(rig.localReplies).toMatchObject([{ kind: PROBLEMS.requestTimeout }]);
   });
 
   it('cuts its reply off, when that has begun', () => {

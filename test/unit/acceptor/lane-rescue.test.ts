@@ -53,6 +53,7 @@ class Client implements Downstream {
   onResponseEnd(): void {}
   onResponseTrailers(): void {}
   onResponseInterim(): void {}
+  onConversation(): void {}
   onTunnelBytes(): void {}
   onTunnelEnd(): void {}
   onResponseAbort(): void {}

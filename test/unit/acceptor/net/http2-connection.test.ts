@@ -668,6 +668,7 @@ describe('a connection', () => {
     client.send(client.head(1, false, type, 'POST'), client.data(1, 'a'));
     const exchange = await rig.exchange();
     await eventually('it has begun', () => exchange.body === 'a');
+    exchange.conversation();
     // Whoever lets settings wait for so long is cut off for that.
     await client.until(/^settings \w{12}/);
     await client.send(frame(6, 0, 0, 'are read')).until('ping ack are read');
