@@ -38,10 +38,16 @@ export class KeySetSource {
   private nextFetchMs = 0;
   private timer: NodeJS.Timeout | undefined;
 
+  /** `before`: the same set under other rules; its keys are good until newer ones are here. */
   constructor(
     readonly source: CompiledKeySource,
     private readonly options: KeySetSourceOptions,
-  ) {}
+    before?: KeySetSource,
+  ) {
+    if (before === undefined) return;
+    this.keys = before.keys;
+    this.version = before.version;
+  }
 
   start(): void {
     this.begin();

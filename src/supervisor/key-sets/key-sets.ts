@@ -32,14 +32,15 @@ export class KeySets {
    */
   adopt(authenticators: readonly CompiledAuthenticator[]): void {
     const wanted = keySourcesOf(authenticators);
-    for (const [id, known] of this.sources) {
+    const before = new Map(this.sources);
+    for (const [id, known] of before) {
       if (isSame(known.source, wanted.get(id))) continue;
       known.stop();
       this.sources.delete(id);
     }
     for (const [id, source] of wanted) {
       if (this.sources.has(id)) continue;
-      const added = new KeySetSource(source, this.sourceOptions);
+      const added = new KeySetSource(source, this.sourceOptions, before.get(id));
       this.sources.set(id, added);
       added.start();
     }
