@@ -152,6 +152,10 @@ function originRow(origin: StoreOrigin): object {
     age_seconds: origin.ageMs === null ? null : Math.round(origin.ageMs) / 1000,
     trouble: origin.trouble === '' ? null : origin.trouble,
     refused: origin.refused,
+    next_try:
+      origin.nextTry === null
+        ? null
+        : { refusals: origin.nextTry.refusals, in_seconds: Math.ceil(origin.nextTry.inMs / 1000) },
     parts: origin.parts,
   };
 }

@@ -11,6 +11,13 @@ export interface RefusedDocument {
   readonly reasons: readonly string[];
 }
 
+/** What is refused is tried again, with longer and longer waits. */
+export interface NextTry {
+  /** How often it was refused so far. */
+  readonly refusals: number;
+  readonly inMs: number;
+}
+
 export interface StoreOrigin {
   /** `etcd` or `consul`. */
   readonly provider: string;
@@ -29,6 +36,8 @@ export interface StoreOrigin {
   readonly trouble: string;
   /** The release that the store names, where it is refused. */
   readonly refused: RefusedDocument | null;
+  /** null: nothing is refused, or a trial has shown that it is bad. */
+  readonly nextTry: NextTry | null;
   readonly parts: readonly {
     readonly team: string;
     /** In force; '': none. */

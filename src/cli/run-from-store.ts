@@ -13,7 +13,7 @@ import type { ConfigDocument } from '../config/source/config-document.js';
 import { type LoadedConfig, loadFile } from '../config/source/load-file.js';
 import { readVersion } from '../supervisor/package-version.js';
 import { LastGoodCopy } from '../supervisor/sources/last-good-copy.js';
-import { openStore } from '../supervisor/sources/open-store.js';
+import { openStore, storeRandom } from '../supervisor/sources/open-store.js';
 import { ReleaseFollower } from '../supervisor/sources/release-follower.js';
 import { parseStoreAddress } from '../supervisor/sources/store-address.js';
 import { WaitingRoom } from '../supervisor/sources/waiting-room.js';
@@ -72,7 +72,8 @@ async function run(
       : new LastGoodCopy(stateDir, `${address.provider}:${address.prefix}`, io.clock);
   const store = await openStore(address, io.clock);
   const follower = new ReleaseFollower({
-    ...{ store, copy, clock: io.clock, environment: io.env, localFile: options.localFile },
+    ...{ store, copy, clock: io.clock, random: storeRandom },
+    ...{ environment: io.env, localFile: options.localFile },
     node: options.node ?? `${hostname()}-${process.pid}`,
     version: readVersion(),
     log: (_level, fields, message) => {

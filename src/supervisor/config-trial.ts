@@ -29,6 +29,14 @@ export interface Canary {
 /** What was on trial is not taken; the message says why. */
 export class TrialFailedError extends Error {
   override readonly name = 'TrialFailedError';
+
+  /** `wasJudged`: by what requests came to; else something else was wanted. */
+  constructor(
+    message: string,
+    readonly wasJudged: boolean,
+  ) {
+    super(message);
+  }
 }
 
 export interface ConfigTrialOptions {
@@ -47,6 +55,7 @@ export class ConfigTrial {
   private readonly deathsBefore: number;
   private readonly endMs: number;
   private readonly looks: Timer;
+  private isAborted = false;
   private settle: (reason: string) => void = () => {};
   private readonly settled: Promise<string>;
 
@@ -68,11 +77,12 @@ export class ConfigTrial {
   async outcome(): Promise<void> {
     const reason = await this.settled;
     this.looks.cancel();
-    if (reason !== '') throw new TrialFailedError(reason);
+    if (reason !== '') throw new TrialFailedError(reason, !this.isAborted);
   }
 
   /** Something else is wanted: it is taken back. */
   abort(reason: string): void {
+    this.isAborted = true;
     this.settle(`the trial was ended: ${reason}`);
   }
 

@@ -37,7 +37,12 @@ export type ReloadResult =
       readonly changes: readonly ConfigChange[];
       readonly changeCount: number;
     }
-  | { readonly outcome: 'refused'; readonly reasons: readonly string[] };
+  | {
+      readonly outcome: 'refused';
+      readonly reasons: readonly string[];
+      /** A trial has shown that it is worse than what is in force. */
+      readonly wasJudged?: true;
+    };
 
 export interface ReloaderOptions {
   readonly first: KeptVersion;
@@ -222,7 +227,8 @@ export class Reloader {
     try {
       result = await change();
     } catch (error) {
-      result = { outcome: 'refused', reasons: [reasonOf(error)] };
+      const wasJudged = error instanceof TrialFailedError && error.wasJudged;
+      result = { ...refuse(reasonOf(error)), ...(wasJudged && { wasJudged: true as const }) };
     }
     this.record(trigger, result);
     this.onTrial = null;

@@ -45,6 +45,10 @@ export class FollowerRig {
   readonly lines: string[] = [];
   loaded: LoadedConfig | null = null;
   reloads = 0;
+  /** Why reloads fail for now; '': they do not. */
+  obstacle = '';
+  /** It shows in a trial. */
+  isJudged = false;
 
   constructor(
     store: ConfigStore,
@@ -52,11 +56,16 @@ export class FollowerRig {
     {
       node = 'node-1',
       environment = {},
-    }: { readonly node?: string; readonly environment?: Readonly<Record<string, string>> } = {},
+      retryMs = 60_000,
+    }: {
+      readonly node?: string;
+      readonly environment?: Readonly<Record<string, string>>;
+      readonly retryMs?: number;
+    } = {},
   ) {
     this.follower = new ReleaseFollower({
-      ...{ store, copy, clock: systemClock, environment, localFile: null },
-      ...{ node, version: '0.0.0', applyIntervalMs: 0 },
+      ...{ store, copy, clock: systemClock, random: systemRandom, environment },
+      ...{ node, localFile: null, version: '0.0.0', applyIntervalMs: 0, retryMs },
       log: (level, fields, message) => {
         this.lines.push(`${level} ${message} ${JSON.stringify(fields)}`);
       },
@@ -95,6 +104,10 @@ export class FollowerRig {
 
   private reload() {
     this.reloads += 1;
+    if (this.obstacle !== '') {
+      const refused = { outcome: 'refused' as const, reasons: [this.obstacle] };
+      return this.isJudged ? { ...refused, wasJudged: true as const } : refused;
+    }
     try {
       this.loaded = this.follower.source.load();
       return { outcome: 'applied' as const, epoch: this.reloads, changes: [], changeCount: 0 };

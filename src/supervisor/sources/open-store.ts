@@ -14,12 +14,13 @@ export async function openStore(
 ): Promise<ConfigStore> {
   if (address.provider === 'consul') {
     const { ConsulStore } = await import('./consul/consul-store.js');
-    return new ConsulStore({ address, clock, random });
+    return new ConsulStore({ address, clock, random: storeRandom });
   }
   const { EtcdStore } = await import('./etcd/etcd-store.js');
-  return new EtcdStore({ address, clock, random });
+  return new EtcdStore({ address, clock, random: storeRandom });
 }
 
 /** Gateways of a machine that has just started must not all come again at one moment. */
-const random: Random = () => randomInt(RANDOM_STEPS) / RANDOM_STEPS;
+/** Who waits and comes back does so at a time of its own. */
+export const storeRandom: Random = () => randomInt(RANDOM_STEPS) / RANDOM_STEPS;
 const RANDOM_STEPS = 2 ** 32;

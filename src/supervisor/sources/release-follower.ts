@@ -10,9 +10,10 @@
  *
  * Invariants: what cannot be used changes nothing, and what is gone from the store stays in force
  * when all is gone: an empty store is one that was lost. The copy is written before anything is
- * reported as in force.
+ * reported as in force. What is refused is tried again until the store names something else, unless
+ * a trial has shown that it is bad.
  */
-import type { Clock } from '../../base/clock.js';
+import type { Clock, Random } from '../../base/clock.js';
 import type { RefusedDocument, StoreOrigin } from '../../base/store-origin.js';
 import { ConfigError } from '../../config/check/config-error.js';
 import { type ConfigSource, storeSource } from '../../config/source/config-source.js';
@@ -24,6 +25,7 @@ import { type DocumentAttempt, type TrialOutcome, tryDocuments } from './documen
 import type { LastGoodCopy } from './last-good-copy.js';
 import { type NodeReport, reportText } from './node-report.js';
 import { CURRENT, NODES, PARTS } from './release-layout.js';
+import { RepeatedTry } from './repeated-try.js';
 import { type DocumentSet, hasSameTexts, inOrder } from './store-document.js';
 import { documentsOf } from './wanted-documents.js';
 
@@ -37,6 +39,7 @@ export type FollowerLog = (
 export interface FollowerOptions {
   readonly store: ConfigStore;
   readonly clock: Pick<Clock, 'nowMs' | 'unixMs' | 'after'>;
+  readonly random: Random;
   readonly environment: Environment;
   /** A file of this machine that stands above the documents; null: none. */
   readonly localFile: string | null;
@@ -48,6 +51,14 @@ export interface FollowerOptions {
   readonly log: FollowerLog;
   /** The least time between two changes. Default: 1 s. */
   readonly applyIntervalMs?: number;
+  /** The least time until what was refused is tried again, which then grows. Default: 5 s. */
+  readonly retryMs?: number;
+}
+
+/** What the store names, and what of it is not even a document. */
+interface Wanted {
+  readonly documents: DocumentSet;
+  readonly refused: TrialOutcome['refused'];
 }
 
 const APPLY_INTERVAL_MS = 1000;
@@ -65,6 +76,13 @@ export class ReleaseFollower implements StoreListener {
   private refused: TrialOutcome['refused'] = new Map();
   private candidate: DocumentSet | null = null;
   private triedKey = '';
+  /** What the store named last. */
+  private wanted: Wanted = { documents: NO_DOCUMENTS, refused: new Map() };
+  private readonly again: RepeatedTry;
+  /** Some requests were served with it, and more of them failed. */
+  private wasJudged = false;
+  private isStopped = false;
+  private tail: Promise<unknown> = Promise.resolve();
   private from: StoreOrigin['from'] = 'store';
   private revision = 0;
   private clusterId = '';
@@ -81,8 +99,12 @@ export class ReleaseFollower implements StoreListener {
   private readonly attached = deferred<void>();
 
   constructor(private readonly options: FollowerOptions) {
-    const { store, localFile, environment, node, log } = options;
+    const { store, localFile, environment, node, log, clock, random } = options;
     this.log = log;
+    this.again = new RepeatedTry({
+      ...{ clock, random, waitMsMin: options.retryMs },
+      tryAgain: () => this.inTurn(() => this.tryAgain()).catch((error) => this.onBroken(error)),
+    });
     this.presence = store.present(NODES + node);
     this.source = storeSource({
       ...{ name: store.name, localFile, environment },
@@ -123,6 +145,8 @@ export class ReleaseFollower implements StoreListener {
   }
 
   async stop(): Promise<void> {
+    this.isStopped = true;
+    this.again.forget();
     this.watching?.stop();
     await Promise.race([this.presence.stop(), this.sleep(STOP_MS_MAX)]);
     this.options.store.close();
@@ -141,6 +165,7 @@ export class ReleaseFollower implements StoreListener {
       ageMs: Number.isNaN(this.readMs) ? null : clock.nowMs() - this.readMs,
       trouble: this.trouble,
       refused: this.refusalOf(''),
+      nextTry: this.again.next,
       parts: [...new Set(teams)].sort().map((team) => ({
         team,
         sha256: this.inForce.get(team)?.sha256 ?? '',
@@ -149,7 +174,18 @@ export class ReleaseFollower implements StoreListener {
     };
   }
 
-  async onView(view: StoreView): Promise<void> {
+  onView(view: StoreView): Promise<void> {
+    return this.inTurn(() => this.take(view));
+  }
+
+  /** What the store says and what is tried again come one after the other. */
+  private inTurn(step: () => Promise<void>): Promise<void> {
+    const done = this.tail.then(step);
+    this.tail = done.catch(() => {});
+    return done;
+  }
+
+  private async take(view: StoreView): Promise<void> {
     this.noteContact(view);
     const wanted = await documentsOf(view, this.options.store, this.inForce);
     this.warnOnce(wanted.warnings);
@@ -179,6 +215,7 @@ export class ReleaseFollower implements StoreListener {
     const key = keyOf(this.inForce, unusable);
     if (key === this.triedKey) return;
     this.triedKey = key;
+    this.again.forget();
     this.refused = unusable;
     this.logRefusals();
     this.report();
@@ -187,13 +224,32 @@ export class ReleaseFollower implements StoreListener {
   private async adopt(wanted: DocumentSet, unusable: TrialOutcome['refused']): Promise<void> {
     const key = keyOf(wanted, unusable);
     if (key === this.triedKey) return;
+    this.again.forget();
+    this.wanted = { documents: wanted, refused: unusable };
+    await this.tryWanted(this.wanted);
+    this.triedKey = key;
+  }
+
+  private onBroken(error: unknown): void {
+    this.log('error', { err: error }, 'what was refused could not be tried again');
+  }
+
+  private async tryAgain(): Promise<void> {
+    // The store may have named something else that could not even be read.
+    if (!this.isStopped && this.triedKey === keyOf(this.wanted.documents, this.wanted.refused))
+      await this.tryWanted(this.wanted);
+  }
+
+  private async tryWanted({ documents: wanted, refused: unusable }: Wanted): Promise<void> {
+    this.wasJudged = false;
     const before = this.inForce;
     const outcome = hasSameTexts(before, wanted)
       ? { inForce: wanted, refused: new Map() }
       : await tryDocuments(before, wanted, (documents) => this.attempt(documents));
-    this.triedKey = key;
     this.inForce = outcome.inForce;
     this.refused = new Map([...outcome.refused, ...unusable]);
+    if (outcome.refused.size === 0 || this.wasJudged) this.again.forget();
+    else if (!this.isStopped) this.again.onRefused();
     if (this.inForce.size > 0 && !this.refused.has('')) this.from = 'store';
     this.logRefusals();
     this.looked.resolve();
@@ -213,6 +269,7 @@ export class ReleaseFollower implements StoreListener {
     // same turn, and is to find there what is in force by then.
     const result = await this.reload?.();
     this.appliedMs = this.options.clock.nowMs();
+    if (result?.outcome === 'refused' && result.wasJudged === true) this.wasJudged = true;
     return this.settle(documents, result?.outcome === 'refused' ? result.reasons : null);
   };
 
@@ -322,8 +379,9 @@ export class ReleaseFollower implements StoreListener {
   }
 
   private logRefusals(): void {
+    const { next: nextTry } = this.again;
     for (const [team, { document, reasons }] of this.refused) {
-      const what = team === '' ? { release: document.id } : { part: team };
+      const what = { ...(team === '' ? { release: document.id } : { part: team }), nextTry };
       const message = 'a document of the store is refused, the last good one stays in force';
       this.log('error', { ...what, reasons }, message);
     }

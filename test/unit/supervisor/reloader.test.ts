@@ -171,7 +171,7 @@ describe('a reload while another one is on trial', () => {
         new Promise((_, reject) => {
           const { epoch } = shared.settings;
           trials.push({
-            abort: (reason) => reject(new TrialFailedError(reason)),
+            abort: (reason) => reject(new TrialFailedError(reason, false)),
             figures: () => ({ epoch }) as TrialFigures,
           });
           asked?.onBegun();

@@ -147,6 +147,50 @@ describe('a gateway that follows a store', () => {
     expect(rig.has('error the copy of the configuration is not written')).toBe(true);
   });
 
+  it('tries what was refused again, until it is in force or the store names something else', async () => {
+    await publish(store, 'one');
+    const rig = new FollowerRig(store, copy, { retryMs: 10 });
+    await rig.boot();
+    rig.obstacle = 'the port is in use';
+    await publish(store, 'two');
+    await eventually('it was refused twice', () => rig.reloads >= 2);
+    expect(rig.has('"nextTry":{"refusals":')).toBe(true);
+    const { refused, nextTry } = rig.follower.origin();
+    expect([refused?.reasons, rig.body]).toEqual([['the port is in use'], 'one']);
+    if (nextTry !== null) expect(nextTry.refusals).toBeGreaterThanOrEqual(2);
+    rig.obstacle = '';
+    await rig.whenBody('two');
+    await eventually('it is told', () => rig.follower.origin().refused === null);
+    expect(rig.follower.origin().nextTry).toBeNull();
+    await rig.follower.stop();
+  });
+
+  it('does not try again what a trial has shown to be bad', async () => {
+    await publish(store, 'one');
+    const rig = new FollowerRig(store, copy, { retryMs: 1 });
+    await rig.boot();
+    rig.obstacle = 'on trial: 9 of 10 requests failed';
+    rig.isJudged = true;
+    await publish(store, 'two');
+    await eventually('it is refused', () => rig.follower.origin().refused !== null);
+    expect([rig.follower.origin().nextTry, rig.reloads]).toEqual([null, 1]);
+    rig.obstacle = '';
+    await publish(store, 'three');
+    await rig.whenBody('three');
+    await rig.follower.stop();
+  });
+
+  it('starts with what could not be loaded at first, once it can', async () => {
+    const environment: Record<string, string> = {};
+    await publish(store, 'late', documentOf('${WORD}'));
+    const rig = new FollowerRig(store, copy, { environment, retryMs: 10 });
+    expect(await rig.boot(60_000)).toBe(false);
+    environment['WORD'] = 'late';
+    const { written } = await rig.follower.whenBooted();
+    expect(written.routes[0]?.respond?.body).toBe('late');
+    await rig.follower.stop();
+  });
+
   it('does not reload for a release with the same text, and reports its name', async () => {
     const first = await publish(store, 'one');
     const rig = new FollowerRig(store, copy);
