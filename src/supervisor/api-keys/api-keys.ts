@@ -93,6 +93,8 @@ export class ApiKeys implements TopicListener {
     { readonly before: string; readonly key: ManagedKey }
   >();
   private mustRead = false;
+  /** Of each reading of all keys that is under way: what has changed meanwhile; null: taken away. */
+  private readonly readings = new Set<Map<string, ManagedKey | null>>();
   private retry: Timer | null = null;
   private stale: Timer | null = null;
   private sweeper: Timer | null = null;
@@ -271,6 +273,7 @@ export class ApiKeys implements TopicListener {
   }
 
   private async take(id: string, key: ManagedKey | null): Promise<void> {
+    for (const meanwhile of this.readings) meanwhile.set(id, key);
     if (key === null) {
       this.keys.delete(id);
       remember(this.takenBack, id, true);
@@ -308,11 +311,20 @@ export class ApiKeys implements TopicListener {
   }
 
   private async readAll(): Promise<void> {
-    const all = await this.parts.storage.readAll();
+    const meanwhile = new Map<string, ManagedKey | null>();
     const found = new Map<string, ManagedKey>();
-    for (const kept of all) {
-      const key = await this.restored(kept);
-      if (key !== null) found.set(key.id, key);
+    this.readings.add(meanwhile);
+    try {
+      for (const kept of await this.parts.storage.readAll()) {
+        const key = await this.restored(kept);
+        if (key !== null) found.set(key.id, key);
+      }
+    } finally {
+      this.readings.delete(meanwhile);
+    }
+    for (const [id, key] of meanwhile) {
+      if (key === null) found.delete(id);
+      else found.set(id, key);
     }
     this.mustRead = false;
     this.keys = found;

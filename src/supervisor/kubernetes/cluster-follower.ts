@@ -89,6 +89,8 @@ export class ClusterFollower implements ClusterView {
   private isAbsenceTold = false;
   private shownCertificates = '';
   private copied = '';
+  /** Copies are written one after the other: the last one stays. */
+  private copying = Promise.resolve();
   private isApplying = false;
   private isStarted = false;
   private next: Timer | null = null;
@@ -176,7 +178,7 @@ export class ClusterFollower implements ClusterView {
     this.showCertificates();
     this.tellOutcomes();
     this.writeOutcomes();
-    void this.writeCopy();
+    this.copying = this.copying.then(() => this.writeCopy());
   }
 
   status(): ClusterStatus {

@@ -92,7 +92,10 @@ export class ProgramHost {
     const instance = { fetcher, hooks: this.setUp(plugin, fetcher) };
     this.instances.set(row, instance);
     // Whoever asks once more, as a reload does, tries once more.
-    instance.hooks.catch(() => this.instances.delete(row));
+    instance.hooks.catch(async () => {
+      if (this.instances.get(row) === instance) this.instances.delete(row);
+      await fetcher.close();
+    });
     return instance;
   }
 

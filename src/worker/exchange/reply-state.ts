@@ -75,6 +75,8 @@ export class ReplyState {
   /** The gateway itself makes the reply. */
   isLocal = false;
   isHeadPending = false;
+  /** Its client has gone, and it goes on coming for others. */
+  isForOthers = false;
   isStarted = false;
   /** null: the reply goes onto the lane as it comes. */
   staged: StagedFlow | null = null;
@@ -117,7 +119,7 @@ export class ReplyState {
 
   /** The head goes to the client, even if it has not been written yet. */
   get isHandedOn(): boolean {
-    return this.isStarted || this.isHeadPending || this.staged !== null;
+    return this.isStarted || this.isHeadPending || this.isForOthers || this.staged !== null;
   }
 
   /** The target has more, and is kept waiting. */
@@ -197,6 +199,14 @@ export class ReplyState {
   /** The head that waits goes nowhere: what it belongs to has failed. */
   takeHeadBack(): void {
     this.isHeadPending = false;
+    this.isForOthers = false;
+  }
+
+  /** Its client has gone: what comes is for others. */
+  goOnForOthers(): void {
+    this.isHeadPending = false;
+    this.isForOthers = true;
+    this.isPaused = false;
   }
 
   /** The head is written, with that much of the body. */

@@ -243,8 +243,7 @@ export class ReplyPath {
   /** Its client has gone, and the reply goes on coming for others: nothing more is written. */
   goOnAside(exchange: Exchange): void {
     this.release(exchange);
-    exchange.reply.takeHeadBack();
-    exchange.reply.resume();
+    exchange.reply.goOnForOthers();
   }
 
   /** The whole body, which lies in memory: it goes out as the client takes it. */

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ApiKeysNotice } from '../../../src/channel/identity-messages.js';
 import { Announcements } from '../../../src/supervisor/announcements.js';
 import { ApiKeys } from '../../../src/supervisor/api-keys/api-keys.js';
@@ -192,6 +192,24 @@ describe('API keys of a shared store', () => {
     await settled();
     expect(keys.list()).toEqual([]);
     expect(notices.at(-1)).toMatchObject({ isWhole: true, keys: [] });
+  });
+
+  it('that another gateway makes while all are read are known', async () => {
+    await begin();
+    const id = await made();
+    const first = kept.get(id);
+    if (first === undefined) throw new Error('the key is not kept');
+    const other: KeptKey = { key: { ...first.key, id: 'other' }, version: 'of another' };
+    vi.spyOn(FakeStorage.prototype, 'readAll').mockImplementationOnce(async () => {
+      // What was read is older than what is told before all of it is looked through.
+      kept.set('other', other);
+      await keys.onEvent('other');
+      return [first];
+    });
+    keys.onFollowing(false);
+    await settled();
+    expect(keys.list()).toEqual([first.key, other.key]);
+    expect(notices.at(-1)).toMatchObject({ isWhole: true, keys: [first.key, other.key] });
   });
 
   it('change only as they are kept', async () => {

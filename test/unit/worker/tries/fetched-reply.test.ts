@@ -116,6 +116,22 @@ describe('a reply that is fetched for the cache', () => {
     expect(rig.outcomes).toEqual([OUTCOME_CANCELLED]);
   });
 
+  it('has its time between two parts, not that for its head, when its client has gone', () => {
+    const { rig, flight } = aFetch();
+    const { timeouts } = upstreamOf(rig.exchange);
+    flight.join(new Follower());
+    rig.replies.goOnAside(rig.exchange);
+    rig.exchange.isAside = true;
+    const attempt = tryOf(rig);
+    for (let ms = 0; ms < 2 * timeouts.perTryMs; ms += timeouts.idleMs / 2) {
+      rig.loop.onBody(attempt, PIECE, false);
+      rig.advance(timeouts.idleMs / 2);
+    }
+    expect(rig.outcomes).toEqual([]);
+    for (let ms = 0; ms < 3 * timeouts.idleMs; ms += 100) rig.advance(100);
+    expect(rig.outcomes).not.toEqual([]);
+  });
+
   describe('and whose own client gets it at its own pace', () => {
     /** All but the last part has gone out. */
     function aDetached() {
