@@ -93,7 +93,7 @@ export class ApiKeys implements TopicListener {
     { readonly before: string; readonly key: ManagedKey }
   >();
   private mustRead = false;
-  /** Of each reading of all keys that is under way: what has changed meanwhile; null: taken away. */
+  /** Of each reading of all keys under way: what has changed meanwhile; null: taken away. */
   private readonly readings = new Set<Map<string, ManagedKey | null>>();
   private retry: Timer | null = null;
   private stale: Timer | null = null;
