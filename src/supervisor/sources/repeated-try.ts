@@ -1,5 +1,5 @@
 /**
- * When what was refused is tried again: a port may be free by then, a file or a secret may be there.
+ * When what was refused is tried again: a port may be free by then, a file or a secret be there.
  *
  * Thread: supervisor (on the main thread). Owns the timer. The wait doubles with each refusal.
  */
