@@ -424,10 +424,13 @@ export class Gateway {
     });
   }
 
-  /** What cannot be bound refuses the whole configuration, so that is tried first. */
+  /**
+   * What cannot be bound refuses the whole configuration, so that is tried first. Until it is
+   * certain that the configuration is taken, clients see the certificates of the one in force, and
+   * its upstreams have the targets that its own sources name.
+   */
   private async swap(shared: SharedConfig, canary: Canary | null): Promise<ServedConfig> {
-    const { front, certificates, config } = this;
-    await certificates.adopt(shared.settings);
+    const { front, config } = this;
     try {
       const { listeners } = shared.settings;
       await front.prepareListeners(listeners).catch((error: unknown) => {
@@ -435,15 +438,16 @@ export class Gateway {
       });
       // Upstreams that are new begin with the targets that their sources name.
       this.supervisor.freeNewSlots(shared.settings);
-      this.discovery.adopt(shared.settings);
+      this.discovery.addNew(shared.settings);
       const identity = this.workload.adopt(shared.settings);
       await Promise.all([identity, this.discovery.settled(FIRST_TARGETS_MS)]);
-      return await this.supervisor.swap(shared, canary);
+      return await this.supervisor.swap(shared, canary, () =>
+        this.certificates.adopt(shared.settings),
+      );
     } catch (error) {
       front.discardListeners();
       this.discovery.adopt(config);
       void this.workload.adopt(config);
-      await certificates.adopt(config);
       throw error;
     }
   }

@@ -229,8 +229,7 @@ export class Supervisor {
 
   private standBy(): void {
     if (this.isStopping) return;
-    // Without a spare thread a lane waits for its next thread to start, which is no reason to end
-    // anything.
+    // A lane then waits for its next thread to start, which is no reason to end anything.
     this.options.threads.lanes.warmSpare().catch((error: unknown) => {
       if (this.isStopping) return;
       this.options.logger.warn({ err: error }, 'no spare worker thread could be started');
@@ -318,14 +317,17 @@ export class Supervisor {
    *
    * With a `canary` some workers begin with it before the second step, while the coordinator knows
    * of both and decides as the version in force says. Rejects with TrialFailedError when it was
-   * taken back.
+   * taken back. `onDecided` brings what clients see at once into force: acceptors adopt behind it.
    */
-  async swap(shared: SharedConfig, canary: Canary | null = null): Promise<ServedConfig> {
+  async swap(
+    shared: SharedConfig,
+    canary: Canary | null = null,
+    onDecided: () => Promise<void> = async () => {},
+  ): Promise<ServedConfig> {
     const next = shared.settings;
     this.dropped.replacedBy(sharedBytesOf(shared));
     this.plugins.begin(next.plugins);
-    // Keys for the next configuration are fetched now; those of the old one stay until the swap is
-    // done.
+    // Keys for the next one are fetched now; those of the old one stay until the swap is done.
     await this.identity.adopt([...this.config.authenticators, ...next.authenticators]);
     try {
       await this.prepareLanes(shared);
@@ -339,6 +341,7 @@ export class Supervisor {
     await this.clearRows(this.epochTable.take(plan));
     this.prober.adopt(this.shownConfig);
     await Promise.all(this.lanes.map((lane) => this.commit(lane, shared)));
+    await onDecided();
     await this.options.front.adopt(shared);
     await this.identity.adopt(next.authenticators);
     this.plugins.adopt();
@@ -389,8 +392,7 @@ export class Supervisor {
     try {
       await this.coordinator.adopt(versions);
     } catch (error) {
-      // The coordinator may have died for another reason, so one more try follows; an error of the
-      // second try is reported.
+      // It may have died for another reason: one more try follows, whose error is reported.
       if (!(error instanceof CoordinatorDiedError)) throw error;
       await this.coordinator.adopt(versions);
     }

@@ -2,27 +2,63 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommandLine } from '../../src/cli/command-line.js';
+import { freePort } from '../support/client-rig.js';
 import { eventually } from '../support/eventually.js';
 import { FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
+import { makeCertificate } from '../support/test-certificate.js';
 import { capturedIo } from '../unit/cli/captured-io.js';
 
 const TOKEN = 'a-token-of-the-admin';
 const CLIENTS = 8;
 
 let upstream: FakeUpstream;
+/** Files of certificates, by the name in them. */
+const files = mkdtempSync(join(tmpdir(), 'sluice-canary-tls-'));
+let tlsPort: number;
+let certificate = 'old.test';
 
 beforeAll(async () => {
+  for (const name of ['old.test', 'new.test']) {
+    const { cert, key } = makeCertificate(`DNS:${name}`);
+    writeFileSync(join(files, `${name}.cert`), cert);
+    writeFileSync(join(files, `${name}.key`), key, { mode: 0o600 });
+  }
   upstream = await FakeUpstream.start();
   upstream.script = (_, response) => void response.end('ok');
 });
-afterAll(() => upstream.close());
+afterAll(async () => {
+  await upstream.close();
+  rmSync(files, { recursive: true });
+});
+
+/** The name in the certificate that clients are shown. */
+function shownName(): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port: tlsPort, host: '127.0.0.1', rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().subjectaltname);
+      socket.destroy();
+    });
+    socket.on('error', reject);
+  });
+}
 
 function configuration(workers: number, path: string, more: object = {}): object {
   return {
-    listen: { port: 0 },
+    listen: [
+      { name: 'plain', port: 0 },
+      {
+        ...{ name: 'tls', port: tlsPort, engine: 'wire' },
+        tls: {
+          certificates: [
+            { cert: join(files, `${certificate}.cert`), key: join(files, `${certificate}.key`) },
+          ],
+        },
+      },
+    ],
     admin: { port: 0, token: TOKEN },
     workers,
     stateDir: './state',
@@ -43,6 +79,8 @@ describe.each([1, 3])('with %i workers', (workers) => {
   let clients: Promise<unknown>;
 
   beforeAll(async () => {
+    tlsPort = await freePort();
+    certificate = 'old.test';
     const first = { ...configuration(workers, '/*'), stateDir: folder };
     gateway = await GatewayProcess.start(first);
     const client = async (): Promise<void> => {
@@ -126,15 +164,18 @@ describe.each([1, 3])('with %i workers', (workers) => {
   });
 
   it('ends a trial when something else is asked for', async () => {
+    certificate = 'new.test';
     write('/*', { timeout: '21s' });
     const first = fetch(`${gateway.adminUrl}/reload`, {
       method: 'POST',
       headers: { authorization: `Bearer ${TOKEN}` },
     });
     expect((await first).status).toBe(202);
+    expect(await shownName()).toBe('DNS:old.test');
     write('/*', { timeout: '22s' });
     const { code, out } = await reload('--wait');
     expect([code, out]).toEqual([0, expect.stringContaining('in force as version')]);
     expect(gateway.stdout).toContain('another configuration was asked for');
+    expect(await shownName()).toBe('DNS:new.test');
   });
 });

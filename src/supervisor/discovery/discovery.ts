@@ -56,12 +56,21 @@ export class Discovery {
       this.watched.delete(name);
       this.onSettled(name);
     }
-    for (const { name, discovery, targetIndexes } of found) {
+    this.look(found);
+  }
+
+  /** Looks for the targets of upstreams that are new in this configuration, and leaves others. */
+  addNew({ upstreams }: Pick<GatewaySettings, 'upstreams'>): void {
+    if (!this.isStopped) this.look(upstreams.filter(({ name }) => !this.watched.has(name)));
+  }
+
+  private look(upstreams: GatewaySettings['upstreams']): void {
+    for (const { name, discovery, targetIndexes } of upstreams) {
       if (discovery === null) continue;
       const watched = this.watched.get(name) ?? this.watch(name);
       watched.adopt(targetIndexes, discovery);
     }
-    if (found.length > 0) this.startSweeping();
+    if (this.watched.size > 0) this.startSweeping();
   }
 
   /** Resolves when each source has answered or failed once, or this time is over. */

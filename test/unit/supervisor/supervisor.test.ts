@@ -20,14 +20,24 @@ let threads: FakeThreads;
 let supervisor: Supervisor;
 let front: DispatcherFront;
 let givenUp: string[];
+let decided: number;
+/** What had been decided when the acceptors adopted something. */
+let decidedAtAdoption: number[];
+const onDecided = async (): Promise<void> => {
+  decided += 1;
+};
 
 beforeEach(() => {
+  decided = 0;
+  decidedAtAdoption = [];
   clock = new FakeClock();
   threads = new FakeThreads();
   givenUp = [];
   const log = (): void => {};
   const rule = { inFlightMax: 10, depthMax: 10, waitMsMax: 1000 };
-  front = new DispatcherFront(new LaneDispatcher(WORKERS, rule, () => {}, clock));
+  front = new DispatcherFront(new LaneDispatcher(WORKERS, rule, () => {}, clock), () =>
+    decidedAtAdoption.push(decided),
+  );
   supervisor = new Supervisor({
     first: shareConfig(FIRST),
     front,
@@ -96,7 +106,7 @@ describe('the start', () => {
 describe('a swap', () => {
   it('has workers prepare, then the coordinator go on, then workers begin', async () => {
     await start();
-    const fate = fateOf(supervisor.swap(next()));
+    const fate = fateOf(supervisor.swap(next(), null, onDecided));
     await settled();
     expect(told()).toEqual([['prepare'], ['prepare']]);
     threads.worker(0).report({ type: 'prepared', epoch: 2 });
@@ -112,10 +122,12 @@ describe('a swap', () => {
       ['prepare', 'commit'],
       ['prepare', 'commit'],
     ]);
-    expect([fate.state, supervisor.config.epoch]).toEqual(['waits', 2]);
+    expect([fate.state, supervisor.config.epoch, decided]).toEqual(['waits', 2, 0]);
     for (const lane of [0, 1]) threads.worker(lane).report({ type: 'committed', epoch: 2 });
     await settled();
     expect([fate.state, supervisor.epochs]).toEqual(['resolved', [1, 2]]);
+    // Clients see other certificates with the listeners that show them, and no earlier.
+    expect(decidedAtAdoption).toEqual([1]);
     for (const lane of [0, 1]) threads.worker(lane).report({ type: 'released', epoch: 1 });
     expect(supervisor.epochs).toEqual([2]);
   });
@@ -128,7 +140,7 @@ describe('a swap', () => {
     const onBegun = (): void => {
       trials += 1;
     };
-    const fate = fateOf(supervisor.swap(next(), { rule, onBegun }));
+    const fate = fateOf(supervisor.swap(next(), { rule, onBegun }, onDecided));
     await prepared(2);
     // What is in force stays the last, whose word counts.
     threads.coordinator.say({ type: 'configured', epoch: 1 });
@@ -140,7 +152,7 @@ describe('a swap', () => {
     expect([trials, fate.state, supervisor.config.epoch]).toEqual([1, 'waits', 1]);
     supervisor.trial?.abort('enough');
     await settled();
-    expect(fate.state).toBe('rejected: the trial was ended: enough');
+    expect([fate.state, decided]).toEqual(['rejected: the trial was ended: enough', 0]);
     expect(told().map((orders) => orders.at(-1))).toEqual(['takeBack', 'takeBack']);
     expect([supervisor.trial, supervisor.config.epoch, supervisor.epochs]).toEqual([
       null,
@@ -153,12 +165,12 @@ describe('a swap', () => {
 
   it('changes nothing when a worker cannot take the configuration', async () => {
     await start();
-    const fate = fateOf(supervisor.swap(next()));
+    const fate = fateOf(supervisor.swap(next(), null, onDecided));
     await settled();
     threads.worker(0).report({ type: 'prepared', epoch: 2 });
     threads.worker(1).report({ type: 'unprepared', epoch: 2, reason: 'no such key' });
     await settled();
-    expect(fate.state).toBe('rejected: no such key');
+    expect([fate.state, decided]).toEqual(['rejected: no such key', 0]);
     expect(supervisor.config.epoch).toBe(1);
     expect(threads.coordinator.mail.some(({ type }) => type === 'configs')).toBe(false);
   });

@@ -86,6 +86,29 @@ function used(): string {
 
 const status = () => discovery.status()[0];
 
+describe('a configuration that may still be refused', () => {
+  it('leaves the sources of those in force, and begins those of others', () => {
+    say(1, 2);
+    const { upstreams } = rig.config;
+    const other = { ...DISCOVERY, source: { kind: 'file', path: 'other.json' } as const };
+    discovery.addNew({ upstreams: upstreams.map((one) => ({ ...one, discovery: other })) });
+    expect([listeners.length, used()]).toEqual([1, '1,2']);
+    discovery.addNew({
+      upstreams: upstreams.map((one) => ({
+        ...one,
+        name: 'new',
+        targetIndexes: [],
+        discovery: other,
+      })),
+    });
+    expect([listeners.length, discovery.unanswered]).toEqual([2, ['new']]);
+    adopt();
+    expect(discovery.status().map(({ upstream }) => upstream)).toEqual([status()?.upstream]);
+    adopt(other);
+    expect([listeners.length, used()]).toEqual([3, '1,2']);
+  });
+});
+
 describe('targets that a source names', () => {
   it('are used, and go, as it says', () => {
     say(1, 2, 3);
