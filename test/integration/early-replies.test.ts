@@ -110,7 +110,7 @@ const viaSocket: Send = async (path, bytes) => {
   const head = `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: ${bytes}\r\n\r\n`;
   const reply = await rawExchange(gateway.port, [head, Buffer.alloc(bytes, 'x')], {
     waitMsMax: 20_000,
-    until: /\r\n\r\n(who are you\?|[\s\S]*\r\n0\r\n\r\n|fixed|\{[\s\S]*\})$/,
+    until: /\r\n\r\n(who are you\?|[\s\S]*\r\n0\r\n\r\n|fixed|\{[\s\S]*\}\n)$/,
   });
   return `${reply.status} ${/\r\n\r\n./.test(reply.text) ? 'True' : 'False'}`;
 };
