@@ -1,5 +1,8 @@
 /** Waits for a condition, not for a time; fails with what it was when it never came true. */
 const POLL_MS = 10;
+/** What takes seconds is asked less often: a page of figures costs more than it seems. */
+const POLL_MS_MAX = 30;
+const POLLS_AT_FULL_PACE = 20;
 const WAIT_MS_MAX = 20_000;
 const WAIT_MS_IN_VAIN = 2000;
 
@@ -11,9 +14,12 @@ export async function eventually(
   waitMsMax: number = waitMsUsual,
 ): Promise<void> {
   const deadline = performance.now() + waitMsMax;
+  let polls = 0;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`never came true: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    polls += 1;
+    const pollMs = polls < POLLS_AT_FULL_PACE ? POLL_MS : POLL_MS_MAX;
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 }
 
