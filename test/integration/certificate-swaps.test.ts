@@ -10,7 +10,7 @@ import { Agent } from 'node:https';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { aConfig } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
-import { FakeUpstream } from '../support/fake-upstream.js';
+import { answerAfter, FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { Load } from '../support/load.js';
 import { IS_LONG } from '../support/long-form.js';
@@ -54,10 +54,7 @@ function certificateOf(name: string, swap: number): TestCertificate {
 }
 
 async function start(): Promise<void> {
-  upstream = await FakeUpstream.start((request, response) => {
-    request.resume();
-    response.end('ok');
-  });
+  upstream = await FakeUpstream.start(answerAfter(50));
   files = [
     new PairFiles('rename', certificateOf(NAMES[0], 0)),
     new PairFiles('link', certificateOf(NAMES[1], 0)),

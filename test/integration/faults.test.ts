@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { ACCEPTOR_FORMS } from '../support/acceptor-forms.js';
 import { aConfig } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
-import { FakeUpstream, type Script } from '../support/fake-upstream.js';
+import { answerAfter, FakeUpstream, type Script } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { Load } from '../support/load.js';
 
@@ -92,10 +92,7 @@ describe('a worker that fails', () => {
     async (fault, acceptors) => {
       await start({ top: { acceptors, limits: { workerHeap: '64MiB' } } });
       // Each client has a request under way at nearly all times: some are the dying worker's.
-      upstream.script = (request, response) => {
-        request.resume();
-        setTimeout(() => response.end('ok'), 20);
-      };
+      upstream.script = answerAfter(20);
       const load = new Load(gateway.url, 16);
       await moreReplies(load, 200);
       for (let deaths = 1; deaths <= 2; deaths++) {
@@ -206,6 +203,7 @@ describe('a worker that fails', () => {
 describe('a coordinator that fails', () => {
   it.each(['crash', 'hang'])('by %s goes unnoticed where there is no limit', async (fault) => {
     await start();
+    upstream.script = answerAfter(20);
     const load = new Load(gateway.url, 16);
     await moreReplies(load, 200);
     expect(await inject(`coordinator/${fault}`)).toBe(202);

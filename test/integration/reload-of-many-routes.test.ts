@@ -3,7 +3,7 @@
  * that were taken to hang. How long it takes is a matter of benches.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FakeUpstream } from '../support/fake-upstream.js';
+import { answerAfter, FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { Load } from '../support/load.js';
 
@@ -16,7 +16,7 @@ let upstream: FakeUpstream;
 let gateway: GatewayProcess;
 
 beforeAll(async () => {
-  upstream = await FakeUpstream.start((_request, response) => response.end('ok'));
+  upstream = await FakeUpstream.start(answerAfter(10));
   gateway = await GatewayProcess.start(configuration(0));
 });
 

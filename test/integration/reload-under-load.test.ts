@@ -7,7 +7,7 @@ import type { ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ACCEPTOR_FORMS } from '../support/acceptor-forms.js';
 import { eventually } from '../support/eventually.js';
-import { FakeUpstream } from '../support/fake-upstream.js';
+import { answerAfter, FakeUpstream } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { Load } from '../support/load.js';
 
@@ -29,7 +29,8 @@ async function start(acceptors: number): Promise<void> {
   isStreaming = true;
   const script: Parameters<typeof FakeUpstream.start>[0] = (request, response) => {
     if (request.url === '/stream') sendLines(response);
-    else response.end('ok');
+    else if (request.url === '/limited') response.end('ok');
+    else answerAfter(50)(request, response);
   };
   upstream = await FakeUpstream.start(script);
   second = await FakeUpstream.start(script);

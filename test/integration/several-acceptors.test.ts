@@ -10,7 +10,7 @@ import { type ConnectionOptions, connect as connectSecurely, type TLSSocket } fr
 import { afterEach, describe, expect, it } from 'vitest';
 import { aConfig } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
-import { FakeUpstream, type Script } from '../support/fake-upstream.js';
+import { answerAfter, FakeUpstream, type Script } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { Load } from '../support/load.js';
 import { PairFiles } from '../support/pair-files.js';
@@ -181,6 +181,7 @@ describe('two acceptors', () => {
 
   it('spread load over both groups of workers, and go on while one is away', async () => {
     await start();
+    upstream.script = answerAfter(20);
     const load = new Load(gateway.url, 32);
     await eventually('replies', () => load.count(200) > 300);
     expect(await inject('acceptor/0/hang')).toBe(202);

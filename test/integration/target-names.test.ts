@@ -51,7 +51,8 @@ let isStreaming = true;
 
 async function listen(host: string): Promise<Server> {
   const server = createServer((request, response) => {
-    if (request.url !== '/stream') return void response.end(`${host} ${request.headers.host}`);
+    if (request.url !== '/stream')
+      return void setTimeout(() => response.end(`${host} ${request.headers.host}`), 5);
     const timer = setInterval(() => {
       response.write('line\n');
       if (!isStreaming) response.end('end');

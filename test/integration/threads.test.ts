@@ -8,7 +8,7 @@ import { ACCEPTOR_FORMS } from '../support/acceptor-forms.js';
 import { readBulk } from '../support/bulk-body.js';
 import { aConfig } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
-import { FakeUpstream } from '../support/fake-upstream.js';
+import { answerAfter, FakeUpstream } from '../support/fake-upstream.js';
 import { InProcessGateway } from '../support/in-process-gateway.js';
 import { Load } from '../support/load.js';
 
@@ -45,6 +45,7 @@ async function moreReplies(load: Load, count: number): Promise<void> {
 describe('a worker that dies', () => {
   it.each([1, 2])('under load costs only what it was working on (%i workers)', async (workers) => {
     await start(workers);
+    upstream.script = answerAfter(20);
     const connections = 16;
     const load = new Load(gateway.url, connections);
     await moreReplies(load, 300);

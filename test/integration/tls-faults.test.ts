@@ -11,7 +11,7 @@ import { type ConnectionOptions, connect } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { aConfig } from '../support/configs.js';
 import { eventually } from '../support/eventually.js';
-import { FakeUpstream, type Script } from '../support/fake-upstream.js';
+import { answerAfter, FakeUpstream, type Script } from '../support/fake-upstream.js';
 import { GatewayProcess } from '../support/gateway-process.js';
 import { Load } from '../support/load.js';
 import { PairFiles } from '../support/pair-files.js';
@@ -101,6 +101,7 @@ async function moreReplies(loads: readonly Load[], count: number): Promise<void>
 describe('an acceptor with TLS that dies', () => {
   it.each(['crash', 'hang', 'oom', 'exit'])('by %s is back with what it had', async (fault) => {
     await start({ limits: { workerHeap: '64MiB' } });
+    upstream.script = answerAfter(20);
     const loads = all();
     await moreReplies(loads, 50);
     const first = await askSecurely(gateway.port, client);

@@ -21,6 +21,17 @@ export interface ReceivedRequest {
 
 export type Script = (request: IncomingMessage, response: ServerResponse) => void;
 
+/**
+ * Answers so much later: clients that send without a pause then have a request under way at nearly
+ * all times, which may be a dying thread's, and leave the machine time for what the test is about.
+ */
+export function answerAfter(thinkMs: number, body = 'ok'): Script {
+  return (request, response) => {
+    request.resume();
+    setTimeout(() => response.end(body), thinkMs);
+  };
+}
+
 export class FakeUpstream {
   /** Requests that arrived whole, in order. Empty when the script reads bodies itself. */
   readonly received: ReceivedRequest[] = [];

@@ -3,6 +3,10 @@
  */
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 import { request as requestSecure, type Agent as SecureAgent } from 'node:https';
+import { setTimeout as rest } from 'node:timers/promises';
+
+/** Where nobody listens a client would else try thousands of times a second. */
+const REST_AFTER_CUT_MS = 10;
 
 export interface LoadReply {
   /** 0: the connection was cut before the reply was complete. */
@@ -58,6 +62,7 @@ export class Load {
       this.counts.set(reply.status, this.count(reply.status) + 1);
       if (reply.status !== 200 && reply.status !== 429) this.others.push(reply);
       this.onReply(reply);
+      if (reply.status === 0) await rest(REST_AFTER_CUT_MS);
     }
   }
 
