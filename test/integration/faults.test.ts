@@ -138,7 +138,8 @@ describe('a worker that fails', () => {
   });
 
   it('loses no body that comes while it hangs, and until its successor serves', async () => {
-    await start({ top: { workers: 1 } });
+    // A busy machine may need longer for a successor than a request waits by default.
+    await start({ top: { workers: 1, limits: { queueTime: '1m' } } });
     let answered = 0;
     const upload = async (): Promise<void> => {
       const reply = await fetch(gateway.url, { method: 'POST', body: 'x'.repeat(10_000) });
