@@ -43,7 +43,11 @@ export function createClient(config: CompiledStore): StoreClient {
 
 /** The same for commands that no limit waits for, and that may wait at the server for a second. */
 export function createPatientClient(config: CompiledStore): StoreClient {
-  return clientOf(config, { commandTimeout: PATIENT_MS_MAX, socketTimeout: PATIENT_MS_MAX });
+  const patience = { commandTimeout: PATIENT_MS_MAX, socketTimeout: PATIENT_MS_MAX };
+  const client = clientOf(config, patience);
+  // As many commands wait for its connection as the main thread lets through, each by a listener.
+  client.setMaxListeners(0);
+  return client;
 }
 
 type Patience = Required<Pick<RedisOptions, 'commandTimeout' | 'socketTimeout'>>;
