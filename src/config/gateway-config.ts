@@ -225,7 +225,7 @@ export interface ListenConfig {
   readonly headTimeout?: Duration;
   /**
    * How long the body of a request may pause while the gateway reads it. A call of gRPC may be
-   * silent for longer on a route with `match.grpc` or `grpc`. 1s to 1h. Default: 60s.
+   * silent for longer where calls are expected. 1s to 1h. Default: 60s.
    */
   readonly bodyIdleTimeout?: Duration;
   /**
@@ -739,8 +739,8 @@ export interface LimitsConfig {
   readonly connectionsPerAddress?: number;
   /**
    * Least bytes a second of a request body on its way. A client that stays below for half a minute
-   * gets 408. 0 means no bound. Calls of gRPC have none on routes with `match.grpc` or `grpc`. 0 to
-   * 1MiB. Default: 240.
+   * gets 408. 0 means no bound. Calls of gRPC have none where they are expected. 0 to 1MiB.
+   * Default: 240.
    */
   readonly bodyRate?: ByteSize;
   /**

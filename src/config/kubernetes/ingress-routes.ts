@@ -210,7 +210,6 @@ class RouteMaker {
       ...{ name: this.nameOf(place, 'main'), match, ...common },
       ...(options.redirect !== null && { redirect: { ...options.redirect, keepQuery: false } }),
       ...(upstream !== null && { upstream: upstream.name }),
-      ...(upstream !== null && options.backend.protocol !== 'http1' && { grpc: {} }),
       ...(upstream !== null && Object.keys(rewrite).length > 0 && { rewrite }),
     };
     const main: RouteDraft = { place, config: answers(config), upstream };

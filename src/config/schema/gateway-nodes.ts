@@ -187,8 +187,7 @@ export const LIMITS_NODE = objectNode(
     ),
     bodyRate: sizeNode(
       'Least bytes a second of a request body on its way. A client that stays below for half a ' +
-        'minute gets 408. 0 means no bound. Calls of gRPC have none on routes with ' +
-        '`match.grpc` or `grpc`.',
+        'minute gets 408. 0 means no bound. Calls of gRPC have none where they are expected.',
       ['0', '1MiB'],
       { default: limits.bodyRate },
     ),

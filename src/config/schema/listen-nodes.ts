@@ -141,7 +141,7 @@ const ONE_NODE = objectNode(
     ),
     bodyIdleTimeout: durationNode(
       'How long the body of a request may pause while the gateway reads it. A call of gRPC may ' +
-        'be silent for longer on a route with `match.grpc` or `grpc`.',
+        'be silent for longer where calls are expected.',
       ['1s', '1h'],
       { default: listen.bodyIdleTimeout },
     ),

@@ -137,10 +137,13 @@ export class Forwarder {
   }
 }
 
-/** Messages of a call, on a route that says that it takes some, and of which more are to come. */
-function isConversation({ grpc, route, upload }: Exchange): boolean {
+/** Messages of a call of which more are to come, where calls are expected. */
+function isConversation(exchange: Exchange): boolean {
+  const { grpc, route, upload } = exchange;
   if (grpc === null || grpc.dialect !== DIALECT_GRPC || !grpc.hasTrailers) return false;
-  return route?.config.filters.grpc !== undefined && upload.bodyBytes === -1 && !upload.isComplete;
+  const takesCalls =
+    route?.config.filters.grpc !== undefined || upstreamOf(exchange).protocol !== 'http1';
+  return takesCalls && upload.bodyBytes === -1 && !upload.isComplete;
 }
 
 /** A target over HTTP/2 may say that it has not looked at a request. */

@@ -288,11 +288,8 @@ describe('annotations', () => {
     [{ 'proxy-connect-timeout': '7' }, { timeouts: { connect: '7s', response: '60s' } }],
     [{ 'proxy-read-timeout': '120s' }, { timeouts: { response: '120s', idle: '120s' } }],
     [{ 'backend-protocol': 'HTTPS' }, { scheme: 'https', tls: { verify: false } }],
-    [{ 'backend-protocol': 'grpc' }, { protocol: 'h2c', grpc: {} }],
-    [
-      { 'backend-protocol': 'GRPCS' },
-      { scheme: 'https', protocol: 'h2', tls: { verify: false }, grpc: {} },
-    ],
+    [{ 'backend-protocol': 'grpc' }, { protocol: 'h2c' }],
+    [{ 'backend-protocol': 'GRPCS' }, { scheme: 'https', protocol: 'h2', tls: { verify: false } }],
     [{ 'service-upstream': 'true' }, { mode: 'service' }],
     [
       { 'whitelist-source-range': '10.0.0.0/8, 192.168.0.1' },

@@ -15,11 +15,15 @@ beforeAll(async () => {
     authenticators: {
       keys: { type: 'apiKey', header: 'x-key', keys: [{ id: 'a', sha256: '0'.repeat(64) }] },
     },
-    upstreams: { api: { targets: [{ url: 'http://127.0.0.1:8001' }], protocol: 'h2c' } },
+    upstreams: {
+      api: { targets: [{ url: 'http://127.0.0.1:8001' }] },
+      calls: { targets: [{ url: 'http://127.0.0.1:8002' }], protocol: 'h2c' },
+    },
     routes: [
       { name: 'calls', match: { grpc: { service: 'a.B' } }, upstream: 'api' },
       { name: 'bounded', match: { path: '/bounded' }, upstream: 'api', grpc: {} },
       { name: 'mine', match: { path: '/mine' }, upstream: 'api', grpc: {}, authenticate: ['keys'] },
+      { name: 'any', match: { path: '/any' }, upstream: 'calls' },
       { name: 'pages', match: { path: '/*' }, upstream: 'api' },
     ],
   });
@@ -40,7 +44,7 @@ function isConversation(path: string, wish: RigRequest = {}): boolean {
 }
 
 describe('a body is one side of a conversation', () => {
-  it.each(['/a.B/Chat', '/bounded'])('on a route that takes calls: %s', (path) => {
+  it.each(['/a.B/Chat', '/bounded', '/any'])('where calls are expected: %s', (path) => {
     expect(isConversation(path)).toBe(true);
   });
 
