@@ -20,9 +20,12 @@ beforeAll(async () => {
       calls: { targets: [{ url: 'http://127.0.0.1:8002' }], protocol: 'h2c' },
     },
     routes: [
-      { name: 'calls', match: { grpc: { service: 'a.B' } }, upstream: 'api' },
-      { name: 'bounded', match: { path: '/bounded' }, upstream: 'api', grpc: {} },
-      { name: 'mine', match: { path: '/mine' }, upstream: 'api', grpc: {}, authenticate: ['keys'] },
+      { name: 'calls', match: { grpc: { service: 'a.B' } }, upstream: 'calls' },
+      { name: 'bounded', match: { path: '/bounded' }, upstream: 'calls', grpc: {} },
+      {
+        ...{ name: 'mine', match: { path: '/mine' }, upstream: 'calls', grpc: {} },
+        authenticate: ['keys'],
+      },
       { name: 'any', match: { path: '/any' }, upstream: 'calls' },
       { name: 'pages', match: { path: '/*' }, upstream: 'api' },
     ],
