@@ -23,6 +23,7 @@ const LIVE_KEYS: readonly string[] = [
   ...['limits.headerBytes', 'limits.headerFields', 'limits.bodyBytes', 'limits.bodyOnGet'],
   ...['limits.lingerBytes', 'limits.bodyRate', 'limits.passes'],
   ...['logging.level', 'logging.accessLog', 'logging.redactQuery', 'tracing', 'errors'],
+  'upstreamErrors',
   ...['reload', 'shutdown', 'authenticators', 'plugins', 'upstreams', 'routes', 'spiffe'],
 ];
 
@@ -65,7 +66,9 @@ function fixedLeaves(config: RestartConfig): [string, string][] {
     paths: _paths,
     via: _via,
     filters: _filters,
+    cors: _cors,
     errors: _errors,
+    documents: _documents,
     versioning: _versioning,
     logging: { level: _level, accessLog: _accessLog, keptRecords: _keptRecords, ...logging },
     tracing: _tracing,

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { isLive, restartReasons } from '../../../../src/config/changes/live-fields.js';
 import { CONFIG_SCHEMA } from '../../../../src/config/schema/config-schema.js';
@@ -41,6 +42,29 @@ function withValue(path: string, value: unknown): object {
   return { ...SMALLEST, trustedProxies, [key]: child === undefined ? value : { [child]: value } };
 }
 
+const PETS = {
+  match: { path: '/pets/*' },
+  upstream: 'api',
+  openapi: resolve('examples/documents/pets.yaml'),
+};
+
+/** Of lists and of objects that one value of one key does not make. */
+const OTHER_VALUES: Readonly<Record<string, unknown>> = {
+  listen: { port: 8089 },
+  trustedProxies: ['10.0.0.0/8'],
+  clientAddressField: 'X-Real-IP',
+  ipFilter: { deny: ['10.0.0.0/8'] },
+  cors: { origins: ['https://a.example'] },
+  securityHeaders: {},
+  versioning: { by: 'path' },
+  compression: { encodings: ['gzip'] },
+  errors: { '404': { text: 'nothing here' } },
+  tracing: { endpoint: 'http://127.0.0.1:4318' },
+  authenticators: { keys: { type: 'apiKey', keys: [{ id: 'a', sha256: '0'.repeat(64) }] } },
+  upstreams: { ...SMALLEST.upstreams, two: { targets: [{ url: 'http://127.0.0.1:8002' }] } },
+  routes: [...SMALLEST.routes, { ...PETS, name: 'pets' }],
+};
+
 describe('keys that a reload can change', () => {
   const before = loadObject(SMALLEST).compiled;
 
@@ -51,6 +75,14 @@ describe('keys that a reload can change', () => {
       const after = loadObject(withValue(path, value) as typeof SMALLEST).compiled;
       expect(restartReasons(before, after).length === 0, path).toBe(isLive(path));
     }
+  });
+
+  it.each(Object.entries(OTHER_VALUES))('can come and go: %s', (key, value) => {
+    const after = loadObject({ ...SMALLEST, [key]: value } as typeof SMALLEST).compiled;
+    expect(JSON.stringify(after)).not.toBe(JSON.stringify(before));
+    expect(isLive(key)).toBe(true);
+    expect(restartReasons(before, after)).toEqual([]);
+    expect(restartReasons(after, before)).toEqual([]);
   });
 
   it('are not the secret of limiter keys, which is not shown', () => {
