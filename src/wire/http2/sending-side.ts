@@ -104,12 +104,13 @@ export abstract class SendingSide<S extends Http2Stream> {
 
   /** Takes the stream out; what came on it and was not credited is. */
   protected forget(stream: S, kind: ClosedKind): void {
+    const mayCome = kind === CLOSED_BY_US && !stream.isRemoteClosed;
+    this.closed.add(stream.id, kind, mayCome ? stream.receiveWindow : 0);
     stream.isOver = true;
     stream.isRemoteClosed = true;
     stream.isLocalClosed = true;
     this.streams.delete(stream.id);
     this.blocked.delete(stream);
-    this.closed.add(stream.id, kind);
     const { uncredited } = stream;
     stream.uncredited = 0;
     this.creditConnection(uncredited);

@@ -132,7 +132,7 @@ export class ServerConnection extends ReplySide {
     // Behind the last GOAWAY it is not looked at: the client sends it again elsewhere.
     this.lastStream = id;
     if (id > this.lastAllowed) {
-      this.closed.add(id, CLOSED_BY_US);
+      this.closeUnheard(id);
       this.spend('refused streams');
       return;
     }
@@ -170,9 +170,14 @@ export class ServerConnection extends ReplySide {
   private resetUnheard(id: number, code: number): boolean {
     this.spend('refused streams');
     if (this.isClosed) return false;
-    this.closed.add(id, CLOSED_BY_US);
+    this.closeUnheard(id);
     this.writer.reset(id, code);
     return true;
+  }
+
+  private closeUnheard(id: number): void {
+    const window = this.reader.endsStream ? 0 : this.options.streamWindowBytes;
+    this.closed.add(id, CLOSED_BY_US, window);
   }
 
   protected override onPeerSettings(): void {

@@ -227,7 +227,7 @@ export abstract class StreamConnection<S extends Http2Stream> extends SendingSid
     const stream = this.streams.get(id);
     this.creditConnection(stream === undefined ? bytes : padBytes);
     if (stream === undefined) {
-      this.onDataOfClosed(id);
+      this.onDataOfClosed(id, bytes);
       return;
     }
     stream.receiveWindow -= bytes;
@@ -268,12 +268,13 @@ export abstract class StreamConnection<S extends Http2Stream> extends SendingSid
     this.listener.onData(stream, bytes.subarray(reader.dataStart, reader.dataEnd), isLast);
   }
 
-  private onDataOfClosed(id: number): void {
+  private onDataOfClosed(id: number, bytes: number): void {
     if (this.isIdle(id)) {
       this.fail(PROTOCOL_ERROR, 'DATA on a stream that is idle');
       return;
     }
-    this.onFrameOfClosed(id);
+    // A body in small frames that was on its way when we reset its stream is no flood.
+    if (!this.closed.takeInFlight(id, bytes)) this.onFrameOfClosed(id);
   }
 
   /** A frame that may not come on a closed stream, unless the other side did not know of that. */

@@ -556,6 +556,24 @@ describe('a connection to a target', () => {
     expect(rig.connection.isClosed).toBe(false);
   });
 
+  it('takes what was on its way on a stream that it resets, within its window', () => {
+    const rig = new Rig();
+    const stream = rig.request();
+    rig.request();
+    rig.send(rig.head(1, [status]), frame(0, 0, 1, 'a'.repeat(35)));
+    rig.connection.reset(stream, 8);
+    const message = frame(0, 0, 1, 'x'.repeat(50));
+    for (let count = 0; count < 1310; count++) rig.send(message);
+    expect(rig.connection.idleFrames).toBe(0);
+    rig.send(frame(0, 1, 1), rig.head(3, [status], true));
+    expect(rig.lines.at(-1)).toBe('end 3 0 ');
+    // That many bytes were in the window: what is more was sent in spite of the reset.
+    for (let count = 0; count < 999; count++) rig.send(message);
+    expect(rig.connection.isClosed).toBe(false);
+    rig.send(message);
+    expect(rig.lines.at(-1)).toBe('close 11: a flood of frames on closed streams');
+  });
+
   it('ends every stream when the socket is gone', () => {
     const rig = new Rig();
     rig.request();

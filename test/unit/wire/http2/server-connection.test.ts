@@ -299,6 +299,17 @@ describe('a flood', () => {
     expect(rig.events).toEqual(['close 11']);
   });
 
+  it('is none where an upload was on its way when its stream was refused or reset', () => {
+    const rig = new Rig();
+    rig.send(rig.headers(1, false, [['te', 'gzip']]), rig.headers(3, false));
+    rig.connection.reset(rig.stream(3), 0);
+    const refused = rig.connection.idleFrames;
+    for (let count = 0; count < 1300; count++) {
+      rig.send(frame(0, 0, 1, 'x'.repeat(50)), frame(0, 0, 3, 'x'.repeat(50)));
+    }
+    expect([rig.connection.isClosed, rig.connection.idleFrames]).toEqual([false, refused]);
+  });
+
   it('of HEADERS that are too many is answered, and none is kept', () => {
     const rig = new Rig();
     const many = Array.from({ length: 200 }, (_, at): Pair => ['x', `${at}`]);
