@@ -29,6 +29,8 @@ export interface KeyGrantRule {
   readonly reserve: number;
 }
 
+export const NO_KEY_GRANTS: KeyGrantRule = { validMs: 0, reserve: 0 };
+
 export function keyGrantRule(limiter: CompiledLimiter): KeyGrantRule {
   const admissions = admissionsOf(limiter.limit, limiter.cost);
   const longestMs = Math.min(KEY_GRANT_VALID_MS_MAX, limiter.windowMs / WINDOW_PARTS_MIN);

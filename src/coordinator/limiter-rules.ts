@@ -9,7 +9,7 @@ import type { CompiledLimiter } from '../config/compiled-config.js';
 import type { LimiterLookup } from '../config/shared/shared-config.js';
 import type { ClusterLimits } from './cluster-limits.js';
 import { ClusterShare } from './cluster-share.js';
-import { type KeyGrantRule, keyGrantRule } from './key-grant-rule.js';
+import { type KeyGrantRule, keyGrantRule, NO_KEY_GRANTS } from './key-grant-rule.js';
 import type { Limiter } from './limiter.js';
 import { createLimiter, needsRow, rowWordsOf } from './limiters.js';
 import type { HeldCounts } from './reserved-limiter.js';
@@ -69,7 +69,8 @@ export class LimiterRules {
     const rule = {
       config,
       limiter: hasRows ? createLimiter(config, this.tableOf(config), held) : null,
-      grants: keyGrantRule(config),
+      // The store is told of admissions one by one: of these it would not know.
+      grants: isShared ? NO_KEY_GRANTS : keyGrantRule(config),
       share: isShared ? new ClusterShare(config, this.tableOf(config), cluster, held) : null,
     };
     this.rules[limiterIndex] = rule;

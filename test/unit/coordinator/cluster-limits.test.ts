@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import {
+  ASK_KEY_GRANT_SHIFT,
   VERDICT_ADMITTED,
   VERDICT_RATE_LIMITED,
 } from '../../../src/channel/coordinator/coordinator-records.js';
@@ -60,6 +61,18 @@ it('tells what was admitted without the store, whatever became of the last ask',
   answerer.status.setState(STORE_UP);
   limits.onTick(nowMs);
   expect(answerer.nextTake()).toMatchObject({ needed: 0, declared: 1 });
+});
+
+it('grants nothing in advance of its part: the store is told of each admission', () => {
+  const { store } = aStore();
+  const cluster = new ClusterLimits({ store, timeoutMs: 50, nodesMin: 1, unixMs: () => 0 });
+  const amounts = { limit: 1000, windowMs: 60_000 };
+  const limiters = [aClusterLimiter(amounts, 0), { ...amounts }];
+  const rig = new CoordinatorRig(aCoordinatorConfig({ limiters }), cluster);
+  const flags = 8 << ASK_KEY_GRANT_SHIFT;
+  const granted = [0, 1].map((limiterIndex) => rig.ask(1000, { limiterIndex, flags }));
+  expect(granted.map(({ verdict }) => verdict)).toEqual([VERDICT_ADMITTED, VERDICT_ADMITTED]);
+  expect(granted.map(({ keyGrantCount }) => keyGrantCount)).toEqual([0, 8]);
 });
 
 it('holds reserves of its part, beside what flows in, while the store is away', () => {
