@@ -45,6 +45,7 @@ interface Wanted {
   readonly name: string;
   readonly settings: AcmeSettings;
   readonly store: AcmeStore;
+  /** Before it has one: that of the settings before, if the listener had one. */
   pair: LoadedPair | null;
   challenges: readonly TlsCertificate[];
   /** Orders in a row that were in vain. */
@@ -77,10 +78,10 @@ export class AcmeCertificates {
       const key = JSON.stringify([index, name, stateDir, tls.acme]);
       return [{ key, index, name, acme: tls.acme, stateDir }];
     });
-    this.dropOthers(wanted);
+    const left = this.dropOthers(wanted);
     for (const one of wanted) {
       if (this.wanted.has(one.key)) this.show(one.key);
-      else await this.add(one.key, one);
+      else await this.add(one.key, { ...one, left: left.get(one.index) ?? null });
     }
   }
 
@@ -89,16 +90,20 @@ export class AcmeCertificates {
     for (const { timer } of this.wanted.values()) timer?.cancel();
   }
 
-  private dropOthers(wanted: readonly { readonly key: string; readonly index: number }[]): void {
+  /** What listeners with other settings show until they have what these say. */
+  private dropOthers(
+    wanted: readonly { readonly key: string; readonly index: number }[],
+  ): Map<number, LoadedPair | null> {
+    const left = new Map<number, LoadedPair | null>();
     for (const [key, one] of this.wanted) {
       if (wanted.some((other) => other.key === key)) continue;
       one.isDropped = true;
       one.timer?.cancel();
       this.wanted.delete(key);
-      // A listener with other settings shows what it has until it has what they say.
-      if (wanted.some(({ index }) => index === one.listener)) continue;
-      this.options.show(one.listener, { pairs: [], challenges: [] });
+      if (wanted.some(({ index }) => index === one.listener)) left.set(one.listener, one.pair);
+      else this.options.show(one.listener, { pairs: [], challenges: [] });
     }
+    return left;
   }
 
   private async add(
@@ -108,24 +113,30 @@ export class AcmeCertificates {
       readonly name: string;
       readonly acme: AcmeSettings;
       readonly stateDir: string;
+      readonly left: LoadedPair | null;
     },
   ): Promise<void> {
     const wanted: Wanted = {
       ...{ listener: one.index, name: one.name, settings: one.acme },
       store: new AcmeStore(one.stateDir, one.acme),
-      ...{ pair: null, challenges: [], failures: 0, timer: null, isDropped: false },
+      ...{ pair: one.left, challenges: [], failures: 0, timer: null, isDropped: false },
     };
     this.wanted.set(key, wanted);
+    let isStored = false;
     try {
       const stored = await wanted.store.pair();
-      if (stored !== null) wanted.pair = loadedPair(stored, one.acme.names);
+      if (stored !== null) {
+        wanted.pair = loadedPair(stored, one.acme.names);
+        isStored = true;
+      }
     } catch (error) {
       const message = 'a stored certificate of ACME cannot be read: another one is ordered';
       this.options.logger.error({ err: error, listener: one.name }, message);
     }
     this.show(key);
-    if (wanted.pair === null) this.plan(wanted, 0);
-    else this.awaitRenewal(wanted, this.renewalUnixMs(wanted.pair));
+    if (isStored && wanted.pair !== null) {
+      this.awaitRenewal(wanted, this.renewalUnixMs(wanted.pair));
+    } else this.plan(wanted, 0);
   }
 
   private show(key: string): void {

@@ -234,6 +234,24 @@ describe('a certificate by ACME', () => {
     expect(clock.timerCount).toBe(0);
   });
 
+  it('of other names stays until the one of the new names is issued', async () => {
+    const made = authority.sign({ names: 'DNS:a.test', days: 90 });
+    const one = listener(0);
+    if (one.tls?.acme) await new AcmeStore(stateDir, one.tls.acme).savePair(made);
+    await acme.adopt([one], stateDir);
+    await acme.adopt([listener(0, 'b.test')], stateDir);
+    expect(names()).toEqual(['a.test']);
+    await nextOrder(1);
+    await endOrder(new Error('no'));
+    await acme.adopt([listener(0, 'c.test')], stateDir);
+    expect(names()).toEqual(['a.test']);
+    const newer = authority.sign({ names: 'DNS:c.test', days: 90 });
+    ({ key } = newer);
+    await nextOrder(1);
+    await endOrder(newer.cert);
+    expect(names()).toEqual(['c.test']);
+  });
+
   it('needs a folder that it may write to', async () => {
     const file = join(stateDir, 'file');
     writeFileSync(file, '');
