@@ -73,6 +73,17 @@ export async function connectNodes(client: StoreClient): Promise<void> {
   await Promise.all(idle.map((node) => node.connect()));
 }
 
+/**
+ * Ends the connection where a server refuses for being a replica, as a primary does after it was
+ * demoted: another connection may lead to the primary. Redis 6 has the word inside the message
+ * where a script was refused.
+ */
+export function leaveReplica(client: StoreClient, { message }: Error): boolean {
+  const isReplica = message.includes('READONLY ');
+  if (isReplica) client.disconnect(true);
+  return isReplica;
+}
+
 /** Rejects when the client has no connection after a second. */
 export async function connected(client: StoreClient, clock: Clock): Promise<void> {
   if (client.status !== 'ready') await ready(client, clock);

@@ -24,7 +24,7 @@ import { SILENCE_MS, STORE_LOST, STORE_UP, TOKEN_MS_MAX } from '../channel/store
 import type { CompiledStore } from '../config/store-settings.js';
 import { BEAT_SCRIPT } from './beat-script.js';
 import { EvictionWatch } from './eviction-watch.js';
-import { connectNodes, RECONNECT_MS, type StoreClient } from './redis-client.js';
+import { connectNodes, leaveReplica, RECONNECT_MS, type StoreClient } from './redis-client.js';
 import { Script } from './script.js';
 import {
   KEYS_PER_CALL_MAX,
@@ -357,11 +357,9 @@ export class StoreAgent {
     const { answerer, client } = this.parts;
     if (isTimeout(error)) answerer.status.count('timeouts', 1);
     this.misses += 1;
-    const isReadOnly = error.message.startsWith('READONLY');
-    if (this.misses < MISSES_MAX && !isReadOnly) return;
-    this.lose(error.message);
-    // Another connection may lead to a server that takes writes. One that is silent ends by itself.
-    if (isReadOnly) client.disconnect(true);
+    // A connection that is silent ends by itself.
+    const isReplica = leaveReplica(client, error);
+    if (this.misses >= MISSES_MAX || isReplica) this.lose(error.message);
   }
 }
 

@@ -8,7 +8,7 @@
  */
 import type { Clock } from '../base/clock.js';
 import type { StoreOrder, StoreReport, StoreValue } from '../channel/store/store-messages.js';
-import { connected, RECONNECT_MS, type StoreClient } from './redis-client.js';
+import { connected, leaveReplica, RECONNECT_MS, type StoreClient } from './redis-client.js';
 
 export interface StoreCommandsParts {
   readonly clock: Clock;
@@ -37,6 +37,7 @@ export class StoreCommands {
       (value) => report({ type: 'ran', id, value }),
       (error: Error) => {
         count('commandFailures');
+        if (this.client !== null) leaveReplica(this.client, error);
         report({ type: 'failed', id, reason: error.message });
       },
     );

@@ -21,7 +21,7 @@ import {
 import type { StoreReport } from '../channel/store/store-messages.js';
 import type { CompiledStore } from '../config/store-settings.js';
 import { JOIN_SCRIPT } from './feed-scripts.js';
-import { connected, RECONNECT_MS, type StoreClient } from './redis-client.js';
+import { connected, leaveReplica, RECONNECT_MS, type StoreClient } from './redis-client.js';
 import { Script } from './script.js';
 
 /** Events that one command brings; the one before them comes along. */
@@ -151,6 +151,7 @@ export class StoreFeed {
   }
 
   private lose(error: Error): void {
+    leaveReplica(this.parts.client, error);
     if (error instanceof GapError) {
       this.parts.count('eventGaps');
       this.place = '';
