@@ -102,6 +102,7 @@ function tooDeep(maxDepth: number): JsonProblem {
   return { rule: 'maxDepth', detail: `nested more than ${maxDepth} levels deep` };
 }
 
-function tooMany(maxMembers: number): JsonProblem {
+/** More than these members and items. */
+export function tooMany(maxMembers: number): JsonProblem {
   return { rule: 'maxMembers', detail: `more than ${maxMembers} members and items` };
 }

@@ -11,6 +11,7 @@ import { PROBLEMS } from '../../base/problems.js';
 import { type CollectedBody, type ParsedJson, parseContentType } from '../collected-body.js';
 import { codingOf } from '../content-codings.js';
 import type { BodyStep, EditStep, FilterSteps, RequestView } from '../filter.js';
+import { tooMany } from '../json-scan.js';
 import { type LocalReply, refusal } from '../local-reply.js';
 import {
   isFormType,
@@ -71,8 +72,11 @@ export function createValidation(options: SharedValidation, judges: SchemaJudges
   if (contents === null || !isLookedInto) return { head, body: null, needsBody };
   const body: BodyStep = (collected, request) => {
     const violations = headCheck(request);
-    if (!collected.isEmpty) violations.push(...checkBody(collected, request, contents));
-    else if (isBodyMissing(request, options)) violations.push(NO_BODY);
+    const { maxMembers } = options;
+    if (!collected.isEmpty) {
+      violations.push(...(contentOf(request, contents)?.check(collected, maxMembers) ?? []));
+    }
+    if (collected.isEmpty && isBodyMissing(request, options)) violations.push(NO_BODY);
     return reply(violations);
   };
   return { head, body, needsBody };
@@ -166,9 +170,10 @@ class Content {
     return this.pattern.test(mediaType);
   }
 
-  check(body: CollectedBody): readonly Violation[] {
+  /** `maxMembers`: of a form; JSON is bounded as it is read. */
+  check(body: CollectedBody, maxMembers: number): readonly Violation[] {
     if (this.judge === null) return [];
-    const parsed = this.isForm ? readForm(body, this.styles) : body.json();
+    const parsed = this.isForm ? readForm(body, this.styles, maxMembers) : body.json();
     if (!parsed.isValid) return [{ in: 'body', pointer: '', ...parsed.problem }];
     const errors = violationsOf('body', this.judge.errorsOf(parsed.value));
     if (this.jsonChecks.length === 0) return errors;
@@ -177,10 +182,25 @@ class Content {
   }
 }
 
-function readForm(body: CollectedBody, styles: readonly SharedStyle[]): ParsedJson {
-  const value = readQuery(body.text() ?? '%', styles);
+function readForm(
+  body: CollectedBody,
+  styles: readonly SharedStyle[],
+  maxMembers: number,
+): ParsedJson {
+  const text = body.text() ?? '%';
+  if (hasMorePairs(text, maxMembers)) return { isValid: false, problem: tooMany(maxMembers) };
+  const value = readQuery(text, styles);
   if (value !== null) return { isValid: true, value };
   return { isValid: false, problem: { rule: 'encoding', detail: BROKEN_ESCAPE.detail } };
+}
+
+/** Before any of them costs anything. */
+function hasMorePairs(form: string, max: number): boolean {
+  let count = 1;
+  for (let at = form.indexOf('&'); at !== -1 && count <= max; at = form.indexOf('&', at + 1)) {
+    count += 1;
+  }
+  return count > max;
 }
 
 function patternOf(mediaType: string): RegExp {
@@ -207,14 +227,6 @@ const WRONG_CODING = refusal(
   PROBLEMS.unsupportedMediaType,
   'This route takes bodies in UTF-8 only, and no Content-Encoding that the gateway cannot read.',
 );
-
-function checkBody(
-  body: CollectedBody,
-  request: RequestView,
-  contents: readonly Content[],
-): readonly Violation[] {
-  return contentOf(request, contents)?.check(body) ?? [];
-}
 
 function contentOf({ fields }: RequestView, contents: readonly Content[]): Content | undefined {
   const { mediaType } = parseContentType(fields.value('content-type'));

@@ -28,23 +28,33 @@ export function encodeWebText(bytes: Buffer): Buffer {
 }
 
 const GROUP_CHARS = 4;
+const GROUP_BYTES = 3;
+/** A sender flushes at most once a message; each flush costs as much as reading a kilobyte. */
+const FLUSHES_MAX = 4096;
 const NOT_BASE64 = /[^A-Za-z0-9+/]/;
 
-/** The bytes of a whole body in base64; null: it is not base64 in groups of four characters. */
+/**
+ * The bytes of a whole body in base64; null: it is not base64 in groups of four characters, or is
+ * padded in more than {@link FLUSHES_MAX} places.
+ */
 export function decodeWebText(body: Buffer): Buffer | null {
   const text = body.toString('latin1');
   if (text.length % GROUP_CHARS !== 0) return null;
-  const pieces: Buffer[] = [];
+  const bytes = Buffer.allocUnsafe((text.length / GROUP_CHARS) * GROUP_BYTES);
+  let length = 0;
+  let flushes = 0;
   let at = 0;
   while (at < text.length) {
+    flushes += 1;
+    if (flushes > FLUSHES_MAX) return null;
     const mark = text.indexOf('=', at);
     const padded = mark === -1 ? text.length - GROUP_CHARS : mark - ((mark - at) % GROUP_CHARS);
     const end = padded + GROUP_CHARS;
     const piece = text.slice(at, end).replace(/==?$/, '');
     // A single character of a group says nothing.
     if (NOT_BASE64.test(piece) || piece.length % GROUP_CHARS === 1) return null;
-    pieces.push(Buffer.from(piece, 'base64'));
+    length += bytes.write(piece, length, 'base64');
     at = end;
   }
-  return Buffer.concat(pieces);
+  return bytes.subarray(0, length);
 }

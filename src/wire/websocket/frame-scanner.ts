@@ -138,10 +138,6 @@ export class FrameScanner {
   }
 
   private endHead(): FrameEvent {
-    if (this.length > Number.MAX_SAFE_INTEGER) {
-      this.state = LOST;
-      return FRAMES_MORE;
-    }
     this.headBytes = 0;
     this.isFinal = (this.first & FINAL_BIT) !== 0;
     this.opcode = this.first & OPCODE_BITS;
@@ -149,7 +145,8 @@ export class FrameScanner {
     this.left = this.length;
     this.codeBytes = this.opcode === OPCODE_CLOSE ? 0 : -1;
     if (this.opcode === OPCODE_CLOSE) this.closeCode = NO_CLOSE_CODE;
-    this.state = IN_PAYLOAD;
+    // Where a frame beyond 2^53 ends cannot be told: its head is the last event.
+    this.state = this.length > Number.MAX_SAFE_INTEGER ? LOST : IN_PAYLOAD;
     return FRAME_HEAD;
   }
 

@@ -2,7 +2,8 @@
  * What a client may send through a tunnel: how large a message may be, and how many there may be.
  *
  * Thread: worker. A bucket that holds `limit` messages and is filled at `limit` a window. Pings and
- * Pongs count like messages, so that they are no way around it; a Close always passes.
+ * Pongs count like messages, so that they are no way around it; a Close always
+ * passes. What no frame may be long as would let all behind it through unseen: it breaks a rule.
  */
 import type { CompiledWebSocket } from '../../config/compiled-websocket.js';
 import {
@@ -11,7 +12,11 @@ import {
   OPCODE_CONTINUATION,
 } from '../../wire/websocket/frame-scanner.js';
 
+/** RFC 6455 5.5. */
+const CONTROL_BYTES_MAX = 125;
+
 /** RFC 6455 7.4.1. */
+const PROTOCOL_ERROR = 1002;
 const POLICY_VIOLATION = 1008;
 const TOO_BIG = 1009;
 
@@ -22,6 +27,7 @@ export interface BrokenRule {
 }
 
 const TOO_MANY_MESSAGES: BrokenRule = { code: POLICY_VIOLATION, reason: 'too many messages' };
+const CONTROL_TOO_BIG: BrokenRule = { code: PROTOCOL_ERROR, reason: 'control frame too big' };
 const MESSAGE_TOO_BIG: BrokenRule = { code: TOO_BIG, reason: 'message too big' };
 
 export class MessageRule {
@@ -40,8 +46,13 @@ export class MessageRule {
 
   /** A frame of the client begins; its head is complete. null: it may go on. */
   take({ opcode, payloadBytes }: FrameScanner, nowMs: number): BrokenRule | null {
+    const isControl = opcode >= OPCODE_CLOSE;
+    if (this.isNeeded) {
+      if (isControl && payloadBytes > CONTROL_BYTES_MAX) return CONTROL_TOO_BIG;
+      // Nothing behind such a head could be judged.
+      if (payloadBytes > Number.MAX_SAFE_INTEGER) return MESSAGE_TOO_BIG;
+    }
     if (opcode === OPCODE_CLOSE) return null;
-    const isControl = opcode > OPCODE_CLOSE;
     const begins = isControl || opcode !== OPCODE_CONTINUATION;
     if (begins && !this.tryCount(nowMs)) return TOO_MANY_MESSAGES;
     if (isControl) return null;

@@ -211,4 +211,10 @@ describe('a form', () => {
   ])('may not be %s', (text, pointer) => {
     expect(wrongWithForm(text)).toContain(pointer);
   });
+
+  it('may not have more fields than a body may have members', () => {
+    const ids = (count: number): string => Array(count).fill('expand[]=a').join('&');
+    expect(wrongWithForm(ids(99))).toEqual([]);
+    expect(wrongWithForm(ids(100))).toEqual(['']);
+  });
 });

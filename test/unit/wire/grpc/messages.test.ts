@@ -73,6 +73,11 @@ describe('gRPC-Web', () => {
     );
   });
 
+  it('reads a body that was flushed a thousand times, and none of as many flushes as bytes', () => {
+    expect(decodeWebText(Buffer.from('AA=='.repeat(1000)))).toEqual(Buffer.alloc(1000));
+    expect(decodeWebText(Buffer.from('AA=='.repeat(5000)))).toBeNull();
+  });
+
   it.each(['A', 'AAA', 'A===', '====', 'AA=A', 'AAAA====', 'AAA\n', '-_AA', 'AA==A'])(
     'refuses %j',
     (text) => {

@@ -42,6 +42,22 @@ describe('a rule for messages', () => {
     expect(judged(rule, { opcode: PING })).toBe(1008);
   });
 
+  it.each([
+    { messageBytes: 1024, messages: null },
+    { messageBytes: 0, messages: { limit: 9, windowMs: 1000 } },
+  ])('lets no frame pass behind which nothing could be judged: %o', (rules) => {
+    const codeOf = (first: number, ...length: number[]): number => {
+      const scanner = new FrameScanner();
+      scanner.begin(Buffer.from([first, 0xff, ...length, 1, 2, 3, 4]));
+      scanner.next();
+      return new MessageRule(rules).take(scanner, 1)?.code ?? 0;
+    };
+    expect(codeOf(0x82, 0, 0x20, 0, 0, 0, 0, 0, 1)).toBe(1009);
+    expect(codeOf(0x80, 0, 0x20, 0, 0, 0, 0, 0, 1)).toBe(1009);
+    for (const control of [0x88, 0x89])
+      expect(codeOf(control, 0, 0, 0, 0, 0, 0, 0, 126)).toBe(1002);
+  });
+
   it('is needed only where there is one', () => {
     expect(new MessageRule({ messageBytes: 0, messages: null }).isNeeded).toBe(false);
     expect(new MessageRule({ messageBytes: 1, messages: null }).isNeeded).toBe(true);
