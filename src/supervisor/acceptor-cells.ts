@@ -32,6 +32,7 @@ import { counterCount } from '../observability/counters.js';
 import { openFilesMax } from '../observability/kernel-facts.js';
 import { AcceptorRests, NEVER } from './acceptor-rests.js';
 import { AcceptorSupervisor } from './acceptor-supervisor.js';
+import { sumByKind } from './acceptor-tally.js';
 import { checkIsFree } from './free-address.js';
 import { SharedSockets } from './shared-sockets.js';
 import type { Threads } from './threads.js';
@@ -344,14 +345,6 @@ export class AcceptorCells implements AcceptorFront {
   acceptorFigures(): AcceptorFigures[] {
     return this.cells.map(({ figures }) => figures);
   }
-}
-
-type CountByKind = readonly (readonly [kind: string, count: number])[];
-
-function sumByKind(counts: CountByKind): CountByKind {
-  const sums = new Map<string, number>();
-  for (const [kind, count] of counts) sums.set(kind, (sums.get(kind) ?? 0) + count);
-  return [...sums];
 }
 
 /** The hash has a key of its own in each process: nobody can look for addresses that share one. */

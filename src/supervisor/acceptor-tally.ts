@@ -5,7 +5,11 @@
  * it: what only grows goes on when the next thread begins at 0.
  */
 import type { AcceptorReading } from '../acceptor/acceptor-task.js';
-import type { AcceptorFigures, LaneFigures } from '../channel/acceptor/acceptor-figures.js';
+import type {
+  AcceptorFigures,
+  LaneFigures,
+  ListenerFigures,
+} from '../channel/acceptor/acceptor-figures.js';
 import type { AcceptorLoads } from '../channel/acceptor/acceptor-loads.js';
 
 /** What the supervisor of the acceptor knows itself. */
@@ -17,7 +21,7 @@ export type PlaceFigures = Pick<
 export class AcceptorTally {
   /** Of the thread that runs, when it was last asked; null: it was not. */
   reading: AcceptorReading | null = null;
-  /** What the thread before it listened at. */
+  /** What the thread before it listened at, with what was counted there until it ended. */
   private closedListeners: AcceptorReading['listeners'] = [];
   private before: Pick<AcceptorReading, 'acceptor' | 'lanes'> | null = null;
 
@@ -25,7 +29,10 @@ export class AcceptorTally {
 
   /** While a thread starts, those of the one before, without its connections. */
   get listenerFigures(): AcceptorReading['listeners'] {
-    return this.reading?.listeners ?? this.closedListeners;
+    const { closedListeners } = this;
+    const open = this.reading?.listeners ?? [];
+    if (open.length === 0) return closedListeners;
+    return open.map((one) => withClosed(one, closedListeners));
   }
 
   figures(own: PlaceFigures, loads: Pick<AcceptorLoads, 'open' | 'inFlight'>): AcceptorFigures {
@@ -67,6 +74,27 @@ export class AcceptorTally {
     this.closedListeners = this.listenerFigures.map((one) => ({ ...one, ...closed }));
     this.reading = null;
   }
+}
+
+/** What was counted at the listener before, and now. */
+function withClosed(now: ListenerFigures, closed: readonly ListenerFigures[]): ListenerFigures {
+  const before = closed.find(({ name }) => name === now.name);
+  if (before === undefined) return now;
+  return {
+    ...now,
+    refusedConnections: before.refusedConnections + now.refusedConnections,
+    turnedAway: sumByKind([...before.turnedAway, ...now.turnedAway]),
+    mistakes: sumByKind([...before.mistakes, ...now.mistakes]),
+    handshakes: sumByKind([...before.handshakes, ...now.handshakes]),
+  };
+}
+
+type CountByKind = readonly (readonly [kind: string, count: number])[];
+
+export function sumByKind(counts: CountByKind): CountByKind {
+  const sums = new Map<string, number>();
+  for (const [kind, count] of counts) sums.set(kind, (sums.get(kind) ?? 0) + count);
+  return [...sums];
 }
 
 const NO_FIGURES: AcceptorFigures = {
