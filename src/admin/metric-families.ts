@@ -156,7 +156,7 @@ export const FAMILIES = {
   connections: head('connections_open', 'Open client connections.'),
   connectionsRefused: head(
     'connections_refused_total',
-    'Connections closed at once: too many in all, or from one address.',
+    'Connections closed at once, by reason: in_all, of_address (there were too many of these).',
   ),
   moved: head(
     'moved_requests_total',
@@ -164,7 +164,7 @@ export const FAMILIES = {
   ),
   concurrencyLimit: head(
     'upstream_concurrency_limit',
-    'Limit on the requests in flight at an upstream whose concurrency is adapted.',
+    'Limit on the requests in flight at an upstream whose concurrency is adapted; 0: none yet.',
   ),
   concurrencyInFlight: head(
     'upstream_concurrency_in_flight',
@@ -328,7 +328,6 @@ export const FAMILIES = {
   logDropped: head('log_dropped_lines_total', 'Log lines that were lost.'),
 } as const;
 
-/** Names that are the same in every exporter. */
 /** Of a configuration that comes out of a store. */
 export const STORE_FAMILIES = {
   release: head(
@@ -339,6 +338,7 @@ export const STORE_FAMILIES = {
   refused: head('config_refused_documents', 'Documents of the store that are refused now.'),
 } as const;
 
+/** Names that are the same in every exporter. */
 export const PROCESS_FAMILIES = {
   resident: { name: 'process_resident_memory_bytes', help: 'Resident memory of the process.' },
   cpu: { name: 'process_cpu_seconds_total', help: 'User and system time of the process.' },

@@ -14,7 +14,8 @@ import { histogramFamily, histogramSamples } from './metric-series.js';
 /** The coordinator's counters that are levels, or have a family of their own. */
 const NOT_EVENTS: ReadonlySet<string> = new Set(['trackedKeys']);
 
-export function* processPieces(views: GatewayViews): Generator<string> {
+/** `startSeconds`: Unix time at which the process started. */
+export function* processPieces(views: GatewayViews, startSeconds: number): Generator<string> {
   const live = views.live();
   const version: Labels = [
     ['version', live.version],
@@ -22,7 +23,6 @@ export function* processPieces(views: GatewayViews): Generator<string> {
   ];
   const { user, system } = process.cpuUsage();
   const uptimeSeconds = (views.clock.nowMs() - live.startedMs) / 1000;
-  const startSeconds = views.clock.unixMs() / 1000 - process.uptime();
   yield [
     familyText(FAMILIES.build, 'gauge', [[version, 1]]),
     familyText(FAMILIES.uptime, 'gauge', [[[], uptimeSeconds]]),
@@ -109,7 +109,28 @@ function acceptorText(views: GatewayViews): string {
       [['acceptor', String(acceptor)]],
       read(one),
     ]);
+  const refused = acceptors.flatMap(({ connections }, acceptor) => {
+    const labelsOf = (reason: string): Labels => [
+      ['acceptor', String(acceptor)],
+      ['reason', reason],
+    ];
+    return [
+      [labelsOf('in_all'), connections.refusedInAll] as const,
+      [labelsOf('of_address'), connections.refusedOfAddress] as const,
+    ];
+  });
   return [
+    familyText(
+      FAMILIES.connections,
+      'gauge',
+      each(({ connections }) => connections.open),
+    ),
+    familyText(FAMILIES.connectionsRefused, 'counter', refused),
+    familyText(
+      FAMILIES.moved,
+      'counter',
+      each(({ movedRequests }) => movedRequests),
+    ),
     familyText(
       FAMILIES.acceptorDeaths,
       'counter',

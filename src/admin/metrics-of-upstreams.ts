@@ -78,7 +78,7 @@ export function* targetPieces(views: GatewayViews): Generator<string> {
   yield* upstreamPieces(views);
 }
 
-function* upstreamPieces({ config, figures }: GatewayViews): Generator<string> {
+function* upstreamPieces({ config, figures, concurrency }: GatewayViews): Generator<string> {
   const owners = ownersOf(config.upstreams, ({ name }) => name);
   const families = [
     [FAMILIES.retries, UPSTREAM_COUNTERS.retries],
@@ -89,6 +89,15 @@ function* upstreamPieces({ config, figures }: GatewayViews): Generator<string> {
     const read = ({ index }: { readonly index: number }): number =>
       figures.sum(upstreamCounter(config.capacity, index, figure));
     yield* readingPieces([head, 'counter', read], owners, ({ label }) => [['upstream', label]]);
+  }
+  const adapted = config.upstreams.filter((one) => one.adaptiveConcurrency);
+  const readings: readonly Reading<{ readonly index: number }>[] = [
+    [FAMILIES.concurrencyLimit, 'gauge', ({ index }) => concurrency.limitOf(index)],
+    [FAMILIES.concurrencyInFlight, 'gauge', ({ index }) => concurrency.inFlightOf(index)],
+  ];
+  const ownersAdapted = ownersOf(adapted, ({ name }) => name);
+  for (const reading of readings) {
+    yield* readingPieces(reading, ownersAdapted, ({ label }) => [['upstream', label]]);
   }
 }
 

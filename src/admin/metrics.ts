@@ -45,11 +45,16 @@ const UNROUTED_LABEL = '_none';
 const RETIRED_LABEL = '_retired';
 
 export class MetricsReader {
-  constructor(private readonly views: GatewayViews) {}
+  /** Read once: the same at every scrape, or it looks as if the process had been started again. */
+  private readonly startSeconds: number;
+
+  constructor(private readonly views: GatewayViews) {
+    this.startSeconds = views.clock.unixMs() / 1000 - process.uptime();
+  }
 
   /** The text, piece by piece, each of whole lines. */
   *pieces(): Generator<string> {
-    yield* processPieces(this.views);
+    yield* processPieces(this.views, this.startSeconds);
     yield* this.requestPieces();
     yield this.problems();
     yield this.sums();
