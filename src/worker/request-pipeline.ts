@@ -328,7 +328,7 @@ export class RequestPipeline {
     if ((flags & FLAG_ANSWERED) !== 0) {
       reply.onAnsweredElsewhere();
     } else if ((flags & FLAG_CUT) !== 0) {
-      this.parts.ledger.countCut(exchange);
+      this.parts.ledger.countCut();
       reply.onShutdown();
     } else {
       this.parts.ledger.countClientLeft();
@@ -416,7 +416,7 @@ export class RequestPipeline {
       return;
     }
     this.parts.replies.cut(exchange, problem);
-    this.parts.ledger.countCut(exchange);
+    this.parts.ledger.countCut();
     this.finish(exchange);
   }
 

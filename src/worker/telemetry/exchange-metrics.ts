@@ -244,9 +244,8 @@ export class ExchangeMetrics {
   }
 
   /** A reply could not be completed. */
-  countCut({ reply }: Exchange): void {
+  countCut(): void {
     this.counters.add(COUNTERS.cutReplies);
-    if (reply.status < 500) this.counters.add(COUNTERS.cutGoodReplies);
   }
 
   /** A tunnel is open: its exchange gets a record of that, and another one when it ends. */
@@ -284,6 +283,7 @@ export class ExchangeMetrics {
     const routeIndex = routeIndexOf(exchange);
     const durationMs = nowMs - exchange.receivedMs;
     counters.add(requestCounter(routeIndex, head.method, status));
+    if (reply.isCut && status < 500) counters.add(COUNTERS.cutGoodReplies);
     // How long a socket was open is no time that anybody has waited.
     if (tunnel !== null && reply.isTunnel) this.closeTunnel(routeIndex, tunnel.closeCode);
     else counters.observe(durationHistogram(routeIndex), LATENCY_BOUNDS_MS, durationMs);
