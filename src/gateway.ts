@@ -426,8 +426,8 @@ export class Gateway {
 
   /**
    * What cannot be bound refuses the whole configuration, so that is tried first. Until it is
-   * certain that the configuration is taken, clients see the certificates of the one in force, and
-   * its upstreams have the targets that its own sources name.
+   * certain that the configuration is taken, clients see the certificates of the one in force, its
+   * upstreams have the targets that its own sources name, and it has the identity of its own agent.
    */
   private async swap(shared: SharedConfig, canary: Canary | null): Promise<ServedConfig> {
     const { front, config } = this;
@@ -439,7 +439,7 @@ export class Gateway {
       // Upstreams that are new begin with the targets that their sources name.
       this.supervisor.freeNewSlots(shared.settings);
       this.discovery.addNew(shared.settings);
-      const identity = this.workload.adopt(shared.settings);
+      const identity = this.workload.addNew(shared.settings);
       await Promise.all([identity, this.discovery.settled(FIRST_TARGETS_MS)]);
       return await this.supervisor.swap(shared, canary, () =>
         this.certificates.adopt(shared.settings),
@@ -465,6 +465,7 @@ export class Gateway {
     this.adminAccess.adopt(config.admin);
     this.names.adopt(config);
     this.discovery.adopt(config);
+    void this.workload.adopt(config);
   }
 }
 

@@ -84,6 +84,14 @@ export class Workload {
     return this.settled();
   }
 
+  /**
+   * Asks for the identity that the next configuration needs where the one in force needs none;
+   * what that one has stays until the next is taken. Resolves as settled() does.
+   */
+  addNew(next: { readonly spiffe: SpiffeSettings | null }): Promise<void> {
+    return this.settings === null ? this.adopt(next) : Promise.resolve();
+  }
+
   /** What /readyz says where the threads say this. */
   readinessOf({ readiness }: { readonly readiness: string }): string {
     return readiness === 'ready' && !this.isReady ? 'no identity' : readiness;

@@ -111,6 +111,19 @@ describe('an identity', () => {
     expect(JSON.stringify(lines)).not.toContain('PRIVATE KEY');
   });
 
+  it('stays until a configuration with another agent, or with none, is taken', async () => {
+    await begin();
+    const before = told.length;
+    const other = { endpoint: 'tcp://127.0.0.1:1', hint: '', users: [] };
+    for (const spiffe of [null, other]) await workload.addNew({ spiffe });
+    expect([told.length - before, chainOf() === '', agent.open]).toEqual([0, false, 2]);
+    await workload.adopt({ spiffe: null });
+    expect(chainOf()).toBe('');
+    // Nobody has one yet that could be lost.
+    await workload.addNew({ spiffe: { ...other, endpoint: agent.endpoint } });
+    expect(chainOf()).not.toBe('');
+  });
+
   it('comes over TCP as well', async () => {
     const port = await agent.start('127.0.0.1:0');
     agent.say({ svids: [first] });
