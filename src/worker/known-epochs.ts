@@ -6,6 +6,7 @@
  * then all grants of the coordinator under it are void, and all tells were sent.
  */
 import { GRANT_VALID_MS } from '../channel/coordinator/coordinator-records.js';
+import type { CompiledTarget } from '../config/compiled-config.js';
 import type { WorkerEpoch } from './worker-epoch.js';
 
 const PERCENT = 100;
@@ -93,6 +94,12 @@ export class KnownEpochs {
     this.earlier.push({ epoch: this.inForce, idleSinceMs: Number.NaN });
     this.inForce = next;
     return next;
+  }
+
+  /** Targets of this epoch that the one in force does not have. */
+  targetsNewTo({ config }: WorkerEpoch): readonly CompiledTarget[] {
+    const inForce = new Set(this.inForce.config.targets.map(({ index }) => index));
+    return config.targets.filter(({ index }) => !inForce.has(index));
   }
 
   /** Removes epochs of which nothing is left, and returns their numbers. */

@@ -121,6 +121,7 @@ export class WorkerRuntime {
     const tracing = new RequestTracing(host);
     const config = openConfig(task.config);
     await tracing.prepare(config);
+    tracing.adopt(config);
     const identity = await IdentityClient.create({ ...task, config }, host.clock, (request) =>
       task.port.postMessage({ type: 'identity', request }),
     );
@@ -242,7 +243,7 @@ export class WorkerRuntime {
     const next = percent === 0 ? null : this.epochs.tryOut(epoch, percent);
     this.ledger.tryOut({ counts: new RolloutWriter(trial, lane, 1), epoch: next });
     if (next === null) this.refusals.forget();
-    else this.adopt(next);
+    else this.adopt(next, percent < 100 ? this.epochs.targetsNewTo(next) : next.config.targets);
   }
 
   /** No further request begins under the epoch on trial. */
@@ -258,19 +259,21 @@ export class WorkerRuntime {
     const next = this.epochs.commit(epoch);
     if (next === null) return false;
     this.ledger.endTrial();
+    this.parts.tracing.adopt(next.config);
     this.adopt(next);
     this.turn.startTicking();
     return true;
   }
 
-  /** What is kept by row takes over what is the same, and begins anew with what is not. */
-  private adopt(epoch: WorkerEpoch): void {
-    const { config } = epoch;
+  /**
+   * What is kept by row takes over what is the same, and begins anew with what is not. `targets`:
+   * those whose connections are made as this epoch says.
+   */
+  private adopt({ config }: WorkerEpoch, targets = config.targets): void {
     const { log, random } = this.host;
     log.logger.level = config.logging.level;
-    this.parts.tracing.adopt(config);
     this.ledger.adopt(config, createRequestLog(log, this.records, config.logging, random));
-    this.forwarder.adopt(epoch.config);
+    this.forwarder.adopt({ upstreams: config.upstreams, targets });
     this.planner.adopt(config);
     this.preference.adopt(config);
     this.grants.adopt(config.upstreams);

@@ -51,7 +51,7 @@ import {
   responseStatus,
   responseText,
 } from '../../src/channel/records/response-head.js';
-import type { CompiledConfig } from '../../src/config/compiled-config.js';
+import type { CompiledConfig, CompiledUpstream } from '../../src/config/compiled-config.js';
 import type { GatewayConfig } from '../../src/config/gateway-config.js';
 import { shareConfig } from '../../src/config/shared/share-config.js';
 import { counterCount } from '../../src/observability/counters.js';
@@ -127,6 +127,8 @@ export class RigTry {
 
   constructor(
     readonly port: string,
+    /** As its connection was made. */
+    readonly upstream: CompiledUpstream,
     readonly request: UpstreamRequest,
     private readonly handler: TransportHandler,
   ) {
@@ -254,12 +256,12 @@ export class WorkerRig {
     return { logger: pino({}, lines), records, dropped: () => 0, isBehind, end: async () => {} };
   }
 
-  private readonly connect: ConnectTarget = ({ origin }): UpstreamConnections => {
+  private readonly connect: ConnectTarget = ({ origin }, upstream): UpstreamConnections => {
     const connection = (): UpstreamConnection => ({
       served: 0,
       isBusy: true,
       send: (request, handler) => {
-        this.tries.push(new RigTry(new URL(origin).port, request, handler));
+        this.tries.push(new RigTry(new URL(origin).port, upstream, request, handler));
       },
     });
     const none = { idleCount: 0, release: () => {}, close: async () => {} };
@@ -328,11 +330,27 @@ export class WorkerRig {
 
   /** Requests that begin from now on do so under this configuration. */
   async reload(config: GatewayConfig): Promise<void> {
+    await this.prepare(config);
+    this.worker?.commit(this.epoch);
+    this.settle();
+  }
+
+  /** Some requests that begin from now on do so under this configuration. */
+  async tryOut(config: GatewayConfig, percent: number): Promise<void> {
+    await this.prepare(config);
+    this.worker?.tryOut(this.epoch, percent);
+  }
+
+  takeBack(): void {
+    this.worker?.takeBack();
+    this.settle();
+  }
+
+  private async prepare(config: GatewayConfig): Promise<void> {
     this.epoch += 1;
     const compiled = { ...compileConfig({ ...config, workers: 1 }), epoch: this.epoch };
     await this.worker?.prepare(shareConfig(compiled));
-    this.worker?.commit(this.epoch);
-    this.settle();
+    this.coordinator.reload(compiled);
   }
 
   /** The acceptor is another: it begins with the same numbers, on a lane with fresh memory. */

@@ -56,7 +56,7 @@ export class Forwarder {
   }
 
   /** The targets of this configuration can be reached from now on. */
-  adopt(config: GatewaySettings): void {
+  adopt(config: Pick<GatewaySettings, 'upstreams' | 'targets'>): void {
     this.connections.adopt(config);
   }
 

@@ -62,7 +62,7 @@ export class TargetConnections {
   constructor(private readonly parts: TargetConnectionsParts) {}
 
   /** Connections to the targets of this configuration; others stay. */
-  adopt(config: GatewaySettings): void {
+  adopt(config: Pick<GatewaySettings, 'upstreams' | 'targets'>): void {
     const upstreams = byRow(config.upstreams);
     for (const target of config.targets) {
       const upstream = defined(upstreams[target.upstreamIndex], 'the upstream of a target');
