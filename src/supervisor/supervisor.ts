@@ -145,7 +145,7 @@ export class Supervisor {
       allocateCounters(size, recordBytes),
     );
     this.cache = allocateCache(config.workers, config.cacheBytes);
-    this.purges = new CachePurges(this.cache, this.shared?.events ?? null, logger);
+    this.purges = new CachePurges(this.cache, this.shared?.events ?? null, logger, clock);
     this.plugins = new PluginWatch({
       ...{ lanes: config.workers, logger, nowMs: clock.nowMs, unixMs: clock.unixMs },
       plugins: () => this.epochTable.plugins,

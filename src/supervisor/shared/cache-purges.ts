@@ -1,12 +1,14 @@
 /**
  * Purges stored replies in all gateways that share the store.
  *
- * Thread: supervisor (on the main thread). Owns the purges that others could not be told.
+ * Thread: supervisor (on the main thread). Owns the purges that others could not be told, and a
+ * timer.
  *
  * Invariant: no purge is lost to a gateway that listens again. One that cannot know what it has
  * missed purges everything.
  */
 import type { Logger } from 'pino';
+import type { Clock, Timer } from '../../base/clock.js';
 import type { CacheMemory } from '../../channel/cache/cache-memory.js';
 import { type PurgeOrder, purgeReplies } from '../purge-replies.js';
 import { StoreLostError } from '../store-supervisor.js';
@@ -15,6 +17,7 @@ import { EVENT_CHARS_MAX, type SharedEvents, type TopicListener } from './shared
 const TOPIC = 'purge';
 /** Purges that are kept for later; with more, others purge everything. */
 const KEPT_MAX = 256;
+const RETRY_MS = 250;
 /** Longest value that others are told; beside it an event has some words. */
 const VALUE_CHARS_MAX = EVENT_CHARS_MAX / 8;
 
@@ -37,12 +40,14 @@ export interface PurgeResult {
 
 export class CachePurges implements TopicListener {
   private kept: PurgeOrder[] = [];
+  private retry: Timer | null = null;
 
   constructor(
     private readonly memory: CacheMemory,
     /** null: no store is shared. */
     private readonly events: SharedEvents | null,
     private readonly logger: Logger,
+    private readonly clock: Clock,
   ) {
     events?.subscribe(TOPIC, this);
   }
@@ -75,6 +80,12 @@ export class CachePurges implements TopicListener {
         this.logger.warn({ purged }, 'purges may have been missed: all stored replies were purged');
       }
     }
+    this.tellKept();
+  }
+
+  private tellKept(): void {
+    this.retry?.cancel();
+    this.retry = null;
     const late = this.kept;
     this.kept = [];
     for (const order of late) {
@@ -85,7 +96,9 @@ export class CachePurges implements TopicListener {
     }
   }
 
+  /** Commands may fail while events come: nobody says when these go again. */
   private keep(order: PurgeOrder): void {
+    this.retry ??= this.clock.after(RETRY_MS, () => this.tellKept());
     this.kept = this.kept.length < KEPT_MAX ? [...this.kept, order] : [EVERYTHING];
   }
 }
