@@ -203,10 +203,21 @@ export class SharedSessions implements Sessions {
     }
     const missing = this.revocations(nowSeconds).filter((one) => !inStore.has(one.sessionId));
     for (let at = 0; at < missing.length; at += WRITTEN_AT_ONCE) {
-      const some = missing.slice(at, at + WRITTEN_AT_ONCE);
-      const pairs = some.flatMap(({ sessionId, until }) => [until, sessionId]);
-      await store.run(['ZADD', this.revokedKey, ...pairs]);
+      await this.writeAgain(missing.slice(at, at + WRITTEN_AT_ONCE), nowSeconds);
     }
+  }
+
+  /** The session itself may be in the store again as it was before its end. */
+  private async writeAgain(ends: readonly Revocation[], nowSeconds: number): Promise<void> {
+    const { records, store } = this.parts;
+    const written = ends.map(({ sessionId, until }) =>
+      records.set(sessionId, textOf({ kind: 'ended', until }), (until - nowSeconds) * 1000),
+    );
+    await Promise.all(written);
+    const pairs = ends.flatMap(({ sessionId, until }) => [until, sessionId]);
+    // At the end: what is cut off before is found missing once more.
+    await store.run(['ZREM', this.sessionsKey, ...ends.map(({ sessionId }) => sessionId)]);
+    await store.run(['ZADD', this.revokedKey, ...pairs]);
   }
 
   private async onReused(session: Session, nowSeconds: number): Promise<RefreshOutcome> {
