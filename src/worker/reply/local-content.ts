@@ -4,7 +4,8 @@
  *
  * Thread: worker.
  */
-import type { FieldBlock } from '../../base/field-block.js';
+import { type FieldBlock, firstValueOf } from '../../base/field-block.js';
+import { parseGrpcStatus } from '../../base/grpc-status.js';
 import { buildProblemReply, withErrorPage } from '../../base/problem-reply.js';
 import type { LocalReply } from '../../filters/local-reply.js';
 import type { Exchange } from '../exchange/exchange.js';
@@ -18,7 +19,11 @@ export function refusalOfCall(
 ): LocalReply | null {
   if (grpc === null || !grpc.isClients) return null;
   const refused = grpcRefusalOf(grpc, local, { requestId: head.requestId, fields });
-  if (refused === null) return null;
+  if (refused === null) {
+    // A reply that is in the words of gRPC already says with what the call ends.
+    grpc.onStatus(parseGrpcStatus(firstValueOf(fields, 'grpc-status')));
+    return null;
+  }
   grpc.onStatus(refused.grpcStatus);
   return refused.local;
 }

@@ -44,9 +44,8 @@ export function codeIn(fields: FieldBlock): number {
 
 /** What the client gets in place of a reply that is no gRPC. */
 export function foreignReply(grpc: Readonly<GrpcCall>, status: number): LocalReply {
-  const code = grpcStatusOfTarget(status);
-  grpc.onStatus(code);
   if (!grpc.isClients) return refusal(PROBLEMS.upstreamProtocol, NOT_GRPC);
+  const code = grpcStatusOfTarget(status);
   const message = `The target answered with HTTP status ${status}, and not in gRPC.`;
   const fields = joinFields(grpcTypeField(grpc.contentType), grpcStatusFields(code, message));
   return plainReply(GRPC_HTTP_STATUS, fields);

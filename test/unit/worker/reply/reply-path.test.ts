@@ -11,6 +11,7 @@ import {
   type StageHead,
   type StageSource,
 } from '../../../../src/filters/reply-stage.js';
+import { requestCounter } from '../../../../src/observability/counters.js';
 import { WorkerRig } from '../../../support/worker-rig.js';
 
 /** What the routes of a worker get that begins while they stand here. */
@@ -482,5 +483,21 @@ describe('a call of gRPC whose target breaks off', () => {
     rig.settle();
     expect(client).toMatchObject(expected);
     expect(rig.inFlight).toBe(0);
+  });
+});
+
+describe('a call of gRPC whose target answers in something else', () => {
+  it('counts with the status that its client gets', async () => {
+    const rig = await aWorker();
+    const fields = ['content-type', 'application/grpc'];
+    for (const status of [200, 503]) {
+      const client = rig.request({ method: 'POST', path: '/shop.Orders/Get', fields });
+      rig.lastTry.head(status, 4, field('Content-Type', 'text/html'));
+      rig.settle();
+      const code = status === 200 ? 2 : 14;
+      expect(client.fields).toContain(`grpc-status: ${code}`);
+      expect(rig.records.at(-1)).toContain(`"grpcStatus":${code},`);
+    }
+    expect(rig.counters.read(requestCounter(2, 'POST', 503))).toBe(2);
   });
 });
