@@ -298,6 +298,8 @@ export class Rig {
 
   private fail(problem: ProblemKind): void {
     this.problem = problem;
+    // Whatever the client gets now, no verdict may bring another try behind it.
+    expect(this.exchange.admission.isAsking, 'an ask behind a failure').toBe(false);
     this.finish();
   }
 

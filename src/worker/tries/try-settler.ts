@@ -43,11 +43,13 @@ export class TrySettler {
     this.settle(exchange, attempt, outcome);
   }
 
-  /** Ends every try that is in flight. */
+  /** Ends every try that is in flight, and the wait for another one. */
   endAll(exchange: Exchange, outcome: number): void {
     const { tries } = exchange;
     const { current, hedge } = tries;
     tries.clear();
+    tries.endWait();
+    this.parts.coordinator.abandon(exchange);
     if (current !== null) this.end(exchange, current, outcome);
     if (hedge !== null) this.end(exchange, hedge, outcome);
   }
