@@ -7,7 +7,7 @@
 import { copyBytes } from './copy-bytes.js';
 
 /** Shorter pieces are joined. */
-const JOINED_BYTES = 4096;
+export const JOINED_BYTES = 4096;
 
 const NO_ROOM: Buffer = Buffer.alloc(0);
 

@@ -3,12 +3,15 @@
  *
  * Thread: worker. Short pieces, as of tunnels, go to the kernel from the lane's memory while it
  * takes them. Others are copied: a socket reads its buffer for as long as the target takes. The
- * copies lie in buffers that all bodies of the thread share in turn.
+ * copies lie in buffers that all bodies of the thread share in turn. While the socket has some that
+ * it has not sent, short ones wait here and are joined: a write costs hundreds of bytes.
  */
 import type { Socket } from 'node:net';
 import { BufferPool } from '../../base/buffer-pool.js';
+import { copyOfBytes } from '../../base/copy-bytes.js';
 import { takesDirectWrites, writeDirectly } from '../../base/direct-write.js';
 import type { FieldBlock } from '../../base/field-block.js';
+import { JOINED_BYTES, JoinedPieces } from '../../base/joined-pieces.js';
 import { BODY_RECORD_BYTES_MAX } from '../../channel/lane.js';
 import { CHUNK_END, chunkStart, lastChunk } from '../../wire/http1/request-writer.js';
 import type { BodySink, StreamedBody } from '../exchange/streamed-body.js';
@@ -23,6 +26,11 @@ export class BodyWriter implements BodySink {
   private isStopped = false;
   private readonly isChunked: boolean;
   private readonly isDirect: boolean;
+  /** Writes that the socket has not sent yet. */
+  private unsent = 0;
+  /** What the socket gets once it has sent those. */
+  private waiting: Buffer[] = [];
+  private readonly joined = new JoinedPieces();
 
   constructor(
     protected readonly socket: Socket,
@@ -36,22 +44,55 @@ export class BodyWriter implements BodySink {
   /** The target takes no more; who waits for window waits on, until the reply has ended. */
   stop(): void {
     this.isStopped = true;
+    this.waiting = [];
   }
 
   onPiece(bytes: Uint8Array): void {
     if (this.isStopped) return;
+    if (this.unsent > 0) {
+      if (bytes.length < JOINED_BYTES) {
+        this.join(bytes);
+        return;
+      }
+      this.flush();
+      if (this.isStopped) return;
+    }
     const taken = this.isDirect ? writeDirectly(this.socket, bytes, bytes.length) : 0;
-    if (taken === bytes.length) this.body.onTaken(taken);
-    else this.writeRest(taken === 0 ? bytes : bytes.subarray(taken), bytes.length);
+    if (taken === bytes.length) {
+      this.body.onTaken(taken);
+      return;
+    }
+    this.write(pool.copyOf(taken === 0 ? bytes : bytes.subarray(taken)), bytes.length);
   }
 
-  /** `bytes` are those of the piece that the socket has not taken yet. */
-  private writeRest(bytes: Uint8Array, pieceBytes: number): void {
-    const rest = pool.copyOf(bytes);
+  private join(bytes: Uint8Array): void {
+    if (!this.joined.tryAdd(this.waiting, bytes)) this.waiting.push(copyOfBytes(bytes));
+  }
+
+  /** Gives the socket what waits. */
+  private flush(): void {
+    if (this.waiting.length === 0) return;
+    const { waiting, socket } = this;
+    if (!socket.writable) {
+      // The target has closed: a write would throw away what its reply has left to read.
+      this.stop();
+      return;
+    }
+    this.waiting = [];
+    socket.cork();
+    for (const piece of waiting) this.write(piece, piece.length);
+    socket.uncork();
+  }
+
+  /** `rest` is what the socket has not taken yet of a piece of `pieceBytes`. */
+  private write(rest: Buffer, pieceBytes: number): void {
+    this.unsent += 1;
     const onWritten = (error?: Error | null): void => {
+      this.unsent -= 1;
       // After an error it is not known who still looks at it.
       if (error || this.isStopped) return;
       pool.release(rest);
+      if (this.unsent === 0) this.flush();
       this.body.onTaken(pieceBytes);
     };
     if (!this.isChunked) {
@@ -66,6 +107,7 @@ export class BodyWriter implements BodySink {
   }
 
   onBodyEnd(trailers: FieldBlock): void {
+    this.flush();
     if (this.isStopped) return;
     this.isComplete = true;
     if (this.isChunked) this.socket.write(lastChunk(trailers), 'latin1');
