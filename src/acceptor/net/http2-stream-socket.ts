@@ -117,7 +117,7 @@ export class Http2StreamSocket implements ClientSocket {
   onData(bytes: Buffer, isLast: boolean): void {
     this.expectsContinue = false;
     // Nothing is given back of the window: little of an upload that nobody wants can come.
-    if (this.isReplyDone && !this.isTunnel) return;
+    if (this.isUpDropped || (this.isReplyDone && !this.isTunnel)) return;
     if (this.wantsTunnel && !this.isTunnel) {
       this.early ??= new UploadOverflow();
       this.early.add(bytes, false);

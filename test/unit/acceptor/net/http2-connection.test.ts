@@ -340,6 +340,19 @@ describe('a stream that becomes a tunnel', () => {
     await client.until('reset 3 8');
   });
 
+  it('is reset soon after the gateway has ended it, though its client goes on', async () => {
+    const [client, exchange, rig] = await anOpenOne();
+    exchange.endDown();
+    exchange.cut();
+    await client.ended(1);
+    await eventually('it is reset', () => {
+      client.send(client.data(1, 'x'));
+      rig.advance(100);
+      return client.lines.includes('reset 1 0');
+    });
+    expect(exchange.tunnel).toBe('early ');
+  });
+
   it('may be refused, and is never another protocol', async () => {
     const [client, rig] = await aClient();
     client.send(wish(client, 1), client.data(1, 'early'), wish(client, 3, 'other'));
