@@ -12,6 +12,7 @@ import { type FieldBlock, NO_FIELDS } from '../base/field-block.js';
 import type { ServedConfig } from '../config/shared/shared-config.js';
 import { type CorsOfRefusals, corsOfRefusals } from '../filters/cors/refusals.js';
 import { linearPatterns } from '../filters/validation/linear-pattern.js';
+import { NamedValues, pairsOfCookies, pairsOfQuery } from '../routing/named-values.js';
 import { normalizePath } from '../routing/normalize-path.js';
 import type { RoutedRequest } from '../routing/route-pattern.js';
 import { METHOD_NOT_ALLOWED, ROUTE_NOT_FOUND, RouteTable } from '../routing/route-table.js';
@@ -114,24 +115,17 @@ export class RefusalFields {
 }
 
 function routedRequest(target: string, text: string, listener: string): RoutedRequest {
+  const mark = target.indexOf('?');
+  const query = mark === -1 ? '' : target.slice(mark);
+  const parameters = new NamedValues(pairsOfQuery);
+  const cookies = new NamedValues(pairsOfCookies);
   return {
     host: valuesIn(text, 'host')[0] ?? '',
     valuesOf: (source, name) => {
       if (source === 'listener') return [listener];
       if (source === 'header') return valuesIn(text, name);
-      if (source === 'query') return queryValues(target, name);
-      return cookieValues(valuesIn(text, 'cookie'), name);
+      if (source === 'query') return parameters.of(query, name);
+      return cookies.of(valuesIn(text, 'cookie').join(';'), name);
     },
   };
-}
-
-function queryValues(target: string, name: string): string[] {
-  const mark = target.indexOf('?');
-  return mark === -1 ? [] : new URLSearchParams(target.slice(mark + 1)).getAll(name);
-}
-
-function cookieValues(fields: readonly string[], name: string): string[] {
-  const pairs = fields.flatMap((text) => text.split(';')).map((pair) => pair.trim());
-  const start = `${name}=`;
-  return pairs.filter((pair) => pair.startsWith(start)).map((pair) => pair.slice(start.length));
 }
