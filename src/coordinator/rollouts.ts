@@ -8,6 +8,9 @@
  * What is judged is a span of time that ends now, and begins where the span before the last one
  * did: so what was long ago does not hide what is bad now, and what is rare is not forgotten at
  * once. A span is long enough to judge by: both sides have had `minRequests` in it.
+ *
+ * The share of a split grows while the version in force has it. Where only others have it, one that
+ * was tried or one whose last request goes on, it is judged, and rests.
  */
 import {
   REASON_ERRORS,
@@ -35,8 +38,7 @@ import {
   SIDE_OLD,
   SideCounts,
 } from '../channel/coordinator/rollout-memory.js';
-import type { CompiledRollout } from '../config/compiled-split.js';
-import type { UnitedConfig } from '../config/shared/unite-configs.js';
+import type { UnitedConfig, UnitedRollout } from '../config/shared/unite-configs.js';
 import {
   judgeSides,
   p99MsOf,
@@ -138,7 +140,7 @@ class Rollout {
   private lastMs = -1;
 
   constructor(
-    private rule: CompiledRollout,
+    private rule: UnitedRollout,
     private readonly view: RolloutView,
     private readonly listener: RolloutListener,
   ) {
@@ -149,8 +151,21 @@ class Rollout {
     return this.rule.index;
   }
 
-  adopt(rule: CompiledRollout): void {
+  adopt(rule: UnitedRollout): void {
+    const comesIntoForce = rule.isResting !== true && this.rule.isResting === true;
     this.rule = rule;
+    if (comesIntoForce) this.beginAnew();
+  }
+
+  /** What was in force earlier does not come back with the share that it had grown to. */
+  private beginAnew(): void {
+    const before = this.read();
+    const first = firstState(this.rule);
+    const isFirst = before.phase === first.phase && before.grownMs === first.grownMs;
+    if (isFirst || before.phase === ROLLOUT_BACK) return;
+    this.write(first, REASON_NONE);
+    this.view.setField(this.row, CHANGED_FIELD, 0);
+    this.lastMs = -1;
   }
 
   step(nowMs: number): void {
@@ -160,7 +175,8 @@ class Rollout {
       if (view.fieldOf(row, CHANGED_FIELD) === 0) view.setField(row, CHANGED_FIELD, nowMs);
       this.beginSpan();
     }
-    const elapsedMs = this.lastMs === -1 ? 0 : Math.min(nowMs - this.lastMs, ELAPSED_MS_MAX);
+    const rests = this.lastMs === -1 || this.rule.isResting === true;
+    const elapsedMs = rests ? 0 : Math.min(nowMs - this.lastMs, ELAPSED_MS_MAX);
     this.lastMs = nowMs;
     this.obey(nowMs);
     const reason = this.judge();

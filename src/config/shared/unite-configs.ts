@@ -7,12 +7,19 @@
 import { defined } from '../../base/assert.js';
 import type { HasRow } from '../../base/rows.js';
 import type { CompiledLimiter } from '../compiled-config.js';
+import type { CompiledRollout } from '../compiled-split.js';
 import type { LimiterLookup, ServedConfig } from './shared-config.js';
 
 /** The part of a configuration that decisions follow from. */
 export interface UnitedConfig
-  extends Omit<ServedConfig, 'routes' | 'limiters' | 'schemas' | 'table'> {
+  extends Omit<ServedConfig, 'routes' | 'limiters' | 'rollouts' | 'schemas' | 'table'> {
   readonly limiters: LimiterLookup;
+  readonly rollouts: readonly UnitedRollout[];
+}
+
+export interface UnitedRollout extends CompiledRollout {
+  /** True: only versions that are not in force have it: one on trial, or one that still ends. */
+  readonly isResting?: boolean;
 }
 
 /**
@@ -27,11 +34,13 @@ export function uniteConfigs(all: readonly ServedConfig[]): UnitedConfig {
     for (const config of all) for (const part of listOf(config)) rows.set(part.index, part);
     return [...rows.values()];
   };
+  const inForce = new Set(newest.rollouts.map(({ index }) => index));
+  const rollouts = unite((config) => config.rollouts);
   return {
     ...settings,
     upstreams: unite((config) => config.upstreams),
     targets: unite((config) => config.targets),
-    rollouts: unite((config) => config.rollouts),
+    rollouts: rollouts.map((one) => ({ ...one, isResting: !inForce.has(one.index) })),
     limiters: new UnitedLimiters(all.map(({ limiters }) => limiters)),
     facts: {
       ...settings.facts,

@@ -21,14 +21,14 @@ import {
   SIDE_NEW,
   SIDE_OLD,
 } from '../../../src/channel/coordinator/rollout-memory.js';
-import type { CompiledRollout } from '../../../src/config/compiled-split.js';
+import type { UnitedRollout } from '../../../src/config/shared/unite-configs.js';
 import { type RolloutChange, Rollouts } from '../../../src/coordinator/rollouts.js';
 import { seededRandom } from '../../../src/policy/load-balancing/seeded-random.js';
 
 const ROWS = 4;
 const LANES = 3;
 const CAPACITY = { routes: 8, upstreams: 8, targets: 8, limiters: 8, rollouts: ROWS };
-const RULE: CompiledRollout = {
+const RULE: UnitedRollout = {
   index: 1,
   route: 'api',
   oldSide: 'v1',
@@ -53,7 +53,7 @@ beforeEach(() => {
   nowMs = 1_000_000;
 });
 
-function start(...rollouts: CompiledRollout[]): Rollouts {
+function start(...rollouts: UnitedRollout[]): Rollouts {
   const listener = { onRolloutChange: (change: RolloutChange) => void changes.push(change) };
   return new Rollouts({ rollouts, capacity: CAPACITY }, memory, listener);
 }
@@ -128,6 +128,26 @@ describe('a ramp', () => {
     expect(rollouts.nextDueMs).toBe(Number.POSITIVE_INFINITY);
     rollouts.adopt({ rollouts: [RULE], capacity: CAPACITY });
     expect(view.shareOf(1)).toBe(100);
+  });
+
+  it('rests while only a version that is not in force has it', () => {
+    const rollouts = start({ ...RULE, isResting: true });
+    pass(rollouts, 1800);
+    expect(view.shareOf(1)).toBe(100);
+    rollouts.adopt({ rollouts: [RULE], capacity: CAPACITY });
+    pass(rollouts, 1800);
+    expect(view.shareOf(1)).toBeGreaterThan(2540);
+  });
+
+  it('begins anew when the version in force has it again', () => {
+    const rollouts = start(RULE);
+    pass(rollouts, 1800);
+    rollouts.adopt({ rollouts: [{ ...RULE, isResting: true }], capacity: CAPACITY });
+    pass(rollouts, 10);
+    rollouts.adopt({ rollouts: [RULE], capacity: CAPACITY });
+    expect(workers.map((worker) => worker.shareOf(1))).toEqual([100, 100, 100]);
+    pass(rollouts, 10);
+    expect(view.shareOf(1)).toBeLessThan(130);
   });
 });
 

@@ -51,6 +51,31 @@ describe('the table of epochs', () => {
     expect(epochTable.current.epoch).toBe(4);
   });
 
+  it('lets the splits rest that only a version on trial has', () => {
+    const ramped = (name: string): CompiledConfig =>
+      compileConfig({
+        upstreams: {
+          one: { targets: [{ url: 'http://127.0.0.1:1' }] },
+          two: { targets: [{ url: 'http://127.0.0.1:2' }] },
+        },
+        routes: [
+          {
+            name,
+            match: { path: '/*' },
+            upstreams: [{ name: 'one' }, { name: 'two' }],
+            split: { ramp: { from: 1, to: 100, over: '1h' } },
+          },
+        ],
+      });
+    const epochTable = aTable(ramped('old'));
+    const plan = epochTable.planTrial(place(epochTable, ramped('new')), () => false);
+    const { rollouts } = uniteConfigs(plan.members.map(({ config }) => config));
+    expect(rollouts.map(({ route, isResting }) => [route, isResting])).toEqual([
+      ['new', true],
+      ['old', false],
+    ]);
+  });
+
   it('frees a row only when no version has it, and gives it out only then', () => {
     const epochTable = aTable(compile(1, 1, 2));
     const second = swap(epochTable, compile(2, 1, 3), [1]);
