@@ -121,6 +121,7 @@ export function configurationRow(facts: ReloadStatus): object {
             in_force: trialSideRow(trial.inForce),
             on_trial: trialSideRow(trial.onTrial),
           },
+    last_trial: facts.lastTrial,
     ...(facts.origin !== null && { store: originRow(facts.origin) }),
     ...(facts.cluster !== null && { kubernetes: facts.cluster }),
   };

@@ -58,6 +58,12 @@ function change(path: string, args: CommandArguments, io: CommandIo): Promise<Ex
   });
 }
 
+interface EndedTrial {
+  readonly epoch?: unknown;
+  readonly outcome?: unknown;
+  readonly reasons?: unknown;
+}
+
 /** Waits until the version that is on trial is in force, or is not. */
 async function reportTrial(
   { body: { epoch } }: AdminAnswer,
@@ -67,14 +73,19 @@ async function reportTrial(
   for (;;) {
     const { body } = await readFromAdmin('/stats', args, io);
     const configuration = (body['configuration'] ?? {}) as Readonly<Record<string, unknown>>;
-    const { trial, last_reload: last } = configuration;
+    const { trial, last_trial: ended, last_reload: last } = configuration;
+    const { epoch: endedEpoch, outcome, reasons } = (ended ?? {}) as EndedTrial;
+    if (endedEpoch === epoch) {
+      return outcome === 'applied'
+        ? report({ status: 200, body: { epoch } }, io)
+        : report({ status: CONFLICT, body: { reasons } }, io);
+    }
+    // The gateway was started again meanwhile, or is an older one.
     if (trial === null) {
       const inForce = configuration['epoch'];
-      const isInForce = Number(inForce) >= Number(epoch);
-      const { reasons } = (last ?? {}) as { readonly reasons?: unknown };
-      return isInForce
+      return ended === undefined && Number(inForce) >= Number(epoch)
         ? report({ status: 200, body: { epoch: inForce } }, io)
-        : report({ status: CONFLICT, body: { reasons } }, io);
+        : report({ status: CONFLICT, body: { reasons: (last as EndedTrial)?.reasons } }, io);
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }

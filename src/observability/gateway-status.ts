@@ -112,7 +112,6 @@ export type ReloadTrigger =
   | 'store'
   | 'kubernetes';
 
-/** Where the configuration comes from, and the result of the last change. */
 /** What requests came to under one of two configurations. */
 export interface TrialSide {
   readonly requests: number;
@@ -130,6 +129,7 @@ export interface TrialFigures {
   readonly onTrial: TrialSide;
 }
 
+/** Where the configuration comes from, and the result of the last change. */
 export interface ReloadStatus {
   /** '': the configuration was made by a program. */
   readonly source: string;
@@ -151,6 +151,12 @@ export interface ReloadStatus {
   } | null;
   /** null: no configuration is on trial. */
   readonly trial: TrialFigures | null;
+  /** What became of the last trial that is over; null: there was none. */
+  readonly lastTrial: {
+    readonly epoch: number;
+    readonly outcome: 'applied' | 'refused';
+    readonly reasons: readonly string[];
+  } | null;
   /** null: the configuration does not come from a store. */
   readonly origin: StoreOrigin | null;
   /** null: objects of a cluster are not looked at. */

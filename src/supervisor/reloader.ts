@@ -103,6 +103,9 @@ export class Reloader {
   private applied = 0;
   private refused = 0;
   private last: ReloadStatus['lastReload'] = null;
+  /** The version of the change that is being made, once it is on trial; 0: it is not. */
+  private triedEpoch = 0;
+  private lastTrial: ReloadStatus['lastTrial'] = null;
 
   constructor(private readonly options: ReloaderOptions) {
     this.written = options.first;
@@ -190,6 +193,7 @@ export class Reloader {
       refusedReloads: this.refused,
       lastReload: this.last,
       trial: this.onTrial?.figures() ?? null,
+      lastTrial: this.lastTrial,
       origin: this.options.source?.origin?.() ?? null,
       cluster: this.options.source?.cluster?.status() ?? null,
     };
@@ -223,6 +227,7 @@ export class Reloader {
     change: () => ReloadResult | Promise<ReloadResult>,
   ): Promise<ReloadResult> {
     let result: ReloadResult;
+    this.triedEpoch = 0;
     this.options.onBegun();
     try {
       result = await change();
@@ -275,6 +280,7 @@ export class Reloader {
     if (this.onTrial === null) return;
     const trial = this.onTrial.figures();
     const { epoch, endsInMs } = trial;
+    this.triedEpoch = epoch;
     this.options.logger.info({ epoch, endsInMs }, 'configuration on trial');
     for (const tell of this.tells) tell(trial);
     if (this.waitingCount > 0) this.onTrial.abort(ASKED_FOR_ANOTHER);
@@ -314,7 +320,10 @@ export class Reloader {
     if (isApplied) this.applied += 1;
     else this.refused += 1;
     const atUnixMs = this.options.clock.unixMs();
-    this.last = { atUnixMs, trigger, outcome: result.outcome, reasons };
+    const { outcome } = result;
+    // What a source has said and was refused is refused still.
+    if (trigger !== 'restore') this.last = { atUnixMs, trigger, outcome, reasons };
+    if (this.triedEpoch > 0) this.lastTrial = { epoch: this.triedEpoch, outcome, reasons };
     const { logger } = this.options;
     if (isApplied) {
       const { epoch, changes, changeCount } = result;

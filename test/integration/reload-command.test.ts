@@ -92,6 +92,20 @@ describe('reload and rollback', () => {
     expect(gone.err).toMatch(/^sluice: no answer from the gateway at http:\/\/127\.0\.0\.1:1: /);
   });
 
+  it('tell what became of the trial that was asked for, whatever has come into force since', async () => {
+    const begun = { epoch: 5, endsInMs: 3000 };
+    const ended = (outcome: string, reasons: string[]) => ({
+      ...{ epoch: 6, trial: null, last_reload: { trigger: 'rollback', outcome: 'applied' } },
+      last_trial: { epoch: 5, outcome, reasons },
+    });
+    answer(202, { ...begun, configuration: ended('refused', ['it was worse']) });
+    const taken = await call(['reload', '--wait', '--admin', url], TOKEN);
+    expect([taken.code, taken.err]).toEqual([2, 'refused, nothing has changed\nit was worse\n']);
+    answer(202, { ...begun, configuration: ended('applied', []) });
+    const kept = await call(['reload', '--wait', '--admin', url], TOKEN);
+    expect([kept.code, kept.out]).toEqual([0, 'in force as version 5\n']);
+  });
+
   it('exit with 2 when they are not told enough', async () => {
     const file = writeFile(SAMPLE, 'plain.yaml');
     const zero = writeFile(

@@ -88,6 +88,13 @@ describe('addresses of names', () => {
     expect(swaps).toHaveLength(3);
   });
 
+  it('a plugin that is restored says nothing of the reload that was refused before', async () => {
+    await reloader.applyObject({ ...WRITTEN, routes: [] } as GatewayConfig);
+    expect(await reloader.restorePlugin('any')).toMatchObject({ outcome: 'applied' });
+    const lastReload = { trigger: 'program', outcome: 'refused' };
+    expect(reloader.status()).toMatchObject({ reloads: 1, refusedReloads: 1, lastReload });
+  });
+
   it('and reloads that change nothing are no versions to go back to', async () => {
     const [route] = WRITTEN.routes;
     const next = { ...WRITTEN, routes: [{ ...route, timeout: '3s' }] } as GatewayConfig;
@@ -198,5 +205,11 @@ describe('a reload while another one is on trial', () => {
     expect(new Set(onTrial.map(([, epoch]) => epoch)).size).toBe(3);
     trials.at(-1)?.abort('the test is over');
     expect(await three).toMatchObject({ reasons: ['the test is over'] });
+    const { epoch } = trials.at(-1)?.figures() ?? {};
+    const ended = { epoch, outcome: 'refused', reasons: ['the test is over'] };
+    expect(reloader.status()).toMatchObject({ trial: null, lastTrial: ended });
+    // What comes after, without a trial, says nothing of that one.
+    expect(await reloader.rollback()).toMatchObject({ outcome: 'refused' });
+    expect(reloader.status()).toMatchObject({ lastTrial: ended });
   });
 });
