@@ -124,7 +124,17 @@ function loadWithHint(args: CommandArguments, io: CommandIo): CompiledConfig {
   }
 }
 
+/** What no field of a request can have in its middle; its end may have a line break. */
+const NO_FIELD_TEXT = /[^\t\x20-\x7e\x80-\xff]/;
+
 function requireToken(token: string): string {
+  // Here, since `fetch` would show it.
+  if (NO_FIELD_TEXT.test(token.replace(/[\t\n\r ]+$/, ''))) {
+    throw new UsageError(
+      `the token (admin.token in the file, or ${TOKEN_VARIABLE}) has a line break or a character ` +
+        'that no request can carry',
+    );
+  }
   if (token !== '') return token;
   throw new UsageError(`there is no token: set admin.token in the file, or ${TOKEN_VARIABLE}`);
 }

@@ -27,7 +27,11 @@ export interface GatewayStats {
       readonly reasons: readonly string[];
     } | null;
     readonly trial?: object | null;
-    readonly store?: { readonly trouble: string | null; readonly refused: unknown };
+    readonly store?: {
+      readonly trouble: string | null;
+      readonly refused: Refused | null;
+      readonly parts?: readonly { readonly team: string; readonly refused: Refused | null }[];
+    };
   };
   readonly targets?: readonly TargetRow[];
   readonly target_names?: readonly { readonly name: string; readonly failure: string | null }[];
@@ -46,6 +50,11 @@ export interface GatewayStats {
     readonly thread: string;
     readonly dropped_log_lines: number;
   }[];
+}
+
+interface Refused {
+  readonly id: string;
+  readonly reasons: readonly string[];
 }
 
 interface TargetRow {
@@ -156,6 +165,16 @@ function configurationTroubles({ configuration }: GatewayStats): string[] {
     troubles.push(`the reload of ${last.at} was refused: ${last.reasons.join('; ')}`);
   }
   if (store?.trouble) troubles.push(`the store of the configuration: ${store.trouble}`);
+  // That of a gateway that began with its copy, say: no reload was asked for.
+  if (store?.refused && last?.outcome !== 'refused') {
+    const { id, reasons } = store.refused;
+    troubles.push(`release ${id} of the store is refused: ${reasons.join('; ')}`);
+  }
+  for (const { team, refused } of store?.parts ?? []) {
+    if (refused === null) continue;
+    const reasons = refused.reasons.join('; ');
+    troubles.push(`the part of the team ${team} in the store is refused: ${reasons}`);
+  }
   return troubles;
 }
 

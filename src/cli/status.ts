@@ -5,7 +5,12 @@
  * answers. With `--cluster` see cluster-status.ts.
  */
 import { DEFAULTS } from '../config/schema/defaults.js';
-import { AdminUnreachableError, findAdmin, readOpenPage } from './admin-client.js';
+import {
+  type AdminAnswer,
+  AdminUnreachableError,
+  findAdmin,
+  readOpenPage,
+} from './admin-client.js';
 import {
   type CommandArguments,
   type CommandIo,
@@ -40,6 +45,7 @@ async function gatewayStatus(args: CommandArguments, io: CommandIo): Promise<Exi
   const place = findAdmin(isNamed ? args : { ...args, admin: USUAL_ADMIN }, io);
   const ready = await readOpenPage('/readyz', place);
   const readiness = ready.body['status'];
+  if (readiness === 'no configuration') return reportWaiting(place.url, ready.body, args, io);
   const { status, body } = await readOpenPage('/stats', place);
   if (typeof readiness !== 'string' || status !== 200 || !isStats(body)) {
     const what = `${place.url}/stats answered ${status}, and not as an admin listener does`;
@@ -50,6 +56,23 @@ async function gatewayStatus(args: CommandArguments, io: CommandIo): Promise<Exi
   const json = (): string => `${JSON.stringify({ ...shown, stats: body }, null, 2)}\n`;
   io.stdout.write(args.isJson ? json() : statusText(shown, body));
   return readiness === 'ready' ? EXIT_OK : EXIT_FAILURE;
+}
+
+/** A gateway without a configuration has no figures. */
+function reportWaiting(
+  gateway: string,
+  { status: readiness, configuration }: AdminAnswer['body'],
+  args: CommandArguments,
+  io: CommandIo,
+): ExitCode {
+  const { provider } = (configuration ?? {}) as { readonly provider?: unknown };
+  const waits = `waits for its first one out of a store (${provider ?? 'unknown'})`;
+  const json = (): string => {
+    const troubles = [`no configuration: it ${waits}`];
+    return `${JSON.stringify({ gateway, readiness, troubles, stats: null }, null, 2)}\n`;
+  };
+  io.stdout.write(args.isJson ? json() : `${readiness}: the gateway at ${gateway} ${waits}\n`);
+  return EXIT_FAILURE;
 }
 
 /** Of whatever version: what is not there is not shown. */

@@ -106,6 +106,22 @@ describe('reload and rollback', () => {
     expect([kept.code, kept.out]).toEqual([0, 'in force as version 5\n']);
   });
 
+  it('never show a token that no request can carry', async () => {
+    answer(200, { epoch: 4, changes: [] });
+    for (const token of ['the-first-line\nthe-second-line', 'the-first-line-\u03c0']) {
+      const { code, out, err } = await call(['reload', '--admin', url], {
+        GATEWAY_ADMIN_TOKEN: token,
+      });
+      expect([code, out, asked]).toEqual([2, '', []]);
+      expect(err).toContain('GATEWAY_ADMIN_TOKEN');
+      expect(err).not.toContain('the-first-line');
+    }
+    // As a file with a secret has it.
+    const ended = { GATEWAY_ADMIN_TOKEN: `${TOKEN.GATEWAY_ADMIN_TOKEN}\n` };
+    expect((await call(['reload', '--admin', url], ended)).code).toBe(0);
+    expect(asked).toEqual(['POST /reload Bearer the-token-of-the-gateway']);
+  });
+
   it('exit with 2 when they are not told enough', async () => {
     const file = writeFile(SAMPLE, 'plain.yaml');
     const zero = writeFile(
@@ -132,6 +148,15 @@ describe('reload and rollback', () => {
     expect(asked).toEqual(['GET /readyz undefined', 'GET /stats undefined']);
     const { out: json } = await call(['status', '--admin', url, '--json']);
     expect(JSON.parse(json)).toMatchObject({ readiness: 'draining', troubles: [] });
+    answer(503, { status: 'no configuration', configuration: { provider: 'etcd' } });
+    const waiting = await call(['status', '--admin', url]);
+    expect([waiting.code, waiting.out, waiting.err]).toEqual([
+      1,
+      `no configuration: the gateway at ${url} waits for its first one out of a store (etcd)\n`,
+      '',
+    ]);
+    const { out: waitingJson } = await call(['status', '--admin', url, '--json']);
+    expect(JSON.parse(waitingJson)).toMatchObject({ readiness: 'no configuration', stats: null });
     answer(404, { detail: 'no such page' });
     const other = await call(['status', '--admin', url]);
     expect([other.code, other.err]).toEqual([1, expect.stringContaining('/stats answered 404')]);

@@ -86,6 +86,25 @@ describe('the status of a gateway', () => {
     ]);
   });
 
+  it('names what a store has and the gateway refuses, where no reload says the same', () => {
+    const refused = { id: '1-ab', reasons: ['no such upstream', 'and more'] };
+    const parts = [
+      { team: 'shop', refused: { id: 'cd', reasons: ['its name is taken'] } },
+      { team: 'blog', refused: null },
+    ];
+    const store = { trouble: null, refused, parts };
+    const part = 'the part of the team shop in the store is refused: its name is taken';
+    expect(troublesOf({ configuration: { ...IN_FORCE, store } })).toEqual([
+      'release 1-ab of the store is refused: no such upstream; and more',
+      part,
+    ]);
+    const last_reload = { at: 'T', outcome: 'refused', reasons: refused.reasons };
+    expect(troublesOf({ configuration: { ...IN_FORCE, last_reload, store } })).toEqual([
+      'the reload of T was refused: no such upstream; and more',
+      part,
+    ]);
+  });
+
   it('has no file where a program has made the configuration', () => {
     const made = { configuration: { ...IN_FORCE, source: '' } };
     expect(text(made)).toContain('\nconfiguration  of a program, version 2,');
