@@ -55,8 +55,11 @@ const LOGOUTS_MAX = 100_000;
 const EARLY_SECONDS = 30;
 /** Clocks of gateways are closer together than this. */
 const CLOCKS_APART_SECONDS = 10;
-/** What a renewal takes beside the provider's time-out. */
-const RENEWAL_MARGIN_MS = 1000;
+/**
+ * What a renewal takes beside the provider's time-out: the new ID token may be signed with a key
+ * for which the provider is asked, too (5 s for each of two documents).
+ */
+const RENEWAL_MARGIN_MS = 11_000;
 
 interface Renewal {
   /** Of the session that was renewed. */

@@ -51,15 +51,20 @@ export class SharedRenewals {
   }
 
   /**
-   * The others find it there; where the store is lost by now, they ask by themselves. Who was
-   * suspended for longer than a renewal takes may find that another one has taken over: what that
-   * one has written stays.
+   * The others find it there; where the store is lost by now, they ask by themselves. Who has
+   * taken longer than the lock lives finds nothing there, and writes it nevertheless; or that
+   * another one has taken over: what that one has written stays.
    */
   private async tell(name: string, lock: string, reply: LoginReply): Promise<void> {
     const { records } = this;
     try {
-      if (reply.kind === 'unavailable') await records.compareAndDelete(name, lock);
-      else await records.compareAndSet(name, lock, JSON.stringify(reply), KEPT_MS);
+      if (reply.kind === 'unavailable') {
+        await records.compareAndDelete(name, lock);
+        return;
+      }
+      const text = JSON.stringify(reply);
+      const told = await records.compareAndSet(name, lock, text, KEPT_MS);
+      if (told === undefined) await records.compareAndSet(name, null, text, KEPT_MS);
     } catch (error) {
       if (!(error instanceof StoreLostError)) throw error;
     }

@@ -70,6 +70,16 @@ describe('a renewal among gateways', () => {
     expect(reply.kind).toBe('unavailable');
   });
 
+  it('that has outlived its lock is told, so that nobody renews a second time', async () => {
+    const records = new MemoryRecords();
+    const late = await new SharedRenewals(records, clock(), 1000, true).run(SESSION, async () => {
+      records.values.clear();
+      return renewed('late');
+    });
+    const next = new SharedRenewals(records, clock(), 1000, true);
+    expect(await next.run(SESSION, async () => renewed('twice'))).toEqual(late);
+  });
+
   it('leaves alone what another gateway wrote that has taken over from a suspended one', async () => {
     const records = new MemoryRecords();
     const late = new SharedRenewals(records, clock(), 1000, false);
