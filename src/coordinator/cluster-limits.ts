@@ -131,7 +131,7 @@ export class ClusterLimits implements OutsideLimits {
     });
     this.takes = new StoreTakes(parts.store, (lease, back) => this.trySendBack(lease, back));
     this.places = new ClusterPlaces({
-      ...{ store: parts.store, timeoutMs: parts.timeoutMs },
+      ...{ store: parts.store, timeoutMs: parts.timeoutMs, foundId: this.foundId },
       nodes: () => this.nodes,
       silent: (nowMs) => this.silentNodes(nowMs),
       mayShare: (quietMs, nowMs) => this.mayShare(quietMs, nowMs),

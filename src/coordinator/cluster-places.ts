@@ -70,6 +70,8 @@ class Places {
 export interface PlacesParts {
   readonly store: StoreAsker;
   readonly timeoutMs: number;
+  /** What asks of limits with `onStoreLost: wait` wait for while the store is lost. */
+  readonly foundId: number;
   /** Gateways among which a limit is divided while the store is lost. */
   nodes(): number;
   /** Of these, those whose parts are kept free. */
@@ -107,7 +109,9 @@ export class ClusterPlaces {
     const own = this.countOf(config.index, high, low);
     places.peak = Math.max(places.peak, own + 1);
     const isRoom = nowMs < places.untilMs && own < places.granted;
-    if (isRoom || nowMs < places.refusedUntilMs || !this.parts.store.isUp) return NO_WAIT;
+    if (isRoom || nowMs < places.refusedUntilMs) return NO_WAIT;
+    const { store, foundId } = this.parts;
+    if (!store.isUp) return config.cluster?.onStoreLost === 'wait' ? foundId : NO_WAIT;
     places.waiting += 1;
     const isOnItsWay = places.serial !== 0 && nowMs - places.sentMs < this.parts.timeoutMs;
     if (isOnItsWay) return places.id;

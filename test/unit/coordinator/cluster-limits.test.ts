@@ -11,6 +11,7 @@ import {
   StoreAsker,
 } from '../../../src/channel/store/store-channel.js';
 import {
+  TAKE_PLACES,
   TAKE_RECALL,
   TAKEN_DECIDED,
   TAKEN_FAILED,
@@ -210,6 +211,27 @@ it.each(['fixedWindow', 'inFlight'] as const)(
     expect(answerer.nextTake()).toBeNull();
   },
 );
+
+it('has a request wait for the store by a limit on requests in flight, where that is wished', () => {
+  const { store, answerer } = aStore();
+  const limits = new ClusterLimits({ store, timeoutMs: 50, nodesMin: 1, unixMs: () => 0 });
+  const limiters = (['wait', 'closed'] as const).map((onStoreLost, at) =>
+    aClusterLimiter({ limit: 5, algorithm: 'inFlight', onStoreLost }, at),
+  );
+  limits.adopt(servedOf(aCoordinatorConfig({ limiters })).limiters);
+  const heard: number[] = [];
+  limits.listen((awaited) => void heard.push(awaited));
+  answerer.status.setState(STORE_LOST);
+  limits.onTick(1000);
+  const awaited = limits.awaits(0, 1, 1, 1000);
+  expect([awaited > 0, limits.awaits(1, 1, 1, 1000)]).toEqual([true, 0]);
+  answerer.status.setState(STORE_UP);
+  limits.onTick(1010);
+  expect(heard).toEqual([awaited]);
+  // Now it waits for the places that it has asked for.
+  expect(limits.awaits(0, 1, 1, 1010)).not.toBe(awaited);
+  expect(answerer.nextTake()).toMatchObject({ algorithm: TAKE_PLACES, wanted: 1 });
+});
 
 it('gives back what a late answer gives, once, and as soon as the store can be reached', () => {
   const { store, answerer } = aStore();
