@@ -93,8 +93,10 @@ export class ApiKeys implements TopicListener {
     { readonly before: string; readonly key: ManagedKey }
   >();
   private mustRead = false;
-  /** Of each reading of all keys under way: what has changed meanwhile; null: taken away. */
-  private readonly readings = new Set<Map<string, ManagedKey | null>>();
+  /** The last reading of all keys: one is under way at a time. It has not failed. */
+  private reading: Promise<void> = Promise.resolve();
+  /** While all keys are read: what has changed meanwhile; null: taken away. */
+  private meanwhile: Map<string, ManagedKey | null> | null = null;
   private retry: Timer | null = null;
   private stale: Timer | null = null;
   private sweeper: Timer | null = null;
@@ -273,7 +275,7 @@ export class ApiKeys implements TopicListener {
   }
 
   private async take(id: string, key: ManagedKey | null): Promise<void> {
-    for (const meanwhile of this.readings) meanwhile.set(id, key);
+    this.meanwhile?.set(id, key);
     if (key === null) {
       this.keys.delete(id);
       remember(this.takenBack, id, true);
@@ -311,25 +313,35 @@ export class ApiKeys implements TopicListener {
   }
 
   private async readAll(): Promise<void> {
+    const reading = this.reading.then(() => this.readOnce());
+    this.reading = reading.catch(() => {});
+    await reading;
+    await this.announceAll();
+  }
+
+  private async readOnce(): Promise<void> {
     const meanwhile = new Map<string, ManagedKey | null>();
     const found = new Map<string, ManagedKey>();
-    this.readings.add(meanwhile);
+    this.meanwhile = meanwhile;
+    // Before it begins: whoever says so from here on means another one.
+    this.mustRead = false;
     try {
       for (const kept of await this.parts.storage.readAll()) {
         const key = await this.restored(kept);
         if (key !== null) found.set(key.id, key);
       }
+    } catch (error) {
+      this.mustRead = true;
+      throw error;
     } finally {
-      this.readings.delete(meanwhile);
+      this.meanwhile = null;
     }
     for (const [id, key] of meanwhile) {
       if (key === null) found.delete(id);
       else found.set(id, key);
     }
-    this.mustRead = false;
     this.keys = found;
     this.isKnown = true;
-    await this.announceAll();
   }
 
   /**
@@ -343,8 +355,11 @@ export class ApiKeys implements TopicListener {
     if (!isTakenBack && change?.before !== version) return key;
     const next = isTakenBack ? null : (change?.key ?? null);
     const { storage } = this.parts;
-    const outcome = await storage.write(id, version, next);
-    if (outcome !== 'written') return (await storage.read(id))?.key ?? null;
+    // Another gateway may make its own change of it again meanwhile: one taken back goes with that.
+    if (isTakenBack) await storage.remove([id]);
+    else if ((await storage.write(id, version, next)) !== 'written') {
+      return (await storage.read(id))?.key ?? null;
+    }
     this.untold.add(id);
     this.parts.logger.warn(
       { id },

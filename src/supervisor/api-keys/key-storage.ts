@@ -29,6 +29,6 @@ export interface KeyStorage {
    * `changed`: there is another version.
    */
   write(id: string, version: string | null, next: ManagedKey | null): Promise<WriteOutcome>;
-  /** Takes away these keys, whatever their version is: they have expired. */
+  /** Takes away these keys, whatever their version is. */
   remove(ids: readonly string[]): Promise<void>;
 }

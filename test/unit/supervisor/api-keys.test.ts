@@ -194,6 +194,44 @@ describe('API keys of a shared store', () => {
     expect(notices.at(-1)).toMatchObject({ isWhole: true, keys: [] });
   });
 
+  it('are read once more where that was asked for during a reading, one after the other', async () => {
+    await begin();
+    const id = await made();
+    const all = [...kept.values()];
+    let end = (_: readonly KeptKey[]): void => {};
+    const readAll = vi.spyOn(FakeStorage.prototype, 'readAll');
+    const reading = new Promise<readonly KeptKey[]>((resolve) => {
+      end = resolve;
+    });
+    readAll.mockImplementationOnce(() => reading);
+    readAll.mockRejectedValueOnce(new StoreLostError('lost'));
+    keys.onFollowing(false);
+    await settled();
+    // Taken back by another gateway, which this one does not hear.
+    kept.delete(id);
+    keys.onFollowing(false);
+    await settled();
+    end(all);
+    await settled();
+    expect(keys.list().length).toBe(1);
+    clock.advance(250);
+    await settled();
+    expect(keys.list()).toEqual([]);
+    readAll.mockRestore();
+  });
+
+  it('that were taken back stay so where another gateway makes its own change again', async () => {
+    await begin();
+    const id = await made();
+    const before = new Map(kept);
+    await keys.revoke(id);
+    kept = new Map(before);
+    outcome = 'changed';
+    keys.onFollowing(false);
+    await settled();
+    expect([keys.list(), kept.size]).toEqual([[], 0]);
+  });
+
   it('that another gateway makes while all are read are known', async () => {
     await begin();
     const id = await made();
