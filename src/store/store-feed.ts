@@ -29,6 +29,8 @@ const EVENTS_PER_READ = 100;
 /** How long a command waits for an event; shorter than the silence that ends a connection. */
 const WAIT_MS = 1000;
 const MEMBER_BEAT_MS = 1000;
+/** Longest wait for the answer to the last word. */
+const LEAVE_MS_MAX = 100;
 
 /** What was read is no longer in the stream, so what came after it may be gone as well. */
 class GapError extends Error {}
@@ -81,6 +83,18 @@ export class StoreFeed {
   stop(): void {
     this.isStopping = true;
     this.parts.client.disconnect();
+  }
+
+  /**
+   * Stops, and takes this gateway off the list of those that are told. `other`: another connection,
+   * since its own may wait at the server.
+   */
+  async leave(other: StoreClient): Promise<void> {
+    const { clock, nodeName } = this.parts;
+    this.stop();
+    const left = other.zrem(this.members, nodeName).catch(() => 0);
+    const waited = new Promise((resolve) => clock.after(LEAVE_MS_MAX, () => resolve(0)));
+    await Promise.race([left, waited]);
   }
 
   private pause(go: () => void): void {

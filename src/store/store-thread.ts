@@ -25,9 +25,9 @@ const { config, memory, nodeId, nodeName } = workerData as StoreTask;
 const report = (message: StoreReport): void => mainPort.postMessage(message);
 
 const answerer = new StoreAnswerer(memory);
+const client = createClient(config);
 const agent = new StoreAgent({
-  ...{ config, nodeId, report, clock: systemClock, answerer },
-  client: createClient(config),
+  ...{ config, nodeId, report, clock: systemClock, answerer, client },
 });
 const commands = new StoreCommands({
   ...{ clock: systemClock, report, createClient: () => createPatientClient(config) },
@@ -56,15 +56,20 @@ mainPort.on('message', (order: StoreOrder) => {
       return;
     case 'stop':
       wakePort?.close();
-      feed?.stop();
       commands.stop();
-      agent.stop().finally(() => mainPort.close());
+      void stop();
       return;
     default:
       assertNever(order);
   }
 });
 report({ type: 'started', osThreadId: osThreadId() });
+
+async function stop(): Promise<void> {
+  await feed?.leave(client);
+  await agent.stop();
+  mainPort.close();
+}
 
 function startFeed(): StoreFeed {
   const started = new StoreFeed({
