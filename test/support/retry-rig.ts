@@ -47,7 +47,7 @@ export const TARGET_COUNT = 3;
 export const OTHER_COUNT = 2;
 export const ATTEMPTS = 2;
 
-function aConfig(hedgeAfterMs: number): CompiledConfig {
+function aConfig({ hedgeAfterMs, protocol = 'http1' }: Options): CompiledConfig {
   const config = aCoordinatorConfig({ targetCounts: [TARGET_COUNT, OTHER_COUNT] });
   const conditions = {
     connectFailure: true,
@@ -58,13 +58,14 @@ function aConfig(hedgeAfterMs: number): CompiledConfig {
   };
   const upstreams = config.upstreams.map((upstream) => {
     const retry = { ...upstream.retry, attempts: ATTEMPTS, conditions, minConcurrency: 100 };
-    return { ...upstream, retry, hedgeAfterMs };
+    return { ...upstream, retry, hedgeAfterMs, protocol };
   });
   return { ...config, upstreams };
 }
 
 /** One request at a target: a transport keeps to an order in what it says of it. */
 interface Air {
+  readonly request: UpstreamRequest;
   readonly handler: TransportHandler;
   isConnected: boolean;
   hasHead: boolean;
@@ -81,6 +82,8 @@ export interface Options {
   readonly bodyBytes?: number;
   /** Default: true. */
   readonly isComplete?: boolean;
+  /** Of targets; over h2c the beginning of a body is kept. Default: http1. */
+  readonly protocol?: CompiledUpstream['protocol'];
 }
 
 /** The tries with everything around them but the ends: coordinator, targets and client are played. */
@@ -116,7 +119,7 @@ export class Rig {
   private asked = NO_ASK;
 
   constructor(options: Options) {
-    const config = aConfig(options.hedgeAfterMs);
+    const config = aConfig(options);
     this.upstream = defined(config.upstreams[0], 'the upstream');
     this.other = defined(config.upstreams[1], 'the other upstream');
     const ledger = new Proxy({}, { get: () => () => {} }) as ExchangeMetrics;
@@ -275,8 +278,8 @@ export class Rig {
     const connection = () => ({
       served: 0,
       isBusy: true,
-      send: (_: UpstreamRequest, handler: TransportHandler) => {
-        this.air.push({ handler, isConnected: false, hasHead: false, isOver: false });
+      send: (request: UpstreamRequest, handler: TransportHandler) => {
+        this.air.push({ request, handler, isConnected: false, hasHead: false, isOver: false });
       },
     });
     const none = { idleCount: 0, release: () => {}, close: async () => {} };

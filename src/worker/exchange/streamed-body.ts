@@ -108,6 +108,11 @@ export class StreamedBody {
     return true;
   }
 
+  /** The next connection gets all of it. False: some of it went to the last one, and is gone. */
+  tryRewind(): boolean {
+    return this.sink === null ? !this.isDropped : this.tryTakeBack();
+  }
+
   /** These bytes have been sent to the target. */
   onTaken(bytes: number): void {
     const repeated = Math.min(bytes, this.repeated);

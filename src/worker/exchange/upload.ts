@@ -182,6 +182,11 @@ export class Upload {
     return stream;
   }
 
+  /** Another try is to have all of the body. False: it is too long by now, and was not kept. */
+  tryRewind(): boolean {
+    return this.isCollected || this.stream === null || this.stream.tryRewind();
+  }
+
   /** The exchange is over: its body goes. */
   release(): void {
     this.endWatch();

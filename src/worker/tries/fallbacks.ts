@@ -63,6 +63,8 @@ export class Fallbacks {
     if (lastEnd === null || !this.mayGoOn(exchange, lastEnd)) return false;
     const nowMs = this.parts.nowMs();
     if (tries.routeDeadlineMs <= nowMs) return false;
+    // What comes of the body while a target is found waits for that one.
+    if (lastEnd.kind !== END_STATUS) exchange.upload.tryRewind();
     this.leave(exchange, lastEnd, nowMs);
     let plan = planOf(exchange);
     while (plan !== null) {

@@ -16,7 +16,7 @@ import {
   VERDICT_NONE,
   type Verdict,
 } from '../../channel/coordinator/coordinator-records.js';
-import type { TryEnd } from '../../policy/retry/retry-rule.js';
+import { END_GRPC_STATUS, END_STATUS, type TryEnd } from '../../policy/retry/retry-rule.js';
 import {
   ASK_ADMITTED,
   ASK_CLOSED,
@@ -77,8 +77,9 @@ export class NextTry {
     this.startRouteClock(exchange);
     const asked = this.nextTarget.askFirst(exchange);
     if (this.goOn(exchange, asked)) return;
-    const isLost = asked === ASK_CLOSED;
-    exchange.tries.onFailed(isLost ? PROBLEMS.coordinatorLost : PROBLEMS.overloaded, '');
+    // Else there was a target, and the body was gone that it should have got.
+    if (asked === ASK_CLOSED) exchange.tries.onFailed(PROBLEMS.coordinatorLost, '');
+    else if (asked === ASK_REFUSED) exchange.tries.onFailed(PROBLEMS.overloaded, '');
     this.owner.onNone(exchange);
   }
 
@@ -134,7 +135,10 @@ export class NextTry {
    */
   tryPlan(exchange: Exchange, end: TryEnd, askedMs: number): boolean {
     const times = { nowMs: this.parts.nowMs(), askedMs };
-    return this.parts.planner.tryPlan(exchange, upstreamOf(exchange), end, times);
+    if (!this.parts.planner.tryPlan(exchange, upstreamOf(exchange), end, times)) return false;
+    // What comes of the body meanwhile waits; a target that has answered still gets it.
+    if (!isStatus(end)) exchange.upload.tryRewind();
+    return true;
   }
 
   /** The planned try is made, at once or when its time has come. */
@@ -154,8 +158,7 @@ export class NextTry {
     switch (asked) {
       case ASK_ADMITTED:
       case ASK_OPEN:
-        this.launchNext(exchange);
-        return true;
+        return this.tryLaunchNext(exchange);
       case ASK_PENDING:
         this.arm(exchange);
         return true;
@@ -174,16 +177,24 @@ export class NextTry {
     tries.endWait();
     const isAdmitted = reply.verdict === VERDICT_ADMITTED;
     // With no other left the coordinator names one that was tried: good for a retry only.
-    if (isAdmitted && tries.current?.targetIndex !== admission.targetIndex) {
-      this.launchNext(exchange);
-      return;
-    }
+    const isOther = isAdmitted && tries.current?.targetIndex !== admission.targetIndex;
+    if (isOther && this.tryLaunchNext(exchange)) return;
     this.parts.coordinator.giveBack(exchange);
     if (tries.sent === 0 && isRefusal(reply.verdict)) {
       tries.onRefused(problemOfVerdict(reply.verdict), reply.retryAfterMs);
     }
     if (tries.current === null) this.owner.onNone(exchange);
     else this.arm(exchange);
+  }
+
+  /** False: the body has become too long to be kept since the try was planned. */
+  private tryLaunchNext(exchange: Exchange): boolean {
+    if (exchange.upload.tryRewind()) {
+      this.launchNext(exchange);
+      return true;
+    }
+    this.parts.coordinator.giveBack(exchange);
+    return false;
   }
 
   private launchNext(exchange: Exchange): void {
@@ -230,4 +241,8 @@ export class NextTry {
 
 function isRefusal(verdict: Verdict): verdict is RefusingVerdict {
   return verdict !== VERDICT_ADMITTED && verdict !== VERDICT_NONE;
+}
+
+function isStatus({ kind }: TryEnd): boolean {
+  return kind === END_STATUS || kind === END_GRPC_STATUS;
 }

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
+import { defined } from '../../../../src/base/assert.js';
 import { PROBLEMS } from '../../../../src/base/problems.js';
 import {
   VERDICT_ADMITTED,
@@ -13,6 +14,7 @@ import { ReplyStage } from '../../../../src/filters/reply-stage.js';
 import { DIALECT_WEB } from '../../../../src/wire/grpc/content-type.js';
 import { GrpcCall } from '../../../../src/worker/exchange/grpc-call.js';
 import { MirrorEnd } from '../../../../src/worker/exchange/mirror-end.js';
+import { StreamedBody } from '../../../../src/worker/exchange/streamed-body.js';
 import type { MirrorPlan } from '../../../../src/worker/route/worker-route.js';
 import { RetryPlanner } from '../../../../src/worker/tries/retry-planner.js';
 import { runs } from '../../../support/long-form.js';
@@ -167,6 +169,63 @@ describe('the tries of an exchange', () => {
     expect(call.scanReply(Buffer.from('m'))).toBe(true);
     expect(call.scanReply(Buffer.from([0, 0, 0, 0, 100]))).toBe(false);
     take(rig, { what: 'end', which: 1 });
+  });
+
+  const UPLOAD = {
+    ...PLAIN,
+    method: 'PUT',
+    bodyBytes: -1,
+    isComplete: false,
+    protocol: 'h2c',
+  } as const;
+  const send = (rig: Rig, bytes: number): void =>
+    rig.exchange.upload.take(Buffer.alloc(bytes), false, rig.nowMs);
+  /** Takes the body of a try; how many bytes it gets stands in the list. */
+  function bodyOf(rig: Rig, which: number): number[] {
+    const got: number[] = [];
+    const { body } = defined(rig.air[which], 'the try').request;
+    expect(body).toBeInstanceOf(StreamedBody);
+    if (body instanceof StreamedBody) {
+      const onPiece = (bytes: Uint8Array): void => void got.push(bytes.length);
+      body.flowTo({ onPiece, onBodyEnd: () => {}, onBodyDropped: () => {} });
+    }
+    return got;
+  }
+  const sum = (got: readonly number[]): number => got.reduce((all, bytes) => all + bytes, 0);
+
+  it('send all of a body again that grew while another target was waited for', () => {
+    const rig = new Rig(UPLOAD);
+    take(rig, { what: 'connect', which: 0 });
+    send(rig, 1000);
+    expect(sum(bodyOf(rig, 0))).toBe(1000);
+    take(rig, { what: 'error', which: 0, code: 'UND_ERR_SOCKET' });
+    send(rig, 40_000);
+    rig.advance(400);
+    send(rig, 40_000);
+    rig.verdict(VERDICT_ADMITTED, 1);
+    send(rig, 40_000);
+    take(rig, { what: 'connect', which: 1 });
+    const got = bodyOf(rig, 1);
+    send(rig, 500);
+    expect(sum(got)).toBe(121_500);
+    rig.finish();
+  });
+
+  it('are no more than the first once the body is too long to be kept', () => {
+    const rig = new Rig(UPLOAD);
+    take(rig, { what: 'connect', which: 0 });
+    send(rig, 1000);
+    const got = bodyOf(rig, 0);
+    take(rig, { what: 'head', which: 0, status: 503 });
+    rig.advance(400);
+    send(rig, 70_000);
+    rig.verdict(VERDICT_ADMITTED, 1);
+    rig.endTurn();
+    expect([rig.air.length, rig.exchange.reply.status, rig.heads]).toEqual([1, 503, 1]);
+    send(rig, 500);
+    expect(sum(got)).toBe(71_500);
+    take(rig, { what: 'end', which: 0 });
+    expectAllSettled(rig);
   });
 
   it('are let go once, however often nobody wants them any more', () => {
