@@ -13,6 +13,8 @@ import { BODY_RECORD_BYTES_MAX } from '../../channel/lane.js';
 
 /** With more than this waiting a connection is blocked. */
 const BACKLOG_BYTES = 64 * 1024;
+/** So it is with as many small writes: each costs hundreds of bytes besides its own. */
+const BACKLOG_WRITES = 256;
 
 /** Heads with short bodies: most replies. */
 const SMALL_BYTES_MAX = 16 * 1024;
@@ -89,6 +91,8 @@ export class SocketWriter {
   /** Bytes of bodies that count as not taken. */
   private untaken = 0;
   private isBlockedNow = false;
+  /** Small writes since nothing waited, or since the connection was blocked. */
+  private smallWaiting = 0;
   /** Memory of which the first bytes go out behind what waits in the socket. */
   private joined = NO_BYTES;
   /** Not 0 only while the connection is blocked. */
@@ -160,7 +164,10 @@ export class SocketWriter {
     if (socket.writableLength > 0) {
       // A slow client: its few bytes would keep all of the slab.
       socket.write(Buffer.from(rest));
+      this.smallWaiting += 1;
+      if (this.smallWaiting === BACKLOG_WRITES) this.block();
     } else {
+      this.smallWaiting = 0;
       socket.write(rest);
       // The socket reads on in the memory until it is empty.
       if (socket.writableLength > 0) this.memory.keepSmall(bytes);
@@ -246,6 +253,7 @@ export class SocketWriter {
       return;
     }
     this.isBlockedNow = false;
+    this.smallWaiting = 0;
     this.writeJoined();
     this.joined = NO_BYTES;
     this.give(this.untaken);

@@ -171,3 +171,29 @@ it('small writes to a client that takes nothing are put together, in order, up t
   await once(client, 'end');
   expect(Buffer.concat(received).toString() === expected).toBe(true);
 });
+
+it('tiny writes to a client that takes nothing are put together before they are many', async () => {
+  const [slow, client] = await connectPair();
+  let onUnblocked = (): void => {};
+  const unblocked = new Promise<void>((resolve) => {
+    onUnblocked = resolve;
+  });
+  const writer = new SocketWriter(slow, new WriteMemory(), { ...OWNER, onUnblocked });
+  let expected = '';
+  const send = (text: string): void => {
+    expected += text;
+    write(writer, Buffer.from(text));
+  };
+  while (writer.isEmpty) send('x'.repeat(2000));
+  const writes = vi.spyOn(slow, 'write');
+  for (let at = 0; at < 10_000; at += 1) send(`${at % 10}`);
+  expect(writes.mock.calls.length).toBeLessThan(300);
+  const received: Buffer[] = [];
+  client.on('data', (chunk: Buffer) => received.push(chunk));
+  client.resume();
+  await unblocked;
+  expect(writer.isBlocked).toBe(false);
+  writer.end();
+  await once(client, 'end');
+  expect(Buffer.concat(received).toString() === expected).toBe(true);
+});
