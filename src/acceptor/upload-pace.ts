@@ -28,8 +28,15 @@ export class UploadPace {
   isTooSlow(isClientsTurn: boolean, received: number, rule: PaceRule): boolean {
     const came = received - this.receivedBefore;
     this.receivedBefore = received;
-    if (!isClientsTurn || came >= rule.bytesMin) this.slowLooks = 0;
-    else if (came > 0 || !rule.isSilenceSeen) this.slowLooks += 1;
-    return this.slowLooks >= SLOW_LOOKS_MAX;
+    if (!isClientsTurn || came >= rule.bytesMin) {
+      this.slowLooks = 0;
+      return false;
+    }
+    // The engine has a time for silence, which ends it. Here it only counts, once a body has begun:
+    // up to then its client may wait for 100.
+    const isSilent = came === 0 && rule.isSilenceSeen;
+    if (isSilent && received === 0) return false;
+    this.slowLooks += 1;
+    return this.slowLooks >= SLOW_LOOKS_MAX && !isSilent;
   }
 }
