@@ -21,6 +21,5 @@ export async function openStore(
 }
 
 /** Gateways of a machine that has just started must not all come again at one moment. */
-/** Who waits and comes back does so at a time of its own. */
 export const storeRandom: Random = () => randomInt(RANDOM_STEPS) / RANDOM_STEPS;
 const RANDOM_STEPS = 2 ** 32;
