@@ -81,6 +81,8 @@ export class ClusterFollower implements ClusterView {
   private sentDigest = '';
   /** Of the objects in force. */
   private appliedDigest = '';
+  /** Of those that a trial has shown to be worse: requests are not tried on them again. */
+  private judgedDigest = '';
   private fromCopy: ClusterObjects | null = null;
   private report: IngressReport = { objects: [], certificates: [], statuses: [] };
   private problems: Readonly<Record<string, string>> = {};
@@ -207,7 +209,10 @@ export class ClusterFollower implements ClusterView {
     if (this.isStarted && this.watch.gateways !== null) this.statuses?.look();
     const mustWait = !this.isStarted || this.isApplying || this.next !== null;
     if (mustWait || !this.watch.isKnown) return;
-    if (digestOf(this.objectsNow()) !== this.appliedDigest) void this.apply();
+    const digest = digestOf(this.objectsNow());
+    if (digest === this.judgedDigest) return;
+    this.judgedDigest = '';
+    if (digest !== this.appliedDigest) void this.apply();
   }
 
   private async apply(): Promise<void> {
@@ -218,6 +223,7 @@ export class ClusterFollower implements ClusterView {
     this.isApplying = false;
     if (this.isStopped) return;
     const isRefused = result.outcome === 'refused';
+    if (isRefused && result.wasJudged === true) this.judgedDigest = this.sentDigest;
     // The reloader's log has the reasons.
     this.next = this.parts.clock.after(isRefused ? RETRY_MS : APPLY_INTERVAL_MS, () => {
       this.next = null;
