@@ -26,7 +26,10 @@ export interface PluginClients {
 }
 
 interface Kept {
-  readonly instance: PluginInstance;
+  /** Versions that are made at the same time wait for the same one. */
+  readonly made: Promise<PluginInstance>;
+  /** null: it is being set up. */
+  instance: PluginInstance | null;
   users: number;
 }
 
@@ -43,7 +46,8 @@ export class PluginInstances {
     private readonly calls: PluginCalls,
     private readonly clients: PluginClients,
   ) {
-    const instances = (): PluginInstance[] => [...this.kept.values()].map((one) => one.instance);
+    const instances = (): PluginInstance[] =>
+      [...this.kept.values()].flatMap(({ instance }) => instance ?? []);
     this.stray = new StrayErrors({ ...{ calls, instances }, logger: parts.logger });
   }
 
@@ -58,11 +62,7 @@ export class PluginInstances {
     const instances: PluginInstance[] = [];
     try {
       for (const plugin of plugins) {
-        const known = this.kept.get(idOf(plugin));
-        const instance = known?.instance ?? (await this.make(plugin, toleratesFailure));
-        if (known === undefined) this.kept.set(idOf(plugin), { instance, users: 1 });
-        else known.users++;
-        instances.push(instance);
+        instances.push(await this.share(plugin, toleratesFailure));
       }
       return instances;
     } catch (error) {
@@ -71,11 +71,32 @@ export class PluginInstances {
     }
   }
 
+  private share(plugin: CompiledPlugin, toleratesFailure: boolean): Promise<PluginInstance> {
+    const id = idOf(plugin);
+    const known = this.kept.get(id);
+    if (known !== undefined) {
+      known.users++;
+      return known.made;
+    }
+    const onMade = (instance: PluginInstance): PluginInstance => {
+      kept.instance = instance;
+      return instance;
+    };
+    const onFailed = (error: unknown): never => {
+      this.kept.delete(id);
+      throw error;
+    };
+    const made = this.make(plugin, toleratesFailure).then(onMade, onFailed);
+    const kept: Kept = { made, instance: null, users: 1 };
+    this.kept.set(id, kept);
+    return made;
+  }
+
   /** A version of the configuration is not used any more. */
   release(plugins: readonly CompiledPlugin[]): void {
     for (const plugin of plugins) {
       const kept = this.kept.get(idOf(plugin));
-      assert(kept !== undefined, 'the plugin was acquired');
+      assert(kept !== undefined && kept.instance !== null, 'the plugin was acquired');
       kept.users--;
       if (kept.users > 0) continue;
       this.kept.delete(idOf(plugin));

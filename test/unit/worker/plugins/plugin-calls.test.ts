@@ -208,6 +208,25 @@ describe('instances', () => {
     expect(second === first && third === first).toBe(true);
   });
 
+  it('are set up once for versions that are made at the same time', async () => {
+    const instances = new PluginInstances(parts, calls, clientsOf());
+    let unloaded = 0;
+    Reflect.set(globalThis, 'onPluginUnload', () => {
+      unloaded += 1;
+    });
+    const code =
+      '__sluice.exports.default = { setup: async () => ({ ' +
+      'onUnload: () => globalThis.onPluginUnload() }) };';
+    const plugins = [pluginOf({ modules: moduleOf(code) })];
+    const acquire = () => instances.acquire(plugins, false);
+    const [first, second] = await Promise.all([acquire(), acquire()]);
+    expect(first?.[0] === second?.[0]).toBe(true);
+    instances.release(plugins);
+    expect(unloaded).toBe(0);
+    instances.release(plugins);
+    expect(unloaded).toBe(1);
+  });
+
   it('that cannot be set up refuse a version, or are put out where a worker has to serve', async () => {
     const instances = new PluginInstances(parts, calls, clientsOf());
     const code = '__sluice.exports.default = { setup: () => { throw new Error("no key"); } };';
