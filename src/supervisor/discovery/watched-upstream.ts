@@ -36,6 +36,8 @@ export class WatchedUpstream {
   private hold: Timer | null = null;
   /** The next list is believed, whatever it says. */
   private mustBelieve = false;
+  /** Another source is asked than the one whose targets there are. */
+  private awaitsOther = false;
   private last: readonly FoundTarget[] = [];
   private failure: string | null = null;
   private errors = 0;
@@ -62,6 +64,7 @@ export class WatchedUpstream {
       if (before.targetsMax !== discovery.targetsMax) this.apply(this.last);
       return;
     }
+    this.awaitsOther = this.source !== null;
     this.source?.stop();
     this.endHold();
     const isOfThis = (): boolean => this.source === source;
@@ -116,8 +119,11 @@ export class WatchedUpstream {
     this.failure = null;
     this.succeededMs = clock.nowMs();
     const count = new Set(found.map(addressOf)).size;
+    // What another source does not name is no loss; that it names nothing may be one.
+    const isOther = this.awaitsOther && count > 0;
+    if (isOther) this.awaitsOther = false;
     const isLoss = count * 2 < rows.usedCount && this.discovery?.trustsLoss === false;
-    if (isLoss && !this.mustBelieve) this.holdBack(found, count);
+    if (isLoss && !this.mustBelieve && !isOther) this.holdBack(found, count);
     else {
       this.endHold();
       this.apply(found);

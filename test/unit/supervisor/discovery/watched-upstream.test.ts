@@ -204,6 +204,18 @@ describe('targets that a source names', () => {
     expect(used()).toBe('3,4');
   });
 
+  it('go at once when another source names fewer, but not when it names none', () => {
+    say(1, 2, 3, 4);
+    adopt({ source: { kind: 'file', path: 'other.json' } });
+    say();
+    expect(used()).toBe('1,2,3,4');
+    say(5);
+    expect(used()).toBe('5');
+    say(5, 6, 7);
+    say(5);
+    expect(used()).toBe('5,6,7');
+  });
+
   it('wait for rows, and get them once these are free', () => {
     adopt({ targetsMax: 8, trustsLoss: true });
     say(1, 2, 3, 4, 5, 6, 7, 8);
