@@ -113,18 +113,22 @@ export class ListenerFiles {
     // A reload tells of what is still refused once more.
     if (changed.size === 0) this.refused.clear();
     let read = 0;
+    let isWhole = true;
     for (const files of wanted) {
       const id = JSON.stringify(files);
       const known = this.pairs.get(id);
       const isChanged = [files.cert, files.key, files.ocsp].some((file) => changed.has(file));
       const pair = known === undefined || isChanged ? await this.readPair(id, files) : known;
       const kept = pair ?? known;
-      if (kept !== undefined) loaded.set(id, kept);
+      if (kept === undefined) isWhole = false;
+      else loaded.set(id, kept);
       if (pair === known) continue;
       read += 1;
       if (read % PAIRS_PER_TURN === 0) await nextTurn();
     }
-    this.pairs = loaded;
+    // What comes in the place of others cannot be read: they stay until it can.
+    const others = isWhole ? [] : [...this.pairs].filter(([id]) => !loaded.has(id));
+    this.pairs = new Map([...loaded, ...others]);
   }
 
   private async readPair(id: string, files: CertificateFiles): Promise<LoadedPair | undefined> {

@@ -202,6 +202,17 @@ describe('certificates of listeners', () => {
     expect(nameLists()).toEqual([['b.test']]);
   });
 
+  it('stay while those of another configuration cannot be read', async () => {
+    const one = files(file('a.pem', a.cert), file('a.key', a.key));
+    await certificates.adopt([listener({ certificates: [one] })]);
+    const other = files(file('b.pem', b.cert), join(folder, 'b.key'));
+    await certificates.adopt([listener({ certificates: [other] })]);
+    expect(nameLists()).toEqual([['a.test']]);
+    file('b.key', b.key);
+    await look();
+    expect(nameLists()).toEqual([['b.test']]);
+  });
+
   it('are served without a staple that is none, and with the last one that was one', async () => {
     const one = { ...files(file('a.pem', a.cert), file('a.key', a.key)), ocsp: file('ocsp', '<') };
     await certificates.adopt([listener({ certificates: [one] })]);
