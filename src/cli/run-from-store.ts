@@ -107,6 +107,8 @@ function runWith(
     onStarted: async (gateway) => {
       follower.attach({ reload: () => gateway.reload('store'), log: gateway.note });
     },
+    // A gateway that drains takes no release: whoever waits for one is not to wait for it.
+    onEnding: () => void follower.stop(),
     onHangUp: (gateway) => void gateway.reload('signal'),
   });
 }

@@ -62,6 +62,8 @@ export interface SignalSource {
 export interface RunSteps {
   create(onGivingUp: (reason: string) => void): Promise<RunnableGateway>;
   onStarted(gateway: RunnableGateway): Promise<void>;
+  /** Called before the gateway drains, which takes some time. */
+  onEnding?(): void;
   /** Called at SIGHUP. Without it SIGHUP ends the process, as when its terminal is closed. */
   onHangUp?(gateway: RunnableGateway): void;
 }
@@ -122,6 +124,7 @@ export async function runUntilSignal(
     hasStarted = true;
     if (isHungUp) steps.onHangUp?.(gateway);
     const code = await ended;
+    steps.onEnding?.();
     if (code === EXIT_OK) await gateway.stop();
     return code;
   } finally {

@@ -82,6 +82,7 @@ export class ReleaseFollower implements StoreListener {
   /** Some requests were served with it, and more of them failed. */
   private wasJudged = false;
   private isStopped = false;
+  private ending: Promise<void> | null = null;
   private tail: Promise<unknown> = Promise.resolve();
   private from: StoreOrigin['from'] = 'store';
   private revision = 0;
@@ -144,7 +145,13 @@ export class ReleaseFollower implements StoreListener {
     if (this.from === 'copy') this.report();
   }
 
-  async stop(): Promise<void> {
+  /** Takes up nothing any more, and leaves the list of those that follow the store. */
+  stop(): Promise<void> {
+    this.ending ??= this.end();
+    return this.ending;
+  }
+
+  private async end(): Promise<void> {
     this.isStopped = true;
     this.again.forget();
     this.watching?.stop();
@@ -186,8 +193,10 @@ export class ReleaseFollower implements StoreListener {
   }
 
   private async take(view: StoreView): Promise<void> {
+    if (this.isStopped) return;
     this.noteContact(view);
     const wanted = await documentsOf(view, this.options.store, this.inForce);
+    if (this.isStopped) return;
     this.warnOnce(wanted.warnings);
     if (wanted.documents === null) {
       if (wanted.refused.size > 0) this.refuse(wanted.refused);

@@ -84,8 +84,9 @@ it('reads the configuration again for a SIGHUP that came during the start', asyn
       setImmediate(() => signals.send('SIGTERM'));
       return Promise.resolve();
     },
+    onEnding: () => void called.push('ending'),
   });
-  expect(called).toEqual(['start', 'reload', 'stop']);
+  expect(called).toEqual(['start', 'reload', 'ending', 'stop']);
 });
 
 it('takes a Ctrl-C that is passed on for one, and says why a later one cuts requests off', async () => {

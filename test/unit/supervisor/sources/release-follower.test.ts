@@ -16,6 +16,7 @@ import { keepVersion, writtenOf } from '../../../../src/supervisor/loading/kept-
 import { prepareVersion } from '../../../../src/supervisor/loading/prepare-version.js';
 import { Reloader } from '../../../../src/supervisor/reloader.js';
 import { LastGoodCopy } from '../../../../src/supervisor/sources/last-good-copy.js';
+import { CURRENT, PARTS } from '../../../../src/supervisor/sources/release-layout.js';
 import { eventually } from '../../../support/eventually.js';
 import { documentOf, FollowerRig, publish } from '../../../support/follower-rig.js';
 import { MemoryStore } from '../../../support/memory-store.js';
@@ -64,6 +65,21 @@ describe('a gateway that follows a store', () => {
     expect(readFileSync(copy.file, 'utf8')).toContain(id);
     expect(reportOf()).toMatchObject({ from: 'store', refused: null, copy: 'written' });
     expect(rig.body).toBe('one');
+  });
+
+  it('that ends takes up nothing more, and is waited for by nobody', async () => {
+    await publish(store, 'one');
+    const rig = new FollowerRig(store);
+    expect(await rig.boot()).toBe(true);
+    await eventually('it has reported', () => reportOf().release !== undefined);
+    rig.obstacle = 'the gateway is draining';
+    const ended = rig.follower.stop();
+    await publish(store, 'two');
+    await rig.follower.onView(await store.read([CURRENT, PARTS]));
+    await ended;
+    expect([rig.reloads, rig.has('refused')]).toEqual([0, false]);
+    expect(store.values.has('nodes/node-1')).toBe(false);
+    await rig.follower.stop();
   });
 
   it('starts with the copy when the store is away, and says so', async () => {
