@@ -33,6 +33,8 @@ const SWEEP_MS = 60_000;
 const EXPIRED_KEPT_MS = 60_000;
 const ID_BYTES = 8;
 const SECRET_BYTES = 32;
+/** Of one key, with those whose grace is not over. */
+const SECRETS_MAX = 8;
 
 export interface KeyWish {
   readonly authenticator: string;
@@ -160,16 +162,22 @@ export class ApiKeys implements TopicListener {
     return this.change(id, (kept) => (kept === null ? key : null), secret);
   }
 
-  /** `graceMs`: how long the secret before stays good. */
+  /**
+   * `graceMs`: how long the secret before stays good. Those before that one stay as long as was
+   * said of them, or end with it at once (0): whoever rotates again, since the reply was lost, does
+   * not end the secret that callers still have.
+   */
   rotate(id: string, graceMs: number): Promise<KeyOutcome> {
     const { secret, sha256 } = newSecret(id);
     const nowMs = this.parts.clock.unixMs();
     const untilMs = nowMs + graceMs;
     const rotated = (kept: ManagedKey | null): ManagedKey | null => {
-      const [last] = kept?.secrets ?? [];
+      const [last, ...older] = kept?.secrets ?? [];
       if (kept === null || last === undefined || hasExpired(kept, nowMs)) return null;
-      const before = graceMs > 0 ? [{ sha256: last.sha256, untilMs }] : [];
-      return { ...kept, secrets: [{ sha256, untilMs: null }, ...before] };
+      const still = older.filter((one) => one.untilMs === null || one.untilMs > nowMs);
+      const before = graceMs > 0 ? [{ sha256: last.sha256, untilMs }, ...still] : [];
+      const secrets = [{ sha256, untilMs: null }, ...before].slice(0, SECRETS_MAX);
+      return { ...kept, secrets };
     };
     return this.change(id, rotated, secret);
   }

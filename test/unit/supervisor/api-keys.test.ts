@@ -250,6 +250,28 @@ describe('API keys of a shared store', () => {
     expect(notices.at(-1)).toMatchObject({ isWhole: true, keys: [first.key, other.key] });
   });
 
+  it('that are rotated twice with a grace keep the secret that callers still have', async () => {
+    await begin();
+    const id = await made();
+    const secrets = () => kept.get(id)?.key.secrets ?? [];
+    const [first] = secrets();
+    await keys.rotate(id, HOUR_MS);
+    clock.advance(MINUTE_MS);
+    const [second] = secrets();
+    await keys.rotate(id, MINUTE_MS);
+    const untilMs = clock.unixMs() + HOUR_MS - MINUTE_MS;
+    expect(secrets().slice(1)).toEqual([
+      { ...second, untilMs: clock.unixMs() + MINUTE_MS },
+      { ...first, untilMs },
+    ]);
+    clock.advance(MINUTE_MS);
+    for (let turn = 0; turn < 10; turn += 1) await keys.rotate(id, HOUR_MS);
+    expect(secrets().map(({ sha256 }) => sha256)).not.toContain(second?.sha256);
+    expect(secrets().length).toBe(8);
+    await keys.rotate(id, 0);
+    expect(secrets().length).toBe(1);
+  });
+
   it('change only as they are kept', async () => {
     await begin();
     const id = await made();
