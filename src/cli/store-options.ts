@@ -15,6 +15,8 @@ const NODE_VARIABLE = 'GATEWAY_NODE';
 /** The configuration is a file after all. */
 const FILE = 'file';
 const BOOT_TIMEOUT = '5s';
+/** A timer of Node.js that is set for longer than 24 days fires at once. */
+const WAIT_MS_MAX = 24 * 3_600_000;
 
 export interface StoreRunOptions {
   readonly address: string;
@@ -66,8 +68,8 @@ export function storeOf(args: CommandArguments, env: CommandIo['env']): string {
 
 export function durationOf(option: string, text: string): number {
   const ms = parseDurationMs(text);
-  if (ms !== undefined) return ms;
-  throw new UsageError(`${option} takes a duration such as 5s or 500ms, not "${text}"`);
+  if (ms !== undefined && ms <= WAIT_MS_MAX) return ms;
+  throw new UsageError(`${option} takes a duration up to 24h, such as 5s or 500ms, not "${text}"`);
 }
 
 export function countOf(option: string, text: string): number {

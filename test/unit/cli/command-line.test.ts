@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { writeFile as writePipe } from 'node:fs/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { type RunCommand, runCommandLine } from '../../../src/cli/command-line.js';
+import { storeRunOptions } from '../../../src/cli/store-options.js';
 import { ConfigError } from '../../../src/config/check/config-error.js';
 import { fileSource } from '../../../src/config/source/config-source.js';
 import { loadFile } from '../../../src/config/source/load-file.js';
@@ -233,6 +234,18 @@ describe('routes', () => {
         '',
       ].join('\n'),
     );
+  });
+});
+
+describe('a time to wait for the store', () => {
+  it('is no longer than timers can be', () => {
+    const options = (bootTimeout: string) => {
+      const others = { stateDir: undefined, node: undefined, onNoConfig: undefined };
+      const configFrom = 'etcd://127.0.0.1:1/x';
+      return () => storeRunOptions({ ...others, configFrom, bootTimeout }, {})?.bootMs;
+    };
+    expect(options('24h')()).toBe(24 * 3_600_000);
+    expect(options('30d')).toThrow('--boot-timeout takes a duration up to 24h');
   });
 });
 
