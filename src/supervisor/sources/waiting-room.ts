@@ -10,8 +10,11 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { entriesOf } from '../../base/field-block.js';
+import { hostPort } from '../../base/listener-address.js';
 import { buildProblemReply, RETRY_SOON } from '../../base/problem-reply.js';
 import { PROBLEMS } from '../../base/problems.js';
+import { StartupError } from '../../base/startup-error.js';
+import { listenProblem } from '../../base/system-problem.js';
 import type { GatewaySettings } from '../../config/compiled-config.js';
 
 const DETAIL = 'This gateway waits for its first configuration.';
@@ -22,7 +25,7 @@ const HEAD_MS = 5000;
 export class WaitingRoom {
   private readonly servers: Server[] = [];
 
-  /** Rejects when an address cannot be bound; nothing is open then. */
+  /** Rejects with a StartupError when an address cannot be bound; nothing is open then. */
   async open(
     { listeners, admin }: Pick<GatewaySettings, 'listeners' | 'admin'>,
     facts: () => object,
@@ -56,7 +59,12 @@ export class WaitingRoom {
     const server = createServer({ requestTimeout: HEAD_MS, headersTimeout: HEAD_MS }, onRequest);
     server.maxConnections = CONNECTIONS_MAX;
     server.listen({ host, port });
-    await once(server, 'listening');
+    try {
+      await once(server, 'listening');
+    } catch (error) {
+      const reason = listenProblem(error);
+      throw new StartupError(`cannot listen on ${hostPort(host, port)}: ${reason}`);
+    }
     this.servers.push(server);
   }
 }
