@@ -50,6 +50,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
       ],
       replace: [`${ROOM}/exchange.ts`, 'worker/plugins/'],
       streamed: ['worker/upstream/'],
+      tryRewind: ['worker/tries/'],
       onCredit: ['worker/reply/'],
       onAwaited: ['worker/identity/'],
       onJudged: ['worker/identity/'],
