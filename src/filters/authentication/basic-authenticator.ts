@@ -4,9 +4,10 @@
  * Thread: worker. One check takes a core for tens of milliseconds on purpose. So results are
  * remembered for some time under a keyed hash, only a few checks run at a time, and when a short
  * queue is full further ones are refused: a stranger who guesses passwords cannot use up all CPU
- * time. A check of an unknown user takes as long as one of a known user.
+ * time. A check of an unknown user takes as long as one of a known user: where users have hashes of
+ * different costs, as long as that of one of them, and the same one each time, in every worker.
  */
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { assert, defined } from '../../base/assert.js';
 import { type PasswordHash, parsePasswordHash } from '../../base/password-hash.js';
 import {
@@ -49,6 +50,10 @@ export class BasicAuthenticator implements Authenticator {
   readonly readsAuthorization = true;
 
   private readonly users = new Map<string, User>();
+  /** For names of nobody: hashes that cost as much as those of the users. */
+  private readonly absent: PasswordHash[] = [];
+  /** Of all hashes of the users: no stranger knows it, and every worker has the same. */
+  private readonly absentKey: Buffer;
   private readonly secret = randomBytes(32);
   private readonly accepted = new ExpiringMemory<AuthenticationResult>(REMEMBERED_MAX);
   /** Separate from accepted passwords, so that guesses do not push these out. */
@@ -61,13 +66,23 @@ export class BasicAuthenticator implements Authenticator {
     this.name = config.name;
     this.ownedFields = config.claimHeaders.map(([header]) => header);
     this.stripsAuthorization = !config.forwardCredentials;
+    const digest = createHash('sha256');
     for (const { id, passwordHash, scopes } of config.users) {
       const hash = parsePasswordHash(passwordHash);
       assert(typeof hash !== 'string', 'a hash in the configuration was checked');
       const claims = { sub: id, scope: scopes.join(' ') };
       const identity = defined(makeIdentity(id, claims, config), 'the identity of a bounded user');
       this.users.set(id.normalize('NFC'), { hash, identity });
+      this.absent.push({ ...hash, hash: Buffer.alloc(hash.hash.length) });
+      digest.update(hash.hash);
     }
+    this.absentKey = digest.digest();
+  }
+
+  /** What a password of nobody is checked against. */
+  private absentHash(name: string): PasswordHash {
+    const number = createHmac('sha256', this.absentKey).update(name).digest().readUInt32BE(0);
+    return this.absent[number % this.absent.length] ?? NO_PASSWORD;
   }
 
   authenticate(
@@ -90,10 +105,12 @@ export class BasicAuthenticator implements Authenticator {
     const text = Buffer.from(encoded, 'base64').toString('utf8');
     const mark = text.indexOf(':');
     if (mark < 1) return WRONG;
-    const user = this.users.get(text.slice(0, mark).normalize('NFC'));
+    const name = text.slice(0, mark).normalize('NFC');
+    const user = this.users.get(name);
+    const hash = user?.hash ?? this.absentHash(name);
     const password = text.slice(mark + 1);
     const started = this.checks.run(async () => {
-      const isRight = await isPassword(password, user?.hash ?? NO_PASSWORD);
+      const isRight = await isPassword(password, hash);
       if (!isRight || user === undefined) {
         this.wrong.set(digest, WRONG, { expiresAt: unixSeconds + REFUSED_SECONDS });
         return WRONG;
