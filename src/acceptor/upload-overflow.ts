@@ -37,6 +37,8 @@ export class UploadOverflow {
     const [piece] = this.pieces;
     if (piece === undefined) return true;
     const sent = send(piece, this.hasEnd && this.pieces.length === 1);
+    // Whoever took it may have ended the exchange: it was dropped, and its memory has gone back.
+    if (this.isEmpty) return true;
     if (sent < piece.length) {
       this.pieces[0] = piece.subarray(sent);
       return false;

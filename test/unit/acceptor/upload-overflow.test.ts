@@ -54,3 +54,20 @@ it('puts bytes that come one by one together, and the end goes with the last of 
   overflow.add(Buffer.from('g'), true);
   expect(taken(overflow, 4)).toEqual(['g end']);
 });
+
+it('gives memory back once where it is dropped while its last piece is taken', () => {
+  for (const left of [0, 1]) {
+    const overflow = new UploadOverflow();
+    overflow.add(Buffer.alloc(512 * 1024, 'a'), true);
+    overflow.trySendFirst(({ length }) => {
+      overflow.drop();
+      return length - left;
+    });
+    expect(overflow.isEmpty).toBe(true);
+    const [one, other] = [new UploadOverflow(), new UploadOverflow()];
+    one.add(Buffer.alloc(512 * 1024, 'b'), true);
+    other.add(Buffer.alloc(512 * 1024, 'c'), true);
+    expect(taken(one, 1 << 20)[0]?.[0]).toBe('b');
+    expect(taken(other, 1 << 20)[0]?.[0]).toBe('c');
+  }
+});
