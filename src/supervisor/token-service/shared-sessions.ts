@@ -66,10 +66,13 @@ redis.call('PEXPIRE', KEYS[1], ARGV[5])
 return oldest
 `;
 
-/** What is written of a session: itself, or until when its end must be known. */
+/**
+ * What is written of a session: itself, or until when its end must be known, and whose it was where
+ * that is known.
+ */
 type Written =
   | { readonly kind: 'session'; readonly session: Session }
-  | { readonly kind: 'ended'; readonly until: number };
+  | { readonly kind: 'ended'; readonly until: number; readonly consumer?: string };
 
 export interface SharedSessionsParts {
   readonly rules: SessionRules;
@@ -230,9 +233,13 @@ export class SharedSessions implements Sessions {
   private async write(id: string, until: number, nowSeconds: number): Promise<boolean> {
     const { records, store } = this.parts;
     try {
-      await records.set(id, textOf({ kind: 'ended', until }), (until - nowSeconds) * 1000);
+      const before = readWritten(await records.get(id));
+      const { consumer } = (before?.kind === 'session' ? before.session : before) ?? {};
+      const ended = textOf({ kind: 'ended', until, ...(consumer !== undefined && { consumer }) });
+      await records.set(id, ended, (until - nowSeconds) * 1000);
       await store.run(['ZADD', this.revokedKey, until, id]);
       await store.run(['ZREM', this.sessionsKey, id]);
+      if (consumer !== undefined) await store.run(['ZREM', this.ownKey(consumer), id]);
       this.unwritten.delete(id);
       return true;
     } catch (error) {

@@ -57,4 +57,49 @@ describe('sessions that have ended at another gateway', () => {
     const outcome = await sessions.refresh(sessions.refreshToken(session), 400);
     expect(outcome.kind).not.toBe('session');
   });
+
+  it('are none of those that a consumer has at once', async () => {
+    const sets = new Map<string, Map<string, number>>();
+    const setOf = (key: string) => sets.get(key) ?? new Map<string, number>();
+    let failures = 0;
+    const run = async ([name, ...values]: readonly (string | number)[]) => {
+      const key = String(name === 'EVAL' ? values[2] : values[0]);
+      const ids = setOf(key);
+      sets.set(key, ids);
+      if (name === 'ZREM' && key.startsWith('sessions-of')) {
+        if (failures-- > 0) throw new StoreLostError('the store is lost');
+        ids.delete(String(values[1]));
+      }
+      if (name !== 'EVAL' || values[1] !== 1) return 1;
+      // As the script of a consumer's sessions does.
+      const [, , , , end, id, bound] = values;
+      const oldest = [...ids.keys()].slice(0, Math.max(0, ids.size - Number(bound) + 1));
+      for (const one of oldest) ids.delete(one);
+      ids.set(String(id), Number(end));
+      return oldest;
+    };
+    const records = new MemoryRecords();
+    const sessions = new SharedSessions({
+      rules: { capacity: 99, accessTokenSeconds: 300, sessionSeconds: 3600, skewSeconds: 60 },
+      ...{ store: { ...store, run } as unknown as StoreSupervisor, records },
+      key: new Uint8Array(32),
+    });
+    const wish = { consumer: 'ada' } as SessionWish;
+    const living = await sessions.open(wish, 0);
+    const ended: unknown[] = [];
+    for (let at = 1; at <= 40; at += 1) {
+      const opened = await sessions.open(wish, at);
+      ended.push(...(opened?.ended ?? []));
+      // One end is cut off before it is out of the list, and is written again.
+      if (at === 20) failures = 1;
+      const id = opened?.session.id ?? '';
+      expect((await sessions.end(id, at))?.isKept).toBe(at !== 20);
+      if (at === 20) await sessions.unite(at, true);
+    }
+    expect(ended).toEqual([]);
+    const [own = new Map()] = [...sets].flatMap(([key, ids]) =>
+      key.startsWith('sessions-of') ? [ids] : [],
+    );
+    expect([...own.keys()]).toEqual([living?.session.id]);
+  });
 });
