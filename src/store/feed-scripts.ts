@@ -21,3 +21,16 @@ redis.call('PEXPIRE', KEYS[2], string.format('%.0f', tonumber(ARGV[2]) / 100))
 if ARGV[4] ~= '1' then return '' end
 return redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 't', '', 'f', ARGV[1])
 `;
+
+/**
+ * Which process serves the stream; '' where it may not be asked. As a script it runs at the server
+ * that has the stream, also in a Redis Cluster.
+ *
+ *     KEYS   the stream
+ *     reply  INFO of the server
+ */
+export const RUN_SCRIPT = `
+local info = redis.pcall('INFO', 'server')
+if type(info) ~= 'string' then return '' end
+return info
+`;

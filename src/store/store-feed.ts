@@ -20,7 +20,7 @@ import {
 } from '../channel/store/store-feed-keys.js';
 import type { StoreReport } from '../channel/store/store-messages.js';
 import type { CompiledStore } from '../config/store-settings.js';
-import { JOIN_SCRIPT } from './feed-scripts.js';
+import { JOIN_SCRIPT, RUN_SCRIPT } from './feed-scripts.js';
 import { connected, leaveReplica, RECONNECT_MS, type StoreClient } from './redis-client.js';
 import { Script } from './script.js';
 
@@ -36,7 +36,7 @@ const LEAVE_MS_MAX = 100;
 class GapError extends Error {}
 
 export interface StoreFeedParts {
-  readonly config: Pick<CompiledStore, 'kind' | 'prefix'>;
+  readonly config: Pick<CompiledStore, 'prefix'>;
   /** A connection of its own. */
   readonly client: StoreClient;
   readonly clock: Clock;
@@ -48,6 +48,7 @@ export interface StoreFeedParts {
 
 export class StoreFeed {
   private readonly join = new Script(JOIN_SCRIPT);
+  private readonly whichRun = new Script(RUN_SCRIPT);
   private readonly stream: string;
   private readonly members: string;
   /** Id of the last entry that was read; '': none yet. */
@@ -123,16 +124,10 @@ export class StoreFeed {
     return entries.length === 1;
   }
 
-  /** '': unknown, since it may not be asked for or there are several. */
+  /** '': unknown, since it may not be asked for. */
   private async readRun(): Promise<string> {
-    const { client, config } = this.parts;
-    if (config.kind === 'cluster') return '';
-    try {
-      return /^run_id:(\w+)/m.exec(await client.info('server'))?.[1] ?? '';
-    } catch (error) {
-      if (error instanceof Error && error.message.startsWith('NOPERM')) return '';
-      throw error;
-    }
+    const info = String(await this.whichRun.run(this.parts.client, [this.stream], []));
+    return /^run_id:(\w+)/m.exec(info)?.[1] ?? '';
   }
 
   private async beat(leavesMark: boolean): Promise<string> {

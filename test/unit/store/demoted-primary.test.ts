@@ -17,7 +17,7 @@ function aReplica(message: string) {
   const ended: unknown[] = [];
   const refuse = (): Promise<never> => Promise.reject(new Error(message));
   const client = {
-    ...{ status: 'ready', on: () => {}, info: async () => 'run_id:abc' },
+    ...{ status: 'ready', on: () => {} },
     ...{ call: refuse, eval: refuse, evalsha: refuse },
     disconnect: (reconnects: unknown) => void ended.push(reconnects),
   };
@@ -45,7 +45,7 @@ it.each([READ_ONLY, IN_A_SCRIPT])('is left by the feed, each time: %s', async (m
   const { client, ended } = aReplica(message);
   const clock = new FakeClock();
   const feed = new StoreFeed({
-    ...{ config: { kind: 'single', prefix: 'sluice:' }, client, clock, nodeName: 'own' },
+    ...{ config: { prefix: 'sluice:' }, client, clock, nodeName: 'own' },
     ...{ report: () => {}, count: () => {} },
   });
   void feed.follow();

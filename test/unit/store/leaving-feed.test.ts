@@ -17,7 +17,7 @@ it('leaves the list of members by another connection, and waits for no store', a
   };
   const clock = new FakeClock();
   const feed = new StoreFeed({
-    ...{ config: { kind: 'single', prefix: 'sluice:' }, clock, nodeName: 'own' },
+    ...{ config: { prefix: 'sluice:' }, clock, nodeName: 'own' },
     ...{ client: own as unknown as StoreClient, report: () => {}, count: () => {} },
   });
   const left = feed.leave({ zrem } as unknown as StoreClient);
