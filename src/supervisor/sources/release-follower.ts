@@ -79,8 +79,10 @@ export class ReleaseFollower implements StoreListener {
   /** What the store named last. */
   private wanted: Wanted = { documents: NO_DOCUMENTS, refused: new Map() };
   private readonly again: RepeatedTry;
-  /** Some requests were served with it, and more of them failed. */
-  private wasJudged = false;
+  /** Why sets of documents were taken back that served some requests worse, by their keys. */
+  private readonly judged = new Map<string, readonly string[]>();
+  /** Something was refused that may be taken later. */
+  private mayPass = false;
   private isStopped = false;
   private ending: Promise<void> | null = null;
   private tail: Promise<unknown> = Promise.resolve();
@@ -104,7 +106,7 @@ export class ReleaseFollower implements StoreListener {
     this.log = log;
     this.again = new RepeatedTry({
       ...{ clock, random, waitMsMin: options.retryMs },
-      tryAgain: () => this.inTurn(() => this.tryAgain()).catch((error) => this.onBroken(error)),
+      tryAgain: () => this.tryLater(this.wanted),
     });
     this.presence = store.present(NODES + node);
     this.source = storeSource({
@@ -234,30 +236,34 @@ export class ReleaseFollower implements StoreListener {
     const key = keyOf(wanted, unusable);
     if (key === this.triedKey) return;
     this.again.forget();
+    this.judged.clear();
     this.wanted = { documents: wanted, refused: unusable };
     await this.tryWanted(this.wanted);
     this.triedKey = key;
   }
 
-  private onBroken(error: unknown): void {
-    this.log('error', { err: error }, 'what was refused could not be tried again');
+  private tryLater(wanted: Wanted): void {
+    this.inTurn(() => this.tryAgain(wanted)).catch((error: unknown) => {
+      this.log('error', { err: error }, 'what was refused could not be tried again');
+      if (!this.isStopped) this.again.onRefused();
+    });
   }
 
-  private async tryAgain(): Promise<void> {
-    // The store may have named something else that could not even be read.
-    if (!this.isStopped && this.triedKey === keyOf(this.wanted.documents, this.wanted.refused))
-      await this.tryWanted(this.wanted);
+  private async tryAgain(wanted: Wanted): Promise<void> {
+    // The store may have named something else meanwhile, or what could not even be read.
+    if (this.isStopped || wanted !== this.wanted) return;
+    if (this.triedKey === keyOf(wanted.documents, wanted.refused)) await this.tryWanted(wanted);
   }
 
   private async tryWanted({ documents: wanted, refused: unusable }: Wanted): Promise<void> {
-    this.wasJudged = false;
+    this.mayPass = false;
     const before = this.inForce;
     const outcome = hasSameTexts(before, wanted)
       ? { inForce: wanted, refused: new Map() }
       : await tryDocuments(before, wanted, (documents) => this.attempt(documents));
     this.inForce = outcome.inForce;
     this.refused = new Map([...outcome.refused, ...unusable]);
-    if (outcome.refused.size === 0 || this.wasJudged) this.again.forget();
+    if (outcome.refused.size === 0 || !this.mayPass) this.again.forget();
     else if (!this.isStopped) this.again.onRefused();
     if (this.inForce.size > 0 && !this.refused.has('')) this.from = 'store';
     this.logRefusals();
@@ -271,6 +277,9 @@ export class ReleaseFollower implements StoreListener {
   }
 
   private readonly attempt: DocumentAttempt = async (documents) => {
+    const key = keyOf(documents);
+    const verdict = this.judged.get(key);
+    if (verdict !== undefined) return verdict;
     this.candidate = documents;
     if (this.loaded === null) return this.settle(documents, this.load());
     await this.attached.promise;
@@ -278,8 +287,9 @@ export class ReleaseFollower implements StoreListener {
     // same turn, and is to find there what is in force by then.
     const result = await this.reload?.();
     this.appliedMs = this.options.clock.nowMs();
-    if (result?.outcome === 'refused' && result.wasJudged === true) this.wasJudged = true;
-    return this.settle(documents, result?.outcome === 'refused' ? result.reasons : null);
+    if (result?.outcome !== 'refused') return this.settle(documents, null);
+    if (result.wasJudged === true) this.judged.set(key, result.reasons);
+    return this.settle(documents, result.reasons);
   };
 
   /** What was tried is in force now, or is not. */
@@ -289,6 +299,7 @@ export class ReleaseFollower implements StoreListener {
   ): readonly string[] | null {
     this.candidate = null;
     if (refusal === null) this.inForce = documents;
+    else if (!this.judged.has(keyOf(documents))) this.mayPass = true;
     return refusal;
   }
 

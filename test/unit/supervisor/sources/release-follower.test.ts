@@ -196,6 +196,64 @@ describe('a gateway that follows a store', () => {
     await rig.follower.stop();
   });
 
+  it('tries a document again beside one that a trial has shown to be bad', async () => {
+    await publish(store, 'one');
+    const rig = new FollowerRig(store, copy, { retryMs: 10 });
+    await rig.boot();
+    const tried: string[] = [];
+    let isPortFree = false;
+    const refuse = (reason: string) => ({ outcome: 'refused' as const, reasons: [reason] });
+    rig.follower.attach({
+      log: () => {},
+      reload: async () => {
+        const { routes } = rig.follower.source.load().written;
+        const names = routes.map(({ name }) => name).sort();
+        tried.push(names.join());
+        if (names.includes('red-r') && !isPortFree) return refuse('the port is in use');
+        if (names.includes('blue-r')) return { ...refuse('on trial'), wasJudged: true };
+        return { outcome: 'applied', epoch: 2, changes: [], changeCount: 0 };
+      },
+    });
+    const part = (team: string) => ({
+      key: `parts/${team}`,
+      text: `routes: [{ name: ${team}-r, match: { path: /${team} }, respond: { status: 204 } }]`,
+    });
+    await store.change([], [part('blue'), part('red')]);
+    await eventually(
+      'it is tried again',
+      () => tried.filter((one) => one === 'a,red-r').length > 1,
+    );
+    isPortFree = true;
+    const partOf = (team: string) =>
+      rig.follower.origin().parts.find((candidate) => candidate.team === team);
+    await eventually('it is in force', () => (partOf('red')?.sha256 ?? '') !== '');
+    await eventually('nothing waits', () => rig.follower.origin().nextTry === null);
+    expect(partOf('blue')?.refused?.reasons).toEqual(['on trial']);
+    // Requests were tried on it once by itself, and once with the other one.
+    expect(tried.filter((one) => one === 'a,blue-r')).toHaveLength(1);
+    await rig.follower.stop();
+  });
+
+  it('tries again though a try has failed in an unforeseen way', async () => {
+    await publish(store, 'one');
+    const rig = new FollowerRig(store, copy, { retryMs: 10 });
+    await rig.boot();
+    rig.obstacle = 'the port is in use';
+    await publish(store, 'two');
+    await eventually('it was refused', () => rig.reloads > 0);
+    let hasThrown = false;
+    rig.follower.attach({
+      log: () => {},
+      reload: async () => {
+        if (hasThrown) return { outcome: 'applied', epoch: 2, changes: [], changeCount: 0 };
+        hasThrown = true;
+        throw new Error('unforeseen');
+      },
+    });
+    await eventually('it is in force', () => rig.follower.origin().refused === null);
+    await rig.follower.stop();
+  });
+
   it('starts with what could not be loaded at first, once it can', async () => {
     const environment: Record<string, string> = {};
     await publish(store, 'late', documentOf('${WORD}'));
