@@ -47,6 +47,9 @@ export interface GatewayWish {
   readonly isFused: boolean;
 }
 
+/** The meter of a worker, and who looks after its heap. */
+const TIMERS_AT_REST = 2;
+
 /** Connections are not what is played here. */
 const NO_CONNECTION_RULE = { connectionsMax: 1e6, perAddressMax: 1e6, isExempt: () => true };
 
@@ -433,9 +436,10 @@ export class GatewayWorld implements ThreadsWorld, TargetsWorld {
 
   private checkWorkers(): void {
     for (const worker of this.threads.workers) {
-      // Its meter; a ticker would say that some deadline, grant or epoch is left.
+      // A ticker more would say that some deadline, grant or epoch is left.
       const { timerCount } = worker.clock;
-      if (timerCount !== 1) throw new Error(`${worker.name} has ${timerCount} timers at rest`);
+      if (timerCount !== TIMERS_AT_REST)
+        throw new Error(`${worker.name} has ${timerCount} timers at rest`);
     }
     const { epochs } = this.supervisor;
     if (epochs.length !== 1) throw new Error(`versions in use at rest: ${epochs}`);
