@@ -13,10 +13,10 @@ let upstream: FakeUpstream;
 let gateway: GatewayProcess;
 const held: (() => void)[] = [];
 
-/** Answers when the test says so; a stream has its head at once. */
+/** Answers when the test says so; a stream has begun at once. */
 const hold: Script = (request, response) => {
   request.resume();
-  if (request.url === '/stream') response.writeHead(200).flushHeaders();
+  if (request.url === '/stream') response.writeHead(200).write('begun ');
   held.push(() => response.end('ok'));
 };
 
@@ -121,7 +121,10 @@ describe('the queue of a worker that does not read', () => {
     const replies: Promise<unknown>[] = [];
     const refused = (): number => statuses.filter((status) => status === 503).length;
     await eventually('some are refused', () => {
-      replies.push(statusOf('/').then((status) => statuses.push(status)));
+      // Before it counts as silent, and requests wait for another worker.
+      for (let sent = 0; sent < 5; sent++) {
+        replies.push(statusOf('/').then((status) => statuses.push(status)));
+      }
       return refused() > 10;
     });
     await Promise.all(replies);
