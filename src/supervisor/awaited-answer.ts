@@ -6,8 +6,11 @@
 
 import type { Clock, Timer } from '../base/clock.js';
 
-/** Longest wait for a thread that is asked to take a configuration. */
-const ANSWER_MS_MAX = 10_000;
+/**
+ * Longest wait for a thread that is asked to take a configuration. Longer than a plugin may take to
+ * be set up: whoever names the plugin answers first.
+ */
+const ANSWER_MS_MAX = 15_000;
 
 interface Waiting {
   readonly name: string;
@@ -19,7 +22,7 @@ interface Waiting {
 export class AwaitedAnswer {
   private waiting: Waiting | null = null;
 
-  /** `who` is named in the error when no answer comes within ten seconds. */
+  /** `who` is named in the error when no answer comes in time. */
   constructor(
     private readonly who: string,
     private readonly clock: Clock,
@@ -27,7 +30,7 @@ export class AwaitedAnswer {
 
   /** Resolves when `give` is called with this name. Only one wait at a time. */
   wait(name: string): Promise<void> {
-    this.fail(new Error(`${this.who} was asked for something else`));
+    this.failAny(new Error(`${this.who} was asked for something else`));
     return new Promise((resolve, reject) => {
       const timer = this.clock.after(ANSWER_MS_MAX, () => {
         this.waiting = null;
@@ -44,11 +47,14 @@ export class AwaitedAnswer {
     return true;
   }
 
-  /** Rejects the wait. False: nobody waits. */
-  fail(error: Error): boolean {
-    if (this.waiting === null) return false;
-    this.end().reject(error);
-    return true;
+  /** Rejects the wait for this, if there is one. */
+  fail(name: string, error: Error): void {
+    if (this.waiting?.name === name) this.end().reject(error);
+  }
+
+  /** Rejects the wait, whatever it is for. */
+  failAny(error: Error): void {
+    if (this.waiting !== null) this.end().reject(error);
   }
 
   /** Resolves the wait, since its answer is no longer needed. */

@@ -262,7 +262,7 @@ export class CoordinatorSupervisor {
     if (this.isStopping) return;
     this.status.setDown(true);
     this.deaths++;
-    this.answer.fail(new CoordinatorDiedError(error));
+    this.answer.failAny(new CoordinatorDiedError(error));
     this.options.logger.error({ err: error }, 'coordinator died');
     if (!this.options.mayRestart()) return;
     this.start().then(

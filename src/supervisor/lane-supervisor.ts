@@ -319,11 +319,11 @@ export class LaneSupervisor {
         this.send({ type: 'commit', epoch });
         break;
       case 'unprepared': {
-        const isAwaited = this.answer.fail(new Error(report.reason));
-        // Where it is in force already, a refusal changes nothing for the other workers.
-        if (!isAwaited || epoch === this.config.settings.epoch) {
-          this.replaceOutdated(report.reason);
-        }
+        const error = new Error(report.reason);
+        for (const step of ['prepared', 'committed']) this.answer.fail(`${step} ${epoch}`, error);
+        // Where it is in force already, a refusal changes nothing for the other workers. One that
+        // comes late, of a version that was refused, changes nothing at all.
+        if (epoch === this.config.settings.epoch) this.replaceOutdated(report.reason);
         break;
       }
       case 'committed':

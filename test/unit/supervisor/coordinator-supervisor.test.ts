@@ -193,13 +193,13 @@ describe('a configuration', () => {
     expect(fate.state).toBe('resolved');
   });
 
-  it('is waited for ten seconds', async () => {
+  it('is waited for 15 seconds', async () => {
     await run();
     const fate = fateOf(supervisor.adopt([FIRST, SECOND]));
     await settled();
-    pass(10_080, true);
+    pass(15_040, true);
     await settled();
-    expect(fate.state).toBe('rejected: the coordinator did not answer within 10 s');
+    expect(fate.state).toBe('rejected: the coordinator did not answer within 15 s');
   });
 });
 

@@ -419,15 +419,23 @@ describe('a configuration', () => {
     expect(threads.terminated).toEqual([]);
   });
 
-  it('is waited for ten seconds', async () => {
+  it('is waited for longer than a plugin may take, and no late refusal ends the worker', async () => {
     await serve();
     const fate = fateOf(lane.prepare(SECOND));
-    pass(9750, true);
+    pass(14_750, true);
     await settled();
     expect(fate.state).toBe('waits');
     pass(250, true);
     await settled();
-    expect(fate.state).toBe('rejected: the worker of lane 0 did not answer within 10 s');
+    expect(fate.state).toBe('rejected: the worker of lane 0 did not answer within 15 s');
+    const third = { ...FIRST, settings: { ...FIRST.settings, epoch: 3 } };
+    const next = fateOf(lane.prepare(third));
+    threads.worker().report({ type: 'unprepared', epoch: 2, reason: 'slow' });
+    await settled();
+    expect([next.state, threads.terminated]).toEqual(['waits', []]);
+    threads.worker().report({ type: 'prepared', epoch: 3 });
+    await settled();
+    expect(next.state).toBe('resolved');
   });
 
   it('is no reason to wait for a worker that dies, or is not there', async () => {
