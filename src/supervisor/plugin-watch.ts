@@ -115,9 +115,13 @@ export class PluginWatch {
 
   /** Workers have made it. Throws where one of its new plugins has made a worker hang or die. */
   prove(): void {
-    const hung = this.next.find(({ index }) => this.board.isOut(index));
-    if (hung !== undefined)
-      throw new Error(`plugin ${hung.name} makes workers hang as it is set up`);
+    const { board } = this;
+    const bad = this.next.find(
+      ({ index }) => board.isOut(index) || board.sumOf(index, 'lostWorkers') > 0,
+    );
+    if (bad === undefined) return;
+    const effect = board.isOut(bad.index) ? 'hang' : 'die';
+    throw new Error(`plugin ${bad.name} makes workers ${effect} as it is set up`);
   }
 
   private suspectIn(lane: number): CompiledPlugin | undefined {
