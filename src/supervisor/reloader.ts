@@ -283,7 +283,9 @@ export class Reloader {
     this.triedEpoch = epoch;
     this.options.logger.info({ epoch, endsInMs }, 'configuration on trial');
     for (const tell of this.tells) tell(trial);
+    const closed = this.options.closedReason();
     if (this.waitingCount > 0) this.onTrial.abort(ASKED_FOR_ANOTHER);
+    else if (closed !== '') this.onTrial.abort(closed);
   }
 
   private prepare(
