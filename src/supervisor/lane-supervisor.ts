@@ -238,12 +238,17 @@ export class LaneSupervisor {
     await this.answer.wait(`prepared ${config.settings.epoch}`);
   }
 
+  /** False: the worker that has is not there any more. */
+  hasPrepared(epoch: number): boolean {
+    return this.threadId !== -1 && this.preparedEpoch === epoch;
+  }
+
   /**
    * What every worker has prepared gets `percent` of this worker's requests. A worker that dies is
    * followed by one that knows only what is in force.
    */
   tryOut(epoch: number, percent: number): void {
-    if (this.threadId === -1 || this.preparedEpoch !== epoch) return;
+    if (!this.hasPrepared(epoch)) return;
     if (percent > 0) this.heldEpochs.add(epoch);
     this.send({ type: 'tryOut', epoch, percent });
   }

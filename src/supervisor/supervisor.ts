@@ -33,10 +33,10 @@ import { counterCount, openWebSockets, retireCounterRows } from '../observabilit
 import type { Plugin } from '../plugins/plugin.js';
 import { WorkloadIdentity } from '../worker/upstream/workload-identity.js';
 import type { ApiKeys } from './api-keys/api-keys.js';
-import { type Canary, ConfigTrial } from './config-trial.js';
+import { type Canary, ConfigTrial, TrialFailedError } from './config-trial.js';
 import { CoordinatorDiedError, CoordinatorSupervisor } from './coordinator-supervisor.js';
 import { FoundTargets } from './discovery/found-targets.js';
-import { EpochTable, type NextVersion, type RowLists } from './epoch-table.js';
+import { type EpochPlan, EpochTable, type NextVersion, type RowLists } from './epoch-table.js';
 import { HealthProber } from './health-prober.js';
 import { IdentityServices } from './identity-services.js';
 import { LaneMemories } from './lane-memories.js';
@@ -332,13 +332,12 @@ export class Supervisor {
     try {
       await this.prepareLanes(shared);
       if (canary !== null) await this.tryOut(shared, canary);
+      await this.decideBy(this.epochTable.plan(shared, (epoch) => this.isHeld(epoch)));
     } catch (error) {
+      if (canary !== null) for (const lane of this.lanes) lane.takeBack();
       await this.identity.adopt(this.config.authenticators);
       throw error;
     }
-    const plan = this.epochTable.plan(shared, (epoch) => this.isHeld(epoch));
-    await this.useInCoordinator(plan.members.map((member) => member.shared));
-    await this.clearRows(this.epochTable.take(plan));
     this.prober.adopt(this.shownConfig);
     await Promise.all(this.lanes.map((lane) => this.commit(lane, shared)));
     await onDecided();
@@ -349,14 +348,14 @@ export class Supervisor {
   }
 
   private async tryOut(shared: SharedConfig, { rule, onBegun }: Canary): Promise<void> {
-    const plan = this.epochTable.planTrial(shared, (epoch) => this.isHeld(epoch));
-    await this.useInCoordinator(plan.members.map((member) => member.shared));
-    await this.clearRows(this.epochTable.take(plan));
+    await this.decideBy(this.epochTable.planTrial(shared, (epoch) => this.isHeld(epoch)));
     const { epoch } = shared.settings;
     const isAlone = this.lanes.length === 1;
-    const trying = isAlone
-      ? this.lanes
-      : this.lanes.slice(0, Math.min(rule.workers, this.lanes.length - 1));
+    const count = isAlone ? 1 : Math.min(rule.workers, this.lanes.length - 1);
+    const trying = this.lanes.slice(0, count);
+    if (!trying.every((lane) => lane.hasPrepared(epoch))) {
+      throw new TrialFailedError('a worker died that was to try it', false);
+    }
     const trial = new ConfigTrial({
       ...{ rule, epoch, memory: this.trialMemory, clock: this.options.clock },
       deaths: () => trying.reduce((sum, lane) => sum + lane.deaths, 0),
@@ -367,14 +366,9 @@ export class Supervisor {
     }
     this.trial = trial;
     onBegun();
-    try {
-      await trial.outcome();
-    } catch (error) {
-      for (const lane of this.lanes) lane.takeBack();
-      throw error;
-    } finally {
+    await trial.outcome().finally(() => {
       this.trial = null;
-    }
+    });
   }
 
   /** A plugin that is new is tried in one worker first: it might make workers hang. */
@@ -386,6 +380,11 @@ export class Supervisor {
     };
     await prepare(this.lanes.slice(0, tried));
     await prepare(this.lanes.slice(tried));
+  }
+
+  private async decideBy(plan: EpochPlan): Promise<void> {
+    await this.useInCoordinator(plan.members.map((member) => member.shared));
+    await this.clearRows(this.epochTable.take(plan));
   }
 
   private async useInCoordinator(versions: readonly SharedConfig[]): Promise<void> {

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { LaneDispatcher } from '../../../src/acceptor/lane-dispatcher.js';
 import { CoordinatorStatus } from '../../../src/channel/coordinator/coordinator-status.js';
+import { laneStatusOf } from '../../../src/channel/lane.js';
 import { placeConfig, rowsInUse } from '../../../src/config/shared/place-config.js';
 import { shareConfig } from '../../../src/config/shared/share-config.js';
 import type { SharedConfig } from '../../../src/config/shared/shared-config.js';
@@ -14,6 +15,14 @@ import { FakeThreads, fateOf, settled } from '../../support/fake-threads.js';
 
 const WORKERS = 2;
 const FIRST = aCoordinatorConfig({ workers: WORKERS });
+
+const CANARY = {
+  rule: {
+    ...{ workers: 5, percent: 10, forMs: 60_000 },
+    guard: { errorsFactor: 2, p99Factor: 2, minRequests: 50 },
+  },
+  onBegun: () => {},
+};
 
 let clock: FakeClock;
 let threads: FakeThreads;
@@ -65,6 +74,16 @@ async function prepared(epoch: number): Promise<void> {
     threads.worker(lane).report({ type: 'prepared', epoch });
   }
   await settled();
+}
+
+/** Time passes, and all threads beat. */
+function pass(ms: number): void {
+  const { status } = supervisor.coordinator.memory;
+  for (let passed = 0; passed < ms; passed += 50) {
+    new CoordinatorStatus(status).beat(clock.nowMs());
+    for (const { task } of threads.workers) laneStatusOf(task.memory).beat();
+    clock.advance(50);
+  }
 }
 
 const told = (): string[][] => [0, 1].map((lane) => threads.worker(lane).told);
@@ -134,13 +153,11 @@ describe('a swap', () => {
 
   it('with a canary lets some workers begin first, and takes it back when it must', async () => {
     await start();
-    const guard = { errorsFactor: 2, p99Factor: 2, minRequests: 50 };
-    const rule = { workers: 5, percent: 10, forMs: 60_000, guard };
     let trials = 0;
     const onBegun = (): void => {
       trials += 1;
     };
-    const fate = fateOf(supervisor.swap(next(), { rule, onBegun }, onDecided));
+    const fate = fateOf(supervisor.swap(next(), { ...CANARY, onBegun }, onDecided));
     await prepared(2);
     // What is in force stays the last, whose word counts.
     threads.coordinator.say({ type: 'configured', epoch: 1 });
@@ -161,6 +178,39 @@ describe('a swap', () => {
     ]);
     threads.worker(0).report({ type: 'released', epoch: 2 });
     expect(supervisor.epochs).toEqual([1]);
+  });
+
+  it('with a canary that a worker did not live to try is taken back', async () => {
+    await start();
+    const timers = clock.timerCount;
+    const fate = fateOf(supervisor.swap(next(), CANARY, onDecided));
+    await prepared(2);
+    threads.worker(0).die();
+    await settled();
+    threads.worker(0).ready();
+    threads.coordinator.say({ type: 'configured', epoch: 1 });
+    await settled();
+    expect(fate.state).toBe('rejected: a worker died that was to try it');
+    expect([supervisor.config.epoch, decided, clock.timerCount]).toEqual([1, 0, timers]);
+  });
+
+  it('with a canary that was good is taken back where the coordinator cannot take it', async () => {
+    await start();
+    const fate = fateOf(supervisor.swap(next(), CANARY, onDecided));
+    await prepared(2);
+    threads.coordinator.say({ type: 'configured', epoch: 1 });
+    await settled();
+    pass(60_000);
+    await settled();
+    for (const _ of ['the first', 'the one that follows']) {
+      threads.coordinator.end();
+      await settled();
+      threads.coordinator.started();
+      await settled();
+    }
+    expect(fate.state).toBe('rejected: the coordinator died while it took the configuration');
+    expect(told().map((orders) => orders.at(-1))).toEqual(['takeBack', 'takeBack']);
+    expect([supervisor.config.epoch, decided]).toEqual([1, 0]);
   });
 
   it('changes nothing when a worker cannot take the configuration', async () => {
