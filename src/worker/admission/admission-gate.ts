@@ -5,7 +5,9 @@
  * Thread: worker. Owns this worker's counts of what is in flight at upstreams that are adapted.
  * A route without either passes at the cost of two comparisons.
  */
+import { httpStatusOfGrpc } from '../../base/grpc-status.js';
 import { latencyBucket } from '../../base/latency-buckets.js';
+import { PROBLEMS } from '../../base/problems.js';
 import { ConcurrencyWriter } from '../../channel/coordinator/concurrency-memory.js';
 import type { CoordinatorLaneMemory } from '../../channel/coordinator/coordinator-memory.js';
 import { CoordinatorStatus } from '../../channel/coordinator/coordinator-status.js';
@@ -13,7 +15,10 @@ import type { LaneEnd } from '../../channel/lane.js';
 import { PRESSURE_FULL } from '../../channel/lane-status.js';
 import type { GatewaySettings } from '../../config/compiled-config.js';
 import type { Exchange } from '../exchange/exchange.js';
+import { NO_GRPC_STATUS } from '../exchange/grpc-call.js';
 import { upstreamOfRoute, type WorkerRoute } from '../route/worker-route.js';
+
+const TIMED_OUT = 504;
 
 export class AdmissionGate {
   private readonly status: CoordinatorStatus;
@@ -46,15 +51,16 @@ export class AdmissionGate {
     return true;
   }
 
-  /** The exchange is over, or has left its upstream; `isLate`: which took too long. */
-  leave(exchange: Exchange, nowMs: number, isLate = exchange.reply.status === 504): void {
+  /** The exchange is over, or has left its upstream; `isLate`: which is known to be too slow. */
+  leave(exchange: Exchange, nowMs: number, isLate = false): void {
     const { admission, route } = exchange;
     const { enteredMs } = admission;
     if (enteredMs === 0 || route === null) return;
     admission.onEntered(0);
     const writer = this.writerOf(upstreamOfRoute(route).index);
     writer.add(-1);
-    const latencyMs = isLate ? nowMs - enteredMs : latencyOf(exchange, enteredMs);
+    const isTooLate = isLate || isTimedOut(exchange, nowMs);
+    const latencyMs = isTooLate ? nowMs - enteredMs : latencyOf(exchange, enteredMs);
     if (latencyMs >= 0) writer.countLatency(latencyBucket(latencyMs));
   }
 
@@ -69,8 +75,25 @@ export class AdmissionGate {
   }
 }
 
-/** -1: it says nothing of how loaded the upstream is. A failure that comes fast does not. */
-function latencyOf({ reply }: Exchange, enteredMs: number): number {
+/** Whether the upstream took too long, whatever its client got in place of a reply. */
+function isTimedOut({ reply, tries, grpc, caching }: Exchange, nowMs: number): boolean {
+  const { status, problem } = reply;
+  if (caching?.isServing === true && tries.answeringTarget === -1) {
+    return tries.lastProblem?.status === TIMED_OUT;
+  }
+  // A call is told so with 200.
+  if (grpc === null || problem?.status !== TIMED_OUT) return status === TIMED_OUT;
+  // How long its own client would wait says nothing of the upstream.
+  const hasClientLeft = grpc.deadlineMs <= nowMs && !grpc.isRoutesDeadline;
+  return problem !== PROBLEMS.routeTimeout || !hasClientLeft;
+}
+
+/** -1: it says nothing of how loaded the upstream is, as a stored reply, or a fast failure. */
+function latencyOf({ reply, tries, grpc }: Exchange, enteredMs: number): number {
   const { status, headMs } = reply;
-  return headMs === 0 || status >= 500 ? -1 : headMs - enteredMs;
+  if (headMs === 0 || tries.answeringTarget === -1) return -1;
+  const isCall = grpc !== null && grpc.status !== NO_GRPC_STATUS;
+  const callStatus = isCall ? httpStatusOfGrpc(grpc.status) : status;
+  const isFailure = Math.max(status, tries.answerStatus, callStatus) >= 500;
+  return isFailure ? -1 : headMs - enteredMs;
 }
