@@ -266,6 +266,11 @@ export class Gateway {
     return this.reloader.reload(trigger);
   }
 
+  /** A reload is being made, or waits for its turn. */
+  get isReloading(): boolean {
+    return this.reloader.isBusy;
+  }
+
   /** Writes a line to the log, for whoever follows a store of configurations. */
   readonly note = (
     level: 'info' | 'warn' | 'error',

@@ -105,7 +105,11 @@ function runWith(
   return runUntilSignal(signals, io, {
     create: (onGivingUp) => createGateway(first, { source: follower.source, onGivingUp }),
     onStarted: async (gateway) => {
-      follower.attach({ reload: () => gateway.reload('store'), log: gateway.note });
+      follower.attach({
+        reload: () => gateway.reload('store'),
+        isReloading: () => gateway.isReloading,
+        log: gateway.note,
+      });
     },
     // A gateway that drains takes no release: whoever waits for one is not to wait for it.
     onEnding: () => void follower.stop(),

@@ -20,6 +20,8 @@ export interface RunnableGateway {
   start(): Promise<void>;
   stop(): Promise<boolean>;
   reload(trigger: 'signal' | 'store' | 'kubernetes'): Promise<ReloadResult>;
+  /** A reload is being made, or waits for its turn. */
+  readonly isReloading: boolean;
   /** Certificates that every listener with TLS shows beside its own. */
   useCertificates(pairs: readonly LoadedPair[]): void;
   /** Writes a line to the gateway's log. */

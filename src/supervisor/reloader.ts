@@ -96,6 +96,7 @@ export class Reloader {
     null;
   /** Changes that have not begun. */
   private waitingCount = 0;
+  private isRunning = false;
   /** null: nothing is on trial, and what was has an outcome. */
   private onTrial: Pick<ConfigTrial, 'abort' | 'figures'> | null = null;
   /** Who has asked for the change that is being made. */
@@ -182,6 +183,11 @@ export class Reloader {
     return result;
   }
 
+  /** A change is being made, or waits for its turn. */
+  get isBusy(): boolean {
+    return this.isRunning || this.waitingCount > 0;
+  }
+
   status(): ReloadStatus {
     return {
       source: this.options.source?.name ?? '',
@@ -215,6 +221,7 @@ export class Reloader {
     this.onTrial?.abort(ASKED_FOR_ANOTHER);
     const result = this.tail.then(() => {
       this.waitingCount -= 1;
+      this.isRunning = true;
       this.tells = tells;
       return this.run(trigger, change);
     });
@@ -237,6 +244,7 @@ export class Reloader {
     }
     this.record(trigger, result);
     this.onTrial = null;
+    this.isRunning = false;
     this.options.onEnded();
     return result;
   }

@@ -55,6 +55,14 @@ export interface FollowerOptions {
   readonly retryMs?: number;
 }
 
+/** The part of the gateway that is used here. */
+export interface FollowingGateway {
+  reload(): Promise<ReloadResult>;
+  /** A change is being made, such as a trial that another one would end. Absent: never. */
+  isReloading?(): boolean;
+  readonly log: FollowerLog;
+}
+
 /** What the store names, and what of it is not even a document. */
 interface Wanted {
   readonly documents: DocumentSet;
@@ -97,6 +105,7 @@ export class ReleaseFollower implements StoreListener {
 
   private loaded: LoadedConfig | null = null;
   private reload: (() => Promise<ReloadResult>) | null = null;
+  private isReloading: () => boolean = () => false;
   private readonly booted = deferred<LoadedConfig>();
   private readonly looked = deferred<void>();
   private readonly attached = deferred<void>();
@@ -137,8 +146,9 @@ export class ReleaseFollower implements StoreListener {
   }
 
   /** The gateway has started: changes go to it from now on. */
-  attach(gateway: { reload(): Promise<ReloadResult>; readonly log: FollowerLog }): void {
+  attach(gateway: FollowingGateway): void {
     this.reload = () => gateway.reload();
+    this.isReloading = () => gateway.isReloading?.() ?? false;
     this.log = gateway.log;
     const { node } = this.options;
     this.log('info', { ...this.shown(), node }, 'configuration from a store');
@@ -243,6 +253,10 @@ export class ReleaseFollower implements StoreListener {
   }
 
   private tryLater(wanted: Wanted): void {
+    if (this.isReloading()) {
+      this.again.postpone();
+      return;
+    }
     this.inTurn(() => this.tryAgain(wanted)).catch((error: unknown) => {
       this.log('error', { err: error }, 'what was refused could not be tried again');
       if (!this.isStopped) this.again.onRefused();

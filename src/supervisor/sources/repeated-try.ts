@@ -26,12 +26,18 @@ export class RepeatedTry {
 
   /** It was refused, and is tried again later. */
   onRefused(): void {
+    this.refusals += 1;
+    this.postpone();
+  }
+
+  /** It cannot be tried now, and is tried after as long a wait as the one before. */
+  postpone(): void {
     const { clock, random, waitMsMin = WAIT_MS_MIN, tryAgain } = this.options;
     this.timer?.cancel();
-    const waitMs = Math.min(WAIT_MS_MAX, waitMsMin * 2 ** Math.min(this.refusals, 16));
+    const doublings = Math.min(Math.max(0, this.refusals - 1), 16);
+    const waitMs = Math.min(WAIT_MS_MAX, waitMsMin * 2 ** doublings);
     // Gateways that were refused together do not all come back together.
     const spreadMs = waitMs * (1 + random() / 2);
-    this.refusals += 1;
     this.atMs = clock.nowMs() + spreadMs;
     this.timer = clock.after(spreadMs, () => {
       this.timer = null;

@@ -195,8 +195,10 @@ describe('a reload while another one is on trial', () => {
       reloader.reload('admin', ({ epoch }) => onTrial.push([name, epoch]));
     const begun = async (count: number) =>
       await vi.waitFor(() => expect(trials).toHaveLength(count));
+    expect(reloader.isBusy).toBe(false);
     const one = reload('one');
     await begun(1);
+    expect(reloader.isBusy).toBe(true);
     const two = reload('two');
     expect(await one).toMatchObject({ outcome: 'refused' });
     // Asked for before the trial of the second has begun.
@@ -208,6 +210,7 @@ describe('a reload while another one is on trial', () => {
     // The gateway had begun to stop before the trial did.
     const reasons = ['the gateway is draining'];
     expect(await three).toMatchObject({ reasons });
+    expect(reloader.isBusy).toBe(false);
     const { epoch } = trials.at(-1)?.figures() ?? {};
     const ended = { epoch, outcome: 'refused', reasons };
     expect(reloader.status()).toMatchObject({ trial: null, lastTrial: ended });

@@ -254,6 +254,32 @@ describe('a gateway that follows a store', () => {
     await rig.follower.stop();
   });
 
+  it('ends the trial of nobody else by trying again', async () => {
+    await publish(store, 'one');
+    const rig = new FollowerRig(store, copy, { retryMs: 1 });
+    await rig.boot();
+    rig.obstacle = 'the port is in use';
+    let [asked, reloads, isReloading] = [0, 0, true];
+    await publish(store, 'two');
+    await eventually('it was refused', () => rig.reloads > 0);
+    rig.follower.attach({
+      log: () => {},
+      isReloading: () => {
+        asked += 1;
+        return isReloading;
+      },
+      reload: async () => {
+        reloads += 1;
+        return { outcome: 'applied', epoch: 2, changes: [], changeCount: 0 };
+      },
+    });
+    await eventually('it was due three times', () => asked >= 3);
+    expect(reloads).toBe(0);
+    isReloading = false;
+    await eventually('it is in force', () => rig.follower.origin().refused === null);
+    await rig.follower.stop();
+  });
+
   it('starts with what could not be loaded at first, once it can', async () => {
     const environment: Record<string, string> = {};
     await publish(store, 'late', documentOf('${WORD}'));
