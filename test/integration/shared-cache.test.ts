@@ -150,4 +150,11 @@ describeUnless(redisMissing(), 'gateways that share a store', () => {
     expect(metrics).toMatch(/^gateway_store_events_total\{kind="eventGaps"\} [1-9]/m);
     expect(metrics).toMatch(/^gateway_store_following 1$/m);
   });
+
+  it('do not wait for one that has stopped', async () => {
+    const { first, second } = both;
+    await second.stop();
+    const { status, body } = await purge(first, { prefix: `${first.url}/a` });
+    expect([status, body.trouble, body.missing]).toEqual([200, '', []]);
+  });
 });

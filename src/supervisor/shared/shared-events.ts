@@ -122,12 +122,13 @@ export class SharedEvents implements FeedListener {
     const listener = this.topics.get(event.topic);
     // Nothing here depends on it, so it is in effect.
     const answer = Promise.resolve(listener?.onEvent(event.body) ?? '');
-    answer
-      .then((text) => this.acknowledge(event.id, text))
-      .catch((error: unknown) => {
-        const { topic, from } = event;
-        this.parts.logger.warn({ err: error, topic, from }, 'an event of a gateway has no effect');
-      });
+    const { topic, from } = event;
+    const warn = (message: string) => (error: unknown) =>
+      this.parts.logger.warn({ err: error, topic, from }, message);
+    answer.then(
+      (text) => this.acknowledge(event.id, text).catch(warn('an event was not acknowledged')),
+      warn('an event of a gateway has no effect'),
+    );
   }
 
   onFollowing(isContinuous: boolean): void {
