@@ -28,9 +28,11 @@ const ENGINE_SUITES = [
 ];
 
 /** Unit tests that put something in the place of a module: it must be loaded by nobody else. */
-const MOCKED = ['supervisor/certificates/read-once', 'worker/reply/reply-path'].map(
-  (name) => `test/unit/${name}.test.ts`,
-);
+const MOCKED = [
+  'filters/authentication/absent-users',
+  'supervisor/certificates/read-once',
+  'worker/reply/reply-path',
+].map((name) => `test/unit/${name}.test.ts`);
 
 const { TEST_REPORT } = process.env;
 
