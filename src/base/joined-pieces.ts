@@ -4,7 +4,7 @@
  * Thread: any (pure). A peer may send its bytes one by one, and each buffer costs a hundred times
  * as much as a byte. The last piece of a list grows while there is room behind it.
  */
-import { copyBytes } from './copy-bytes.js';
+import { copyBytes, copyOfBytes } from './copy-bytes.js';
 
 /** Shorter pieces are joined. */
 export const JOINED_BYTES = 4096;
@@ -14,6 +14,11 @@ const NO_ROOM: Buffer = Buffer.alloc(0);
 export class JoinedPieces {
   /** Behind the last piece that was joined. */
   private room = NO_ROOM;
+
+  /** Puts a copy of `bytes` behind all that waits. */
+  add(pieces: Buffer[], bytes: Uint8Array): void {
+    if (!this.tryAdd(pieces, bytes)) pieces.push(copyOfBytes(bytes));
+  }
 
   /**
    * Puts a copy of `bytes` behind others that wait already. False: nothing waits, or they are too

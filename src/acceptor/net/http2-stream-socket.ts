@@ -340,7 +340,7 @@ export class Http2StreamSocket implements ClientSocket {
 
   private keep(rest: Uint8Array, isLast: boolean): void {
     if (rest.length > 0) {
-      if (!this.joined.tryAdd(this.unsent, rest)) this.unsent.push(Buffer.from(rest));
+      this.joined.add(this.unsent, rest);
       this.countKept(rest.length);
     }
     this.isEndDue = isLast;

@@ -72,11 +72,10 @@ export function createValidation(options: SharedValidation, judges: SchemaJudges
   if (contents === null || !isLookedInto) return { head, body: null, needsBody };
   const body: BodyStep = (collected, request) => {
     const violations = headCheck(request);
-    const { maxMembers } = options;
     if (!collected.isEmpty) {
-      violations.push(...(contentOf(request, contents)?.check(collected, maxMembers) ?? []));
-    }
-    if (collected.isEmpty && isBodyMissing(request, options)) violations.push(NO_BODY);
+      const content = contentOf(request, contents);
+      violations.push(...(content?.check(collected, options.maxMembers) ?? []));
+    } else if (isBodyMissing(request, options)) violations.push(NO_BODY);
     return reply(violations);
   };
   return { head, body, needsBody };

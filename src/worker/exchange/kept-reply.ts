@@ -43,7 +43,7 @@ export class KeptReply implements ReplyFieldBlock {
   /** False: the target is to wait. */
   onBody(chunk: Buffer): boolean {
     // Copied: the bytes are valid inside the call only.
-    if (!this.joined.tryAdd(this.chunks, chunk)) this.chunks.push(Buffer.from(chunk));
+    this.joined.add(this.chunks, chunk);
     this.keptBytes += chunk.length;
     return this.keptBytes < KEPT_BYTES_MAX;
   }

@@ -9,7 +9,6 @@
  *
  * Invariant: at most a window of bytes is here and with the socket together, and what is kept.
  */
-import { copyOfBytes } from '../../base/copy-bytes.js';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import { JoinedPieces } from '../../base/joined-pieces.js';
 import { WINDOW_CREDIT_BYTES } from '../../channel/lane.js';
@@ -68,13 +67,13 @@ export class StreamedBody {
     if (this.isDropped || bytes.length === 0) return;
     if (this.kept !== null) this.keep(bytes);
     if (this.sink !== null) this.sink.onPiece(bytes);
-    else if (!this.joinedWaiting.tryAdd(this.waiting, bytes)) this.waiting.push(copyOfBytes(bytes));
+    else this.joinedWaiting.add(this.waiting, bytes);
   }
 
   private keep(bytes: Uint8Array): void {
     this.keptBytes += bytes.length;
     if (this.keptBytes > this.keptBytesMax || this.kept === null) this.kept = null;
-    else if (!this.joinedKept.tryAdd(this.kept, bytes)) this.kept.push(copyOfBytes(bytes));
+    else this.joinedKept.add(this.kept, bytes);
   }
 
   /** All of it is here. */

@@ -109,7 +109,7 @@ export class Upload {
       return;
     }
     this.joined ??= new JoinedPieces();
-    if (!this.joined.tryAdd(this.chunks, bytes)) this.chunks.push(copyOfBytes(bytes));
+    this.joined.add(this.chunks, bytes);
   }
 
   onAwaited(): void {

@@ -2,8 +2,8 @@
  * What a client may send through a tunnel: how large a message may be, and how many there may be.
  *
  * Thread: worker. A bucket that holds `limit` messages and is filled at `limit` a window. Pings and
- * Pongs count like messages, so that they are no way around it; a Close always
- * passes. What no frame may be long as would let all behind it through unseen: it breaks a rule.
+ * Pongs count like messages, so that they are no way around it; a Close always passes. A frame of
+ * a length that none may have breaks a rule: it would take all behind it along unseen.
  */
 import type { CompiledWebSocket } from '../../config/compiled-websocket.js';
 import {

@@ -8,7 +8,6 @@
  */
 import type { Socket } from 'node:net';
 import { BufferPool } from '../../base/buffer-pool.js';
-import { copyOfBytes } from '../../base/copy-bytes.js';
 import { takesDirectWrites, writeDirectly } from '../../base/direct-write.js';
 import type { FieldBlock } from '../../base/field-block.js';
 import { JOINED_BYTES, JoinedPieces } from '../../base/joined-pieces.js';
@@ -51,7 +50,7 @@ export class BodyWriter implements BodySink {
     if (this.isStopped) return;
     if (this.unsent > 0) {
       if (bytes.length < JOINED_BYTES) {
-        this.join(bytes);
+        this.joined.add(this.waiting, bytes);
         return;
       }
       this.flush();
@@ -63,10 +62,6 @@ export class BodyWriter implements BodySink {
       return;
     }
     this.write(pool.copyOf(taken === 0 ? bytes : bytes.subarray(taken)), bytes.length);
-  }
-
-  private join(bytes: Uint8Array): void {
-    if (!this.joined.tryAdd(this.waiting, bytes)) this.waiting.push(copyOfBytes(bytes));
   }
 
   /** Gives the socket what waits. */

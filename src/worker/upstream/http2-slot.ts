@@ -14,7 +14,6 @@
  * stream. A request that the target says it has not looked at is given back only if all of its body
  * is still there.
  */
-import { copyOfBytes } from '../../base/copy-bytes.js';
 import { type FieldBlock, NO_FIELDS } from '../../base/field-block.js';
 import { JoinedPieces } from '../../base/joined-pieces.js';
 import { SWITCHING_PROTOCOLS } from '../../wire/http1/status-line.js';
@@ -149,7 +148,7 @@ export class Http2Slot implements UpstreamConnection, StreamUser, BodySink {
 
   onPiece(bytes: Uint8Array): void {
     if (this.state !== OPEN || this.hasSentEnd) return;
-    if (!this.joinedUnsent.tryAdd(this.unsent, bytes)) this.unsent.push(copyOfBytes(bytes));
+    this.joinedUnsent.add(this.unsent, bytes);
     this.pump();
   }
 
@@ -232,7 +231,7 @@ export class Http2Slot implements UpstreamConnection, StreamUser, BodySink {
   // Hot path: every piece of every reply.
   onData(bytes: Buffer, isLast: boolean): void {
     if (this.isPaused || this.held.length > 0) {
-      if (!this.joinedHeld.tryAdd(this.held, bytes)) this.held.push(Buffer.from(bytes));
+      this.joinedHeld.add(this.held, bytes);
       return;
     }
     this.give(bytes, isLast);

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { JoinedPieces } from '../../../src/base/joined-pieces.js';
 
 function add(joined: JoinedPieces, pieces: Buffer[], bytes: Buffer): void {
-  if (!joined.tryAdd(pieces, bytes)) pieces.push(Buffer.from(bytes));
+  joined.add(pieces, bytes);
   bytes.fill('!');
 }
 
